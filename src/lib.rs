@@ -1,0 +1,1 @@
+//! dokku-matrix.

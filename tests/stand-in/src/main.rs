@@ -1,0 +1,2 @@
+//! A stand-in for the programs of a Dokku host.
+fn main() {}
