@@ -1,2 +1,7 @@
-//! A stand-in for the programs of a Dokku host.
-fn main() {}
+//! The stood-in programs of a Dokku host: one binary, called under many names.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stand_in::main()
+}

@@ -1,0 +1,213 @@
+//! `docker`: images, containers, and what is run in them.
+
+use anyhow::Result;
+
+use crate::call::{Call, fail, quit};
+use crate::containers::{hex, mark, now};
+use crate::dokku::arg;
+use crate::images::config_check;
+use crate::inside::{execute, give};
+use crate::inspect::{find, inspect, list, split};
+use crate::postgres;
+use crate::psql::{self, Format};
+use crate::state::{Answer, Status};
+
+pub(crate) fn serve(call: &Call) -> Result<()> {
+    let words: Vec<&str> = call.args.iter().map(String::as_str).collect();
+    let rest = |taken: usize| &call.args[taken..];
+    match words.as_slice() {
+        ["image", "inspect", ..] => inspect(call, rest(2), "image"),
+        ["container", "inspect", ..] => inspect(call, rest(2), "container"),
+        ["inspect", ..] => inspect(call, rest(1), "object"),
+        ["image", "ls" | "list", ..] => images(call, rest(2)),
+        ["images", ..] => images(call, rest(1)),
+        ["image", "pull", ..] => pulled(call, last(rest(2))),
+        ["pull", ..] => pulled(call, last(rest(1))),
+        ["ps", ..] => list(call, rest(1)),
+        ["container", "ls" | "list" | "ps", ..] => list(call, rest(2)),
+        ["container", "run", ..] => run(call, rest(2)),
+        ["run", ..] => run(call, rest(1)),
+        ["container", "exec", ..] => exec(call, rest(2)),
+        ["exec", ..] => exec(call, rest(1)),
+        ["container", verb @ ("start" | "stop" | "restart"), ..] => turn(call, verb, last(rest(2))),
+        [verb @ ("start" | "stop" | "restart"), ..] => turn(call, verb, last(rest(1))),
+        ["version", ..] => {
+            call.line("20.10.24");
+            Ok(())
+        }
+        _ => {
+            call.eprint(format!("docker: stand-in: '{}' is not known\n", call.args.join(" ")));
+            quit(125)
+        }
+    }
+}
+
+fn last(args: &[String]) -> &str {
+    args.last().map_or("", String::as_str)
+}
+
+fn images(call: &Call, args: &[String]) -> Result<()> {
+    let (names, _) = split(args, &["--filter"]);
+    let state = call.state()?;
+    for (reference, known) in &state.images {
+        if known.on_host && names.first().is_none_or(|name| name == reference) {
+            call.line(&hex(reference)[..12]);
+        }
+    }
+    Ok(())
+}
+
+/// Pulls an image if it is there to be had.
+pub(crate) fn pull(call: &Call, reference: &str) -> Result<bool> {
+    let had = call.update(|state| {
+        let had = state.pullable.contains(reference);
+        if had {
+            state.images.entry(reference.to_owned()).or_default().on_host = true;
+        }
+        Ok(had)
+    })?;
+    if had {
+        call.line(format!("Status: Downloaded newer image for {reference}\ndocker.io/{reference}"));
+    } else {
+        call.eprint("Error response from daemon: Get \"https://registry.invalid/v2/\": dial tcp: lookup registry.invalid on 192.0.2.53:53: no such host\n");
+    }
+    Ok(had)
+}
+
+fn pulled(call: &Call, reference: &str) -> Result<()> {
+    if pull(call, reference)? { Ok(()) } else { quit(1) }
+}
+
+/// `docker run --rm`: a throw-away container.
+fn run(call: &Call, args: &[String]) -> Result<()> {
+    const VALUED: [&str; 14] = [
+        "-v",
+        "--volume",
+        "--mount",
+        "--user",
+        "-u",
+        "--entrypoint",
+        "-e",
+        "--env",
+        "--env-file",
+        "--network",
+        "--name",
+        "--label",
+        "-w",
+        "--memory",
+    ];
+    let mut mounts = Vec::new();
+    let mut at = 0;
+    while let Some(arg) = args.get(at).filter(|arg| arg.starts_with('-')) {
+        if matches!(arg.as_str(), "-v" | "--volume") {
+            mounts.extend(args.get(at + 1).cloned());
+        } else if let Some(mount) =
+            arg.strip_prefix("--volume=").or_else(|| arg.strip_prefix("-v="))
+        {
+            mounts.push(mount.to_owned());
+        }
+        at += if VALUED.contains(&arg.as_str()) { 2 } else { 1 };
+    }
+    let reference = arg(args, at);
+    if !call.state()?.on_host(reference) {
+        call.eprint(format!("Unable to find image '{reference}' locally\n"));
+        if !pull(call, reference)? {
+            return quit(125);
+        }
+    }
+    let whole = args.join(" ");
+    let state = call.state()?;
+    if let Some(fixed) = state.exec.iter().find(|answer| whole.contains(&answer.contains)) {
+        return give(call, fixed);
+    }
+    if whole.contains("synapse.config") {
+        return give(call, &config_check(&mounts));
+    }
+    give(call, &Answer::default())
+}
+
+fn exec(call: &Call, args: &[String]) -> Result<()> {
+    let valued = ["--env", "-e", "--user", "-u", "--workdir", "-w"];
+    let mut at = 0;
+    while let Some(flag) = args.get(at).filter(|arg| arg.starts_with('-')) {
+        at += if valued.contains(&flag.as_str()) { 2 } else { 1 };
+    }
+    let (name, command) = (arg(args, at), args.get(at + 1..).unwrap_or_default());
+    if let Some(service) = name.strip_prefix("dokku.postgres.") {
+        return give(call, &database(call, service, command)?);
+    }
+    let state = call.state()?;
+    match find(&state, name) {
+        None => {
+            call.eprint(format!("Error: No such container: {name}\n"));
+            quit(1)
+        }
+        Some(container) if container.status != Status::Running => {
+            call.eprint(format!(
+                "Error response from daemon: Container {} is not running\n",
+                container.id
+            ));
+            quit(1)
+        }
+        Some(container) => {
+            give(call, &execute(&state, container, &format!("exec {}", args.join(" ")), command))
+        }
+    }
+}
+
+/// `psql` in the container of a service.
+fn database(call: &Call, service: &str, command: &[String]) -> Result<Answer> {
+    let after = |flags: &[&str]| {
+        let at = command.iter().position(|arg| flags.contains(&arg.as_str()))?;
+        command.get(at + 1).cloned()
+    };
+    let sql = match after(&["-c", "-tAc", "-Atc", "-tc", "--command"]) {
+        Some(sql) => sql,
+        None => call.read_stdin()?,
+    };
+    let short = |letter: char| {
+        command
+            .iter()
+            .any(|arg| arg.starts_with('-') && !arg.starts_with("--") && arg.contains(letter))
+    };
+    let named = command
+        .last()
+        .filter(|arg| **arg != sql && !arg.starts_with('-') && *arg != "psql" && *arg != "postgres")
+        .cloned();
+    let database = after(&["-d", "--dbname"]).or(named).unwrap_or_else(|| "postgres".to_owned());
+    let format = Format { unaligned: short('A'), tuples_only: short('t') };
+    let database = if database == service { postgres::database(service) } else { database };
+    psql::run(call, service, &database, &sql, format)
+}
+
+fn turn(call: &Call, verb: &str, name: &str) -> Result<()> {
+    let state = call.state()?;
+    let Some(container) = find(&state, name) else {
+        call.eprint(format!("Error: No such container: {name}\n"));
+        return quit(1);
+    };
+    let ids = [container.id.clone()];
+    if verb != "start" {
+        mark(call, &ids, Status::Exited)?;
+    }
+    if verb != "stop" {
+        if let Some(service) = state.dead_links(container).first() {
+            call.eprint(format!(
+                "Error response from daemon: Cannot link to a non running container: /dokku.postgres.{service} AS /{}/dokku-postgres-{service}\n",
+                container.name
+            ));
+            return fail("Error: failed to start containers: ".to_owned() + name);
+        }
+        mark(call, &ids, Status::Running)?;
+        call.update(|state| {
+            state
+                .containers
+                .iter_mut()
+                .filter(|container| ids.contains(&container.id))
+                .for_each(|container| container.started_at = now());
+            Ok(())
+        })?;
+    }
+    call.line(name);
+    Ok(())
+}

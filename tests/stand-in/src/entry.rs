@@ -1,0 +1,121 @@
+//! From the name that was called to the exit code: dispatch, faults and the log.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::call::{Call, Stop, quit};
+use crate::fault::{self, About, Kind};
+use crate::store::Record;
+use crate::{docker, dokku, host, kind};
+
+const ENVIRONMENT: [&str; 4] =
+    ["DOKKU_QUIET_OUTPUT", "DOKKU_APP_NAME", "DOKKU_APPS_FORCE_DELETE", "DOKKU_PID"];
+
+/// The stood-in program that this process was called as.
+pub fn main() -> ExitCode {
+    let mut argv = env::args_os().map(|arg| arg.to_string_lossy().into_owned());
+    let name = argv.next().unwrap_or_default();
+    let program = Path::new(&name)
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let mut call = Call::new(&program, argv.collect());
+    let rc = answer(&mut call).unwrap_or_else(|error| report(&call, &error));
+    u8::try_from(rc).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// Numbers the call, lets the fault of the moment strike, answers it, and logs it.
+fn answer(call: &mut Call) -> Result<i32> {
+    let argv = call.args.clone();
+    if kind::reads_stdin(&call.program, &argv) {
+        call.read_stdin()?;
+    }
+    let changes = kind::changes(&call.program, &argv) || kind::changing_sql(call);
+    let nested = fault::nested();
+    let forwarded = kind::forwards(&call.program, &argv);
+    let about = About { program: &call.program, argv: &argv, changes, nested, forwarded };
+    let (seq, fault) = fault::begin(&call.store, &about)?;
+    let rc = match fault {
+        Some(Kind::Fail) => {
+            call.warn("stand-in: this call fails");
+            1
+        }
+        Some(Kind::KillBefore) => {
+            fault::kill_caller();
+            137
+        }
+        Some(Kind::OrphanMs(wait)) => {
+            fault::kill_caller();
+            sleep(Duration::from_millis(wait));
+            serve(call)
+        }
+        Some(Kind::HangMs(wait)) => {
+            sleep(Duration::from_millis(wait));
+            serve(call)
+        }
+        Some(Kind::KillAfter) | None => serve(call),
+    };
+    let env =
+        ENVIRONMENT.iter().filter_map(|name| Some(((*name).to_owned(), env::var(name).ok()?)));
+    call.store.log(&Record {
+        seq,
+        program: call.program.clone(),
+        argv,
+        stdin: call.stdin.take(),
+        env: env.collect::<BTreeMap<_, _>>(),
+        rc,
+        changes,
+        caller: std::os::unix::process::parent_id(),
+        nested,
+        forwarded,
+    })?;
+    if fault == Some(Kind::KillAfter) {
+        fault::kill_caller();
+    }
+    Ok(rc)
+}
+
+fn serve(call: &mut Call) -> i32 {
+    let served = match call.program.as_str() {
+        "dokku" => dokku::serve(call),
+        "docker" => docker::serve(call),
+        "sudo" => host::sudo(call),
+        "ufw" => host::ufw(call),
+        "nginx" => host::nginx(call),
+        "sigil" => host::sigil(call),
+        other => unknown(other),
+    };
+    match served {
+        Ok(()) => 0,
+        Err(error) => report(call, &error),
+    }
+}
+
+fn unknown(program: &str) -> Result<()> {
+    bail!("stand-in: called as {program}, which it does not stand for")
+}
+
+/// Says an error as Dokku does, and gives its exit code.
+fn report(call: &Call, error: &anyhow::Error) -> i32 {
+    match error.downcast_ref::<Stop>() {
+        Some(stop) if stop.message.is_empty() => stop.rc,
+        Some(stop) => {
+            call.warn(&stop.message);
+            stop.rc
+        }
+        None => {
+            call.eprint(format!("stand-in: {error:#}\n"));
+            70
+        }
+    }
+}
+
+/// Ends the call with the exit code of a program that it ran.
+pub(crate) fn exit_with(rc: i32) -> Result<()> {
+    if rc == 0 { Ok(()) } else { quit(rc) }
+}

@@ -1,0 +1,143 @@
+//! One call that goes wrong on purpose, read from `$STAND_IN/fault.json`.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+use crate::store::Store;
+
+/// A fault: which call, and what happens to it. It strikes once.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Fault {
+    /// The number of the call, from 1, since the fault was set.
+    pub call: Option<u64>,
+    /// Which calls that number counts.
+    pub count: Count,
+    /// Whether calls made inside triggers count too.
+    pub nested: bool,
+    /// Instead of a number: the program and the first arguments of the call.
+    pub argv_prefix: Option<Vec<String>>,
+    /// Which of the calls with that prefix, from 1.
+    pub nth: Option<u64>,
+    pub kind: Kind,
+}
+
+/// Which calls are counted. Calls that only pass another on (`sudo`, `dokku matrix:...`) never are.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Count {
+    #[default]
+    All,
+    Changes,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The call ends with 1 and has no effect.
+    #[default]
+    Fail,
+    /// The calling plugin is killed, and the call has no effect.
+    KillBefore,
+    /// The call has its effect, then the calling plugin is killed.
+    KillAfter,
+    /// The calling plugin is killed, and its orphaned call has its effect that many milliseconds later.
+    OrphanMs(u64),
+    /// The call takes that many milliseconds longer.
+    HangMs(u64),
+}
+
+/// How far the calls are counted.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct Counts {
+    pub(crate) seq: u64,
+    pub(crate) hits: u64,
+}
+
+/// What there is to know of a call before it is made.
+#[derive(Clone, Debug)]
+pub(crate) struct About<'a> {
+    pub(crate) program: &'a str,
+    pub(crate) argv: &'a [String],
+    pub(crate) changes: bool,
+    pub(crate) nested: bool,
+    pub(crate) forwarded: bool,
+}
+
+/// Numbers the call, and says which fault strikes it.
+pub(crate) fn begin(store: &Store, about: &About<'_>) -> Result<(u64, Option<Kind>)> {
+    let fault = read(&store.root().join("fault.json"))?;
+    store.begin(|counts| {
+        let fault = fault?;
+        if !fault.counts(about) {
+            return None;
+        }
+        counts.hits += 1;
+        (counts.hits == fault.nth.or(fault.call).unwrap_or(1)).then_some(fault.kind)
+    })
+}
+
+fn read(path: &Path) -> Result<Option<Fault>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(serde_json::from_str(&text).context("stand-in: fault.json")?)),
+        Err(_) => Ok(None),
+    }
+}
+
+impl Fault {
+    fn counts(&self, about: &About<'_>) -> bool {
+        if about.forwarded || (about.nested && !self.nested) {
+            return false;
+        }
+        match &self.argv_prefix {
+            Some(prefix) => {
+                let whole =
+                    std::iter::once(about.program).chain(about.argv.iter().map(String::as_str));
+                prefix.len() <= about.argv.len() + 1
+                    && prefix.iter().zip(whole).all(|(a, b)| a == b)
+            }
+            None => self.count == Count::All || about.changes,
+        }
+    }
+}
+
+/// Kills the nearest ancestor that is the plugin. Whoever else called is left alone.
+pub(crate) fn kill_caller() {
+    let mut pid = std::os::unix::process::parent_id();
+    while pid > 1 {
+        if is_plugin(pid) {
+            if let Ok(raw) = i32::try_from(pid) {
+                let _ = kill(Pid::from_raw(raw), Signal::SIGKILL);
+            }
+            return;
+        }
+        match parent(pid) {
+            Some(next) => pid = next,
+            None => return,
+        }
+    }
+}
+
+fn is_plugin(pid: u32) -> bool {
+    let Ok(exe) = fs::read_link(format!("/proc/{pid}/exe")) else { return false };
+    let name = exe.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    name.trim_end_matches(" (deleted)") == "dokku-matrix"
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Whether this process was started inside a trigger.
+pub(crate) fn nested() -> bool {
+    env::var_os("STAND_IN_TRIGGER").is_some()
+}

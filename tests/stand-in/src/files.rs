@@ -1,0 +1,90 @@
+//! The files that Dokku lays out for an app below `$DOKKU_ROOT` and `$DOKKU_LIB_ROOT`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::app::App;
+use crate::call::Call;
+
+impl Call {
+    /// `$DOKKU_ROOT/<app>`.
+    pub(crate) fn home(&self, app: &str) -> PathBuf {
+        self.root.join(app)
+    }
+
+    /// Writes `VHOST` as the state has it; without domains there is none.
+    pub(crate) fn write_vhost(&self, name: &str, app: &App) -> Result<()> {
+        let path = self.home(name).join("VHOST");
+        if app.domains.is_empty() {
+            remove(&path)
+        } else {
+            Ok(fs::write(path, lines(&app.domains))?)
+        }
+    }
+
+    /// Writes `config/ps/<app>/scale`.
+    pub(crate) fn write_scale(&self, name: &str, app: &App) -> Result<()> {
+        let folder = self.lib.join("config/ps").join(name);
+        fs::create_dir_all(&folder)?;
+        let rows: Vec<String> =
+            app.scale.iter().map(|(process, count)| format!("{process}={count}")).collect();
+        Ok(fs::write(folder.join("scale"), lines(&rows))?)
+    }
+
+    /// The ids in `CONTAINER.<process>.<index>`, by process and index.
+    pub(crate) fn container_files(&self, name: &str) -> Vec<(String, u32, String)> {
+        let mut found = Vec::new();
+        let Ok(folder) = self.home(name).read_dir() else { return found };
+        for entry in folder.flatten() {
+            let file = entry.file_name().to_string_lossy().into_owned();
+            let Some((process, index)) =
+                file.strip_prefix("CONTAINER.").and_then(|rest| rest.rsplit_once('.'))
+            else {
+                continue;
+            };
+            if let (Ok(index), Ok(id)) = (index.parse(), fs::read_to_string(entry.path())) {
+                found.push((process.to_owned(), index, id.trim().to_owned()));
+            }
+        }
+        found.sort();
+        found
+    }
+
+    pub(crate) fn container_file(&self, name: &str, process: &str, index: u32) -> PathBuf {
+        self.home(name).join(format!("CONTAINER.{process}.{index}"))
+    }
+}
+
+/// Each on a line of its own.
+pub(crate) fn lines(rows: &[String]) -> String {
+    rows.iter().flat_map(|row| [row.as_str(), "\n"]).collect()
+}
+
+/// Removes a file or a folder; one that is not there is as good.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        fs::remove_dir_all(path)?;
+    } else if path.exists() {
+        fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+/// Copies what a folder holds, but for what is left out.
+pub(crate) fn copy(from: &Path, to: &Path, leave: &[&str]) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in from.read_dir()?.flatten() {
+        let name = entry.file_name();
+        if leave.iter().any(|left| name == *left) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to.join(name), &[])?;
+        } else {
+            fs::copy(entry.path(), to.join(name))?;
+        }
+    }
+    Ok(())
+}

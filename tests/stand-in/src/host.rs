@@ -1,0 +1,188 @@
+//! The other programs of the host: `sudo`, `ufw`, `nginx`, `sigil`.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::call::{Call, fail, quit};
+use crate::dokku::arg;
+use crate::entry::exit_with;
+use crate::verdict;
+
+/// The last part of a program's path.
+pub(crate) fn basename(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or_default()
+}
+
+fn root() -> bool {
+    env::var_os("STAND_IN_ROOT").is_some()
+}
+
+/// `sudo -n <program>...`: `nginx -t` is in Dokku's own sudoers file, `ufw` in the plugin's.
+pub(crate) fn sudo(call: &Call) -> Result<()> {
+    let Some(at) = call.args.iter().position(|arg| !arg.starts_with('-')) else { return quit(1) };
+    let (program, args) = (basename(&call.args[at]), &call.args[at + 1..]);
+    let allowed = match program {
+        "nginx" => arg(args, 0) == "-t",
+        "ufw" => call.state()?.sudo_ufw,
+        _ => false,
+    };
+    if !allowed {
+        call.eprint("sudo: a password is required\n");
+        return quit(1);
+    }
+    let status = Command::new(program).args(args).env("STAND_IN_ROOT", "1").status()?;
+    exit_with(status.code().unwrap_or(137))
+}
+
+/// `ufw status`, `ufw allow <rule>`, `ufw delete allow <rule>`.
+pub(crate) fn ufw(call: &Call) -> Result<()> {
+    if !root() {
+        call.print("ERROR: You need to be root to run this script\n");
+        return quit(1);
+    }
+    let words: Vec<&str> = call.args.iter().map(String::as_str).collect();
+    let firewall = call.state()?.ufw;
+    match words.as_slice() {
+        ["status", ..] if firewall.active => {
+            call.print("Status: active\n\nTo                         Action      From\n--                         ------      ----\n");
+            firewall
+                .allowed
+                .iter()
+                .for_each(|rule| call.line(format!("{rule:<26} ALLOW       Anywhere")));
+            call.print("\n");
+        }
+        ["status", ..] => call.line("Status: inactive"),
+        ["allow", rule, ..] => {
+            let new = call.update(|state| Ok(state.ufw.allowed.insert((*rule).to_owned())))?;
+            call.line(if !new {
+                "Skipping adding existing rule"
+            } else if firewall.active {
+                "Rule added"
+            } else {
+                "Rules updated"
+            });
+        }
+        ["delete", "allow", rule, ..] => {
+            let held = call.update(|state| Ok(state.ufw.allowed.remove(*rule)))?;
+            call.line(if held { "Rule deleted" } else { "Could not delete non-existent rule" });
+        }
+        _ => {
+            call.print("ERROR: Invalid syntax\n");
+            return quit(1);
+        }
+    }
+    Ok(())
+}
+
+/// `nginx -v`, `nginx -t [-c <file>]`. The test needs root, for the pid file.
+pub(crate) fn nginx(call: &Call) -> Result<()> {
+    let has = |flag: &str| call.args.iter().any(|arg| arg == flag);
+    if has("-v") {
+        call.eprint(format!("nginx version: nginx/{}\n", call.state()?.nginx_version));
+        return Ok(());
+    }
+    if !has("-t") {
+        return fail("nginx: stand-in: only -t and -v");
+    }
+    let file = call
+        .args
+        .iter()
+        .skip_while(|arg| *arg != "-c")
+        .nth(1)
+        .map_or("/etc/nginx/nginx.conf", String::as_str);
+    if !root() {
+        call.eprint("nginx: [emerg] open() \"/run/nginx.pid\" failed (13: Permission denied)\n");
+        return failed(call, file);
+    }
+    if !has("-c") {
+        verdict::judge(call)?;
+    } else if let Err(why) = judge(Path::new(file), 0) {
+        call.eprint(format!("nginx: [emerg] {why}\n"));
+        return failed(call, file);
+    }
+    call.eprint(format!("nginx: the configuration file {file} syntax is ok\nnginx: configuration file {file} test is successful\n"));
+    Ok(())
+}
+
+fn failed(call: &Call, file: &str) -> Result<()> {
+    call.eprint(format!("nginx: configuration file {file} test failed\n"));
+    quit(1)
+}
+
+/// A file and all that it includes.
+fn judge(file: &Path, depth: u32) -> Result<(), String> {
+    let Ok(text) = fs::read_to_string(file) else {
+        return Err(format!("open() \"{}\" failed (2: No such file or directory)", file.display()));
+    };
+    for (number, line) in text.lines().enumerate() {
+        if line.contains("BROKEN") {
+            return Err(format!(
+                "unknown directive \"BROKEN\" in {}:{}",
+                file.display(),
+                number + 1
+            ));
+        }
+        let Some(path) = line.trim().strip_prefix("include ").filter(|_| depth < 8) else {
+            continue;
+        };
+        let path = Path::new(path.trim_end_matches(';').trim());
+        let path = file.parent().unwrap_or(Path::new("/")).join(path);
+        let name =
+            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let Some((start, end)) = name.split_once('*') else {
+            judge(&path, depth + 1)?;
+            continue;
+        };
+        for entry in
+            path.parent().and_then(|folder| folder.read_dir().ok()).into_iter().flatten().flatten()
+        {
+            let found = entry.file_name().to_string_lossy().into_owned();
+            if found.starts_with(start) && found.ends_with(end) {
+                judge(&entry.path(), depth + 1)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `sigil -v`, `sigil -f <template> KEY=VALUE...`.
+pub(crate) fn sigil(call: &Call) -> Result<()> {
+    if arg(&call.args, 0) == "-v" {
+        call.line("0.11.6");
+        return Ok(());
+    }
+    let file = call.args.iter().skip_while(|arg| *arg != "-f").nth(1).map_or("", String::as_str);
+    let Ok(text) = fs::read_to_string(file) else {
+        call.eprint(format!("open {file}: no such file or directory\n"));
+        return quit(1);
+    };
+    if text.contains("SIGIL_BROKEN") {
+        call.eprint(format!("template: {file}:1: stand-in: broken\n"));
+        return quit(1);
+    }
+    let pairs = call.args.iter().filter_map(|arg| arg.split_once('='));
+    let pairs: Vec<(String, String)> =
+        pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    call.print(render(&text, &pairs));
+    Ok(())
+}
+
+/// A template with nothing but its plain variables, `{{ $.NAME }}`, filled in.
+pub(crate) fn render(template: &str, values: &[(String, String)]) -> String {
+    let mut text = format!("# stand-in: rendered without loops and conditions\n{template}");
+    for (key, value) in values {
+        for form in [
+            format!("{{{{ $.{key} }}}}"),
+            format!("{{{{ .{key} }}}}"),
+            format!("{{{{$.{key}}}}}"),
+            format!("{{{{.{key}}}}}"),
+        ] {
+            text = text.replace(&form, value);
+        }
+    }
+    text
+}

@@ -1,0 +1,91 @@
+//! What the two images do with what is mounted: which configuration Synapse takes, and what makes a
+//! process end at once.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::state::{Answer, Container, State};
+
+/// Whether the process of a new container keeps running.
+pub(crate) fn starts(state: &State, container: &Container) -> bool {
+    let reference = &container.image;
+    let fit = if reference.contains("element-web") {
+        element_starts(container)
+    } else if reference.contains("synapse") {
+        yaml(&container.mounts).is_none_or(|files| broken(&files).is_none())
+    } else {
+        true
+    };
+    fit && state.image(reference).starts
+}
+
+/// Element's nginx runs as its own user: it has to read its file, and to write as group 0.
+fn element_starts(container: &Container) -> bool {
+    let group = container
+        .user
+        .as_ref()
+        .and_then(|user| user.split_once(':'))
+        .map_or("0", |(_, group)| group);
+    let file = host_path(&container.mounts, "/app/config.json");
+    let readable = file
+        .and_then(|file| file.metadata().ok())
+        .is_none_or(|meta| meta.permissions().mode() & 0o004 != 0);
+    readable && (container.user.is_none() || group == "0")
+}
+
+/// The host's side of what is mounted at a path, or below it.
+fn host_path(mounts: &[String], inside: &str) -> Option<PathBuf> {
+    mounts.iter().find_map(|mount| {
+        let mut parts = mount.split(':');
+        let (host, container) = (parts.next()?, parts.next()?);
+        container.starts_with(inside).then(|| PathBuf::from(host))
+    })
+}
+
+/// The files that Synapse is told to read; none when no configuration is mounted.
+fn yaml(mounts: &[String]) -> Option<Vec<PathBuf>> {
+    let folder = host_path(mounts, "/config")?;
+    let nested = folder.join("homeserver.d");
+    let folder = if nested.is_dir() { nested } else { folder };
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    files.sort();
+    Some(files)
+}
+
+fn is_yaml(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "yaml")
+}
+
+fn broken(files: &[PathBuf]) -> Option<&PathBuf> {
+    let broken =
+        |file: &&PathBuf| fs::read_to_string(file).is_ok_and(|text| text.contains("BROKEN"));
+    files.iter().filter(|file| is_yaml(file)).find(broken)
+}
+
+/// `python -m synapse.config`: whether Synapse takes the mounted configuration. It wants its data
+/// folder too, and says which files it passes over.
+pub(crate) fn config_check(mounts: &[String]) -> Answer {
+    let error = |stderr: &str| Answer { rc: 1, stderr: stderr.to_owned(), ..Answer::default() };
+    let Some(files) = yaml(mounts) else {
+        return error("Error: Config directory '/config' does not exist.\n");
+    };
+    if host_path(mounts, "/data").is_none() {
+        return error("PermissionError: [Errno 13] Permission denied: '/data'\n");
+    }
+    if let Some(file) = broken(&files) {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        return error(&format!(
+            "Error in configuration at 'BROKEN':\n  synapse.config._base.ConfigError: stand-in: {name} is broken\n"
+        ));
+    }
+    let mut answer = Answer { stdout: "Config parses OK!\n".to_owned(), ..Answer::default() };
+    for file in files.iter().filter(|file| !is_yaml(file)) {
+        let found = format!("Found file {} in config directory", file.display());
+        answer.stderr += &found;
+        answer.stderr += " which is not a .yaml file: ignoring\n";
+    }
+    answer
+}

@@ -1,0 +1,102 @@
+//! `logs`, `enter`, `run`: what is said and done inside an app's containers.
+
+use anyhow::Result;
+
+use crate::call::{Call, fail};
+use crate::containers::new_id;
+use crate::dokku::arg;
+use crate::entry::exit_with;
+use crate::images::config_check;
+use crate::state::{Answer, Container, State};
+
+pub(crate) fn serve(call: &Call, area: &str, verb: &str, args: &[String]) -> Result<bool> {
+    if !verb.is_empty() {
+        return Ok(false);
+    }
+    let name = arg(args, 0);
+    let app = call.app(name)?;
+    if !app.deployed {
+        return fail(format!("App {name} has not been deployed"));
+    }
+    match area {
+        "logs" => logs(call, name, args)?,
+        "enter" => enter(call, name, &args[1..])?,
+        _ => run(call, name, &args[1..])?,
+    }
+    Ok(true)
+}
+
+fn logs(call: &Call, name: &str, args: &[String]) -> Result<()> {
+    let lines = call.state()?.logs.remove(name).unwrap_or_default();
+    let number = args.iter().skip_while(|arg| *arg != "--num" && *arg != "-n").nth(1);
+    call.fire(
+        "scheduler-logs",
+        &["docker-local", name, "", "false", "false", number.map_or("100", String::as_str)],
+    )?;
+    let number: usize = number.and_then(|number| number.parse().ok()).unwrap_or(100);
+    for line in &lines[lines.len().saturating_sub(number)..] {
+        call.line(format!("\u{1b}[36m{} app[web.1]:\u{1b}[0m {line}", jiff::Timestamp::now()));
+    }
+    Ok(())
+}
+
+fn enter(call: &Call, name: &str, args: &[String]) -> Result<()> {
+    let process = args.first().map_or("web", String::as_str);
+    let command = args.get(1..).unwrap_or_default();
+    let mut trigger = vec!["docker-local", name, process, "--"];
+    trigger.extend(command.iter().map(String::as_str));
+    call.fire("scheduler-enter", &trigger)?;
+    let state = call.state()?;
+    let container = state.running(name).find(|container| {
+        format!("{}.{}", container.process, container.index).starts_with(process)
+    });
+    let Some(container) = container else { return fail("No containers running") };
+    give(call, &execute(&state, container, &format!("enter {name} {}", args.join(" ")), command))
+}
+
+fn run(call: &Call, name: &str, args: &[String]) -> Result<()> {
+    let mut trigger = vec!["docker-local", name, "0", "--"];
+    trigger.extend(args.iter().map(String::as_str));
+    call.fire("scheduler-run", &trigger)?;
+    call.query("docker-args-run", &[name, "latest"])?;
+    call.query("docker-args-process-run", &[name, "dockerfile", "latest"])?;
+    let id = call.update(|state| Ok(new_id(state)))?;
+    call.fire("post-container-create", &["app", &id, name, "run"])?;
+    let state = call.state()?;
+    let mounts = call.app(name)?.mounts.iter().map(crate::Mount::spec).collect();
+    let container = Container { mounts, ..Container::default() };
+    let answer = execute(&state, &container, &format!("run {name} {}", args.join(" ")), args);
+    call.fire("scheduler-post-run", &["docker-local", name, &id, &answer.rc.to_string()])?;
+    give(call, &answer)
+}
+
+/// Prints an answer and ends the call with its exit code.
+pub(crate) fn give(call: &Call, answer: &Answer) -> Result<()> {
+    call.print(&answer.stdout);
+    call.eprint(&answer.stderr);
+    exit_with(answer.rc)
+}
+
+/// What a command in a container gives: a test's answer, else what is known of the command. A
+/// database behind a dead link is not found.
+pub(crate) fn execute(
+    state: &State,
+    container: &Container,
+    whole: &str,
+    command: &[String],
+) -> Answer {
+    if let Some(answer) = state.exec.iter().find(|answer| whole.contains(&answer.contains)) {
+        return answer.clone();
+    }
+    let text = command.join(" ");
+    let asks = ["dokku-postgres", "psycopg2", "getent", "getaddrinfo", "DATABASE_URL", "5432"];
+    if !state.dead_links(container).is_empty() && asks.iter().any(|word| text.contains(word)) {
+        let stderr =
+            "psycopg2.OperationalError: connection to server failed: No route to host\n".to_owned();
+        return Answer { rc: 1, stderr, ..Answer::default() };
+    }
+    if text.contains("synapse.config") {
+        return config_check(&container.mounts);
+    }
+    Answer::default()
+}

@@ -1,0 +1,194 @@
+//! `docker inspect`, `docker ps`: what Docker shows of images and containers.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::call::{Call, quit};
+use crate::containers::hex;
+use crate::state::{Container, State, Status};
+use crate::storage::inspected;
+use crate::template;
+
+/// The words that are neither flags nor values of flags, and the value of `--format`.
+pub(crate) fn split<'a>(args: &'a [String], valued: &[&str]) -> (Vec<&'a str>, Option<&'a str>) {
+    let (mut words, mut format) = (Vec::new(), None);
+    let mut args = args.iter().map(String::as_str);
+    while let Some(arg) = args.next() {
+        if let Some(given) = arg.strip_prefix("--format=") {
+            format = Some(given);
+        } else if matches!(arg, "--format" | "-f") && !valued.contains(&arg) {
+            format = args.next();
+        } else if valued.contains(&arg) {
+            args.next();
+        } else if !arg.starts_with('-') {
+            words.push(arg);
+        }
+    }
+    (words, format)
+}
+
+pub(crate) fn inspect(call: &Call, args: &[String], kind: &str) -> Result<()> {
+    let (names, format) = split(args, &["--type"]);
+    let state = call.state()?;
+    let mut found = Vec::new();
+    let mut missing = Vec::new();
+    for name in names {
+        let object = match kind {
+            "image" => image(&state, name),
+            "container" => container(&state, name),
+            _ => container(&state, name).or_else(|| image(&state, name)),
+        };
+        match object {
+            Some(object) => found.push(object),
+            None => missing.push(format!("Error: No such {kind}: {name}\n")),
+        }
+    }
+    match format {
+        Some(format) if found.is_empty() => call.print(if format.is_empty() { "" } else { "\n" }),
+        Some(format) => found.iter().for_each(|object| call.line(template::render(format, object))),
+        None => call.line(serde_json::to_string_pretty(&Value::from(found))?),
+    }
+    call.eprint(missing.concat());
+    if missing.is_empty() { Ok(()) } else { quit(1) }
+}
+
+fn image(state: &State, name: &str) -> Option<Value> {
+    let built = name
+        .strip_prefix("dokku/")
+        .and_then(|rest| state.apps.get(rest.split(':').next()?))
+        .map(|app| app.built.clone());
+    let reference = match built {
+        Some(built) => built?,
+        None if state.on_host(name) => name.to_owned(),
+        None => return None,
+    };
+    let id = format!("sha256:{}{}", hex(&reference), &hex(&format!("{reference}."))[..24]);
+    Some(
+        json!({ "Id": id, "RepoTags": [name], "RepoDigests": [], "Config": { "Labels": {}, "Env": [] }, "Os": "linux" }),
+    )
+}
+
+fn time(nanoseconds: i128) -> String {
+    jiff::Timestamp::from_nanosecond(nanoseconds).map(|stamp| stamp.to_string()).unwrap_or_default()
+}
+
+fn container(state: &State, name: &str) -> Option<Value> {
+    if let Some(service) = name.strip_prefix("dokku.postgres.") {
+        let service = state.services.get(service)?;
+        let id = service.container.as_ref()?;
+        return Some(json!({
+            "Id": id, "Name": format!("/{name}"), "State": { "Status": "running", "Running": true },
+            "Config": { "Image": "postgres:18.4", "Labels": { "dokku.service": "postgres" } }, "Mounts": [],
+            "NetworkSettings": { "IPAddress": service.ip },
+        }));
+    }
+    find(state, name).map(|container| document(state, container))
+}
+
+pub(crate) fn find<'a>(state: &'a State, name: &str) -> Option<&'a Container> {
+    let alive = state.containers.iter().filter(|container| container.status != Status::Removed);
+    alive.rev().find(|container| {
+        container.name == name || (name.len() >= 4 && container.id.starts_with(name))
+    })
+}
+
+fn document(state: &State, container: &Container) -> Value {
+    let running = container.status == Status::Running;
+    let env: Vec<String> =
+        container.env.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let (policy, retries) =
+        container.restart_policy.split_once(':').unwrap_or((&container.restart_policy, "0"));
+    let links: Vec<String> = container
+        .links
+        .keys()
+        .map(|service| {
+            format!("/dokku.postgres.{service}:/{}/dokku-postgres-{service}", container.name)
+        })
+        .collect();
+    json!({
+        "Id": container.id,
+        "Name": format!("/{}", container.name),
+        "Created": time(container.started_at),
+        "State": {
+            "Status": if running { "running" } else { "exited" },
+            "Running": running,
+            "ExitCode": 0,
+            "StartedAt": time(container.started_at),
+        },
+        "RestartCount": 0,
+        "Image": image(state, &container.image).map_or(Value::from(""), |image| image["Id"].clone()),
+        "Config": {
+            "Image": format!("dokku/{}:latest", container.app),
+            "User": container.user.clone().unwrap_or_default(),
+            "Env": env,
+            "Labels": labels(container),
+        },
+        "HostConfig": {
+            "Links": links,
+            "RestartPolicy": { "Name": policy, "MaximumRetryCount": retries.parse().unwrap_or(0) },
+        },
+        "Mounts": container.mounts.iter().map(|mount| inspected(mount)).collect::<Vec<_>>(),
+        "NetworkSettings": { "IPAddress": if running { container.ip.as_str() } else { "" } },
+    })
+}
+
+fn labels(container: &Container) -> Value {
+    json!({
+        "com.dokku.app-name": container.app,
+        "com.dokku.container-type": "deploy",
+        "com.dokku.process-type": container.process,
+        "com.dokku.dyno": format!("{}.{}", container.process, container.index),
+        "dokku": "",
+    })
+}
+
+pub(crate) fn list(call: &Call, args: &[String]) -> Result<()> {
+    let state = call.state()?;
+    let has = |flags: &[&str]| args.iter().any(|arg| flags.contains(&arg.as_str()));
+    let (all, ids) = (has(&["-a", "--all", "-aq", "-qa"]), has(&["-q", "--quiet", "-aq", "-qa"]));
+    let (_, format) = split(args, &["--filter", "-f"]);
+    let filters: Vec<&str> = args
+        .iter()
+        .enumerate()
+        .filter_map(|(at, arg)| match arg.as_str() {
+            "--filter" | "-f" => args.get(at + 1).map(String::as_str),
+            other => other.strip_prefix("--filter="),
+        })
+        .collect();
+    for container in
+        state.containers.iter().rev().filter(|container| container.status != Status::Removed)
+    {
+        let running = container.status == Status::Running;
+        if !(all || running || filters.contains(&"status=exited"))
+            || !filters.iter().all(|filter| fits(container, filter))
+        {
+            continue;
+        }
+        let short = if has(&["--no-trunc"]) { container.id.as_str() } else { &container.id[..12] };
+        let row = json!({
+            "ID": short, "Names": container.name, "Image": format!("dokku/{}:latest", container.app), "Labels": labels(container),
+            "Status": if running { "Up 2 minutes" } else { "Exited (0) 2 minutes ago" }, "State": if running { "running" } else { "exited" },
+            "CreatedAt": time(container.started_at),
+        });
+        match format {
+            Some(format) => call.line(template::render(format, &row)),
+            None if ids => call.line(short),
+            None => call.line(format!("{short}   {}", container.name)),
+        }
+    }
+    Ok(())
+}
+
+fn fits(container: &Container, filter: &str) -> bool {
+    match filter.split_once('=') {
+        Some(("label", label)) => {
+            let (key, value) = label.split_once('=').unwrap_or((label, ""));
+            let held = &labels(container)[key];
+            held.is_string() && (value.is_empty() || held == value)
+        }
+        Some(("name", name)) => container.name.contains(name.trim_matches(['^', '/', '$'])),
+        Some(("status", status)) => (container.status == Status::Running) == (status == "running"),
+        Some(("id", id)) => container.id.starts_with(id),
+        _ => false,
+    }
+}

@@ -1,0 +1,265 @@
+//! `letsencrypt:*`, dokku-letsencrypt: certificates and their renewal.
+
+use std::fs;
+
+use anyhow::Result;
+
+use crate::app::{App, Cert};
+use crate::apps::now;
+use crate::call::{Call, fail, quit};
+use crate::dokku::{arg, has, words};
+use crate::report::{Keys, Report, of_apps};
+use crate::{certs, files, proxy};
+
+const PROPERTIES: [&str; 6] =
+    ["dns-provider", "email", "graceperiod", "server", "lego-args", "lego-docker-options"];
+const DAYS: i64 = 24 * 60 * 60;
+
+pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
+    let names = words(args);
+    let name = arg(&names, 0);
+    match verb {
+        "set" => set(call, arg(args, 0), arg(args, 1), arg(args, 2))?,
+        "active" => call.line(active(&call.app(name)?)),
+        "report" => of_apps(call, args, |name| report(call, name))?,
+        "list" => list(call)?,
+        "enable" => enable(call, name, has(args, "--force"))?,
+        "disable" => {
+            call.app(name)?;
+            call.info1("Disabling letsencrypt for app");
+            call.verbose(format!("Removing letsencrypt files for {name}"));
+            call.verbose(format!("Removing SSL endpoint from {name}"));
+            certs::remove(call, name)?;
+            call.info1("Done");
+        }
+        "cron-job" => cron(call, arg(args, 0))?,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Whether the certificate in use is dokku-letsencrypt's own.
+fn active(app: &App) -> bool {
+    app.cert.as_ref().is_some_and(|cert| cert.letsencrypt.is_some())
+}
+
+fn set(call: &Call, name: &str, key: &str, value: &str) -> Result<()> {
+    let global = name == "--global";
+    if !global {
+        call.app(name)?;
+    }
+    if !PROPERTIES.contains(&key) && !key.starts_with("dns-provider-") {
+        return fail(
+            "Invalid key specified, valid keys include: dns-provider, dns-provider-*, email, graceperiod, server, lego-args, lego-docker-options",
+        );
+    }
+    if value.is_empty() {
+        call.info2(format!("Unsetting {key}"));
+    } else {
+        call.info2(format!("Setting {key} to {value}"));
+    }
+    call.update(|state| {
+        let properties = if global {
+            &mut state.letsencrypt.properties
+        } else {
+            &mut state.apps.entry(name.to_owned()).or_default().letsencrypt
+        };
+        if value.is_empty() {
+            properties.remove(key);
+        } else {
+            properties.insert(key.to_owned(), value.to_owned());
+        }
+        Ok(())
+    })
+}
+
+fn report(call: &Call, name: &str) -> Result<Report> {
+    let state = call.state()?;
+    let app = if name.is_empty() { App::default() } else { call.app(name)? };
+    let global = state.letsencrypt.properties;
+    let get = |key: &str| app.letsencrypt.get(key).cloned().unwrap_or_default();
+    let whole = |key: &str| global.get(key).cloned().unwrap_or_default();
+    let expiration = app
+        .cert
+        .as_ref()
+        .filter(|cert| cert.letsencrypt.is_some())
+        .map(|cert| cert.expires_at.to_string());
+    let mut report = Report::new("letsencrypt", "letsencrypt-", Keys::Ordered)
+        .row("active", active(&app).to_string())
+        .row("autorenew", state.letsencrypt.cron.to_string());
+    for property in
+        ["dns-provider", "email", "graceperiod", "lego-args", "lego-docker-options", "server"]
+    {
+        if property == "graceperiod" {
+            report = report.row("expiration", expiration.clone().unwrap_or_default());
+        }
+        let default = match property {
+            "graceperiod" => "2592000",
+            "server" => "https://acme-v02.api.letsencrypt.org/directory",
+            _ => "",
+        };
+        let computed = [get(property), whole(property)].into_iter().find(|value| !value.is_empty());
+        report = report
+            .row(&format!("computed-{property}"), computed.unwrap_or_else(|| default.to_owned()))
+            .row(&format!("global-{property}"), whole(property))
+            .row(property, get(property));
+    }
+    Ok(report)
+}
+
+fn list(call: &Call) -> Result<()> {
+    let heads = ["Certificate Expiry", "Time before expiry", "Time before renewal"]
+        .map(|head| format!("{head:<25}"));
+    call.info1(format!("{:<18} {}", "App name", heads.join(" ")));
+    let mut rows: Vec<(i64, String)> = Vec::new();
+    for (name, app) in call.state()?.apps {
+        if let Some(cert) = app.cert.filter(|cert| cert.letsencrypt.is_some()) {
+            rows.push((cert.expires_at, name));
+        }
+    }
+    rows.sort();
+    for (at, name) in rows {
+        let date = jiff::Timestamp::from_second(at)?.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let left = at - now();
+        call.line(format!(
+            "{name:<25} {date:<25} {:<25} {:<25}",
+            span(left),
+            span(left - 30 * DAYS)
+        ));
+    }
+    Ok(())
+}
+
+fn span(seconds: i64) -> String {
+    let (days, hours) = (seconds / DAYS, seconds % DAYS / 3600);
+    format!("{days}d, {hours}h, {}m, {}s", seconds % 3600 / 60, seconds % 60)
+}
+
+fn enable(call: &Call, name: &str, force: bool) -> Result<()> {
+    let app = call.app(name)?;
+    let state = call.state()?;
+    if app.domains.is_empty() {
+        call.warn(format!("No domains detected for {name}"));
+        return quit(1);
+    }
+    call.info2(format!("Enabling letsencrypt for {name}"));
+    let property =
+        |key: &str| app.letsencrypt.get(key).or_else(|| state.letsencrypt.properties.get(key));
+    let Some(email) = property("email") else {
+        call.warn("ERROR: Cannot request a certificate without an e-mail address!");
+        call.warn("  please provide your e-mail address using");
+        call.warn(format!("  dokku letsencrypt:set {name} email <e-mail>"));
+        return quit(1);
+    };
+    let held = app.cert.as_ref().and_then(|cert| cert.letsencrypt.clone());
+    let server = property("server").cloned().unwrap_or_default();
+    // dokku-letsencrypt compares a hash of the settings: other domains or another server ask anew.
+    let wanted: Vec<String> =
+        app.domains.iter().cloned().chain([email.clone(), server.clone()]).collect();
+    if !force
+        && held.as_ref() == Some(&wanted)
+        && app.cert.as_ref().is_some_and(|cert| cert.expires_at > now() + 30 * DAYS)
+    {
+        call.info1(format!("Certificate is still valid for {name}, skipping certificate request"));
+        call.info1("Pass --force to letsencrypt:enable to request a new certificate anyway");
+        return Ok(());
+    }
+    http_port(call, name)?;
+    call.info1(format!("Enabling ACME proxy for {name}..."));
+    let folder = call.home(name).join("nginx.conf.d");
+    fs::create_dir_all(&folder)?;
+    fs::write(
+        folder.join("letsencrypt.conf"),
+        "location /.well-known/acme-challenge { allow all; }\n",
+    )?;
+    call.info1(format!("Getting letsencrypt certificate for {name} via HTTP-01"));
+    app.domains.iter().for_each(|domain| call.eprint(format!("        - Domain '{domain}'\n")));
+    let fails = &state.letsencrypt.fails;
+    // Port 9 discards: a server there never answers.
+    let failed = fails.contains(name)
+        || app.domains.iter().any(|domain| fails.contains(domain))
+        || server.contains(":9/");
+    if failed {
+        call.info1("Certificate retrieval failed!");
+    } else {
+        call.info1("Certificate retrieved successfully.");
+        call.info1("Installing let's encrypt certificates");
+        certs::install(call, name, issue(&app.domains, wanted))?;
+        proxy::rebuild(call, name)?;
+    }
+    files::remove(&folder.join("letsencrypt.conf"))?;
+    call.info1(format!("Disabling ACME proxy for {name}..."));
+    if failed {
+        call.warn("Failed to setup letsencrypt");
+        return fail("Check log output for further information on failure");
+    }
+    call.info1("Done");
+    Ok(())
+}
+
+fn issue(domains: &[String], settings: Vec<String>) -> Cert {
+    let mut hostnames = domains.to_vec();
+    hostnames.sort();
+    Cert {
+        hostnames,
+        issuer: "CN = Stand-in Intermediate CA".to_owned(),
+        starts_at: now(),
+        expires_at: now() + 90 * DAYS,
+        letsencrypt: Some(settings),
+    }
+}
+
+/// The challenge comes over port 80: an app without it gets it.
+fn http_port(call: &Call, name: &str) -> Result<()> {
+    let ports = crate::ports::effective(&call.state()?, &call.app(name)?);
+    if ports.iter().any(|port| port.starts_with("http:80:")) {
+        return Ok(());
+    }
+    let first = |scheme: &str| {
+        ports.iter().find(|port| port.starts_with(scheme)).and_then(|port| port.rsplit(':').next())
+    };
+    let Some(port) = first("http:").or_else(|| first("https:")) else {
+        call.warn(format!(
+            "Cannot enable letsencrypt for {name}: no http or https proxy port mapping was found."
+        ));
+        return quit(1);
+    };
+    call.info1(format!(
+        "Adding http:80:{port} port mapping to {name} for ACME HTTP-01 challenge..."
+    ));
+    crate::ports::serve(call, "add", &[name.to_owned(), format!("http:80:{port}")]).map(|_| ())
+}
+
+fn enable_cron(call: &Call, on: bool) -> Result<()> {
+    call.update(|state| {
+        state.letsencrypt.cron = on;
+        Ok(())
+    })
+}
+
+fn cron(call: &Call, flag: &str) -> Result<()> {
+    match flag {
+        "--add" => {
+            enable_cron(call, true)?;
+            call.info1("Added cron job to dokku's crontab.");
+        }
+        "--remove" => {
+            enable_cron(call, false)?;
+            call.info1("Removed cron job from dokku's crontab.");
+        }
+        "" if call.state()?.letsencrypt.cron => {
+            call.info2("Auto-renew cron job is enabled");
+            call.verbose("Run 'dokku letsencrypt:cron-job --remove' to disable.");
+        }
+        "" => {
+            call.info2("Auto-renew cron job is not enabled");
+            call.verbose("Run 'dokku letsencrypt:cron-job --add' to enable.");
+        }
+        other => {
+            return fail(format!(
+                "Invalid flag '{other}', specify --add, --remove, or no flag to display status."
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,291 @@
+//! `postgres:*`, dokku-postgres: services, and their links to apps.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::Result;
+
+use crate::apps::confirm;
+use crate::call::{Call, fail, stop};
+use crate::containers::{hex, new_id};
+use crate::dokku::{arg, has};
+use crate::state::Service;
+use crate::{files, links, psql};
+
+pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
+    let (words, env) = parse(args);
+    let (name, app) = (arg(&words, 0), arg(&words, 1));
+    let restart = !has(args, "--no-restart") && !has(args, "-n");
+    match verb {
+        "list" => list(call)?,
+        "create" => create(call, name, &env)?,
+        "app-links" => {
+            call.app(name)?;
+            let services = call.state()?.services;
+            services
+                .iter()
+                .filter(|(_, service)| service.links.contains(name))
+                .for_each(|(other, _)| call.line(other));
+        }
+        _ if name.is_empty() => return fail("Please specify a valid name for the service"),
+        "exists" => {
+            service(call, name)?;
+            call.info1(format!("Service {name} exists"));
+        }
+        "info" => info(call, name, args.iter().find(|arg| arg.starts_with("--")))?,
+        "connect" => connect(call, name)?,
+        "link" => links::link(call, name, app, restart)?,
+        "unlink" => links::unlink(call, name, app, restart)?,
+        "linked" => {
+            let held = service(call, name)?.links;
+            call.app(app)?;
+            if !held.contains(app) {
+                return fail(format!("Service {name} is not linked to {app}"));
+            }
+            call.info1(format!("Service {name} is linked to {app}"));
+        }
+        "links" => service(call, name)?.links.iter().for_each(|app| call.line(app)),
+        "stop" => {
+            service(call, name)?;
+            pause(call);
+            call.verbose("Removing container");
+            change(call, name, |service| service.container = None)?;
+        }
+        "start" => {
+            service(call, name)?;
+            start(call, name)?;
+        }
+        "restart" => {
+            service(call, name)?;
+            pause(call);
+            call.info2("Starting container");
+            call.info2("Container started");
+            call.info1("Please call dokku ps:restart on all linked apps");
+        }
+        "destroy" => destroy(call, name, has(args, "--force") || has(args, "-f"))?,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Arguments without flags, and the custom environment.
+fn parse(args: &[String]) -> (Vec<String>, String) {
+    let (mut words, mut env) = (Vec::new(), String::new());
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--custom-env" | "-C" => env = args.next().cloned().unwrap_or_default(),
+            "--image" | "-i" | "--image-version" | "-I" | "--password" | "-p" => drop(args.next()),
+            flag if flag.starts_with('-') => {}
+            word => words.push(word.to_owned()),
+        }
+    }
+    (words, env)
+}
+
+pub(crate) fn service(call: &Call, name: &str) -> Result<Service> {
+    match call.state()?.services.remove(name) {
+        Some(service) => Ok(service),
+        None => fail(format!("Postgres service {name} does not exist")),
+    }
+}
+
+pub(crate) fn change<T>(
+    call: &Call,
+    name: &str,
+    change: impl FnOnce(&mut Service) -> T,
+) -> Result<T> {
+    call.update(|state| match state.services.get_mut(name) {
+        Some(service) => Ok(change(service)),
+        None => fail(format!("Postgres service {name} does not exist")),
+    })
+}
+
+fn list(call: &Call) -> Result<()> {
+    let services = call.state()?.services;
+    if services.is_empty() {
+        call.warn("There are no Postgres services");
+    } else {
+        call.info2("Postgres services");
+        for name in services.keys() {
+            call.line(name);
+        }
+    }
+    Ok(())
+}
+
+/// What `initdb` makes of the custom environment: encoding, collation and character type.
+fn locale(env: &str) -> [String; 3] {
+    let option = |name: &str| {
+        let flag = format!("--{name}=");
+        env.split([' ', ';']).find_map(|word| {
+            word.trim_start_matches("POSTGRES_INITDB_ARGS=").strip_prefix(&flag).map(str::to_owned)
+        })
+    };
+    let variable = |name: &str| {
+        env.split(';').find_map(|pair| pair.strip_prefix(&format!("{name}=")).map(str::to_owned))
+    };
+    let whole = option("locale").or_else(|| variable("LC_ALL"));
+    let default = variable("LANG").unwrap_or_else(|| "en_US.utf8".to_owned());
+    let part = |flag: &str, name: &str| {
+        option(flag)
+            .or_else(|| whole.clone())
+            .or_else(|| variable(name))
+            .unwrap_or_else(|| default.clone())
+    };
+    let (collate, ctype) = (part("lc-collate", "LC_COLLATE"), part("lc-ctype", "LC_CTYPE"));
+    let ascii = ctype == "C" || ctype == "POSIX";
+    let encoding =
+        option("encoding").unwrap_or_else(|| if ascii { "SQL_ASCII" } else { "UTF8" }.to_owned());
+    [encoding, collate, ctype]
+}
+
+/// The name of a service's own database.
+pub(crate) fn database(name: &str) -> String {
+    name.replace(['.', '-'], "_")
+}
+
+pub(crate) fn hostname(name: &str) -> String {
+    format!("dokku-postgres-{}", name.replace(['.', '_'], "-"))
+}
+
+pub(crate) fn dsn(name: &str, service: &Service) -> String {
+    format!("postgres://postgres:{}@{}:5432/{}", service.password, hostname(name), database(name))
+}
+
+fn create(call: &Call, name: &str, env: &str) -> Result<()> {
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
+        return fail(
+            "Please specify a valid name for the service. Valid characters are: [A-Za-z0-9_]+",
+        );
+    }
+    if call.state()?.services.contains_key(name) {
+        return fail(format!("Postgres service {name} already exists"));
+    }
+    let cluster = locale(env);
+    let mut databases: BTreeMap<String, [String; 3]> = ["postgres", "template0", "template1"]
+        .map(|name| (name.to_owned(), cluster.clone()))
+        .into();
+    if cluster[0] == "UTF8" {
+        databases.insert(database(name), cluster);
+    }
+    fs::create_dir_all(call.lib.join("services/postgres").join(name).join("data"))?;
+    call.update(|state| {
+        let id = new_id(state);
+        let ip = format!("172.17.1.{}", state.serial % 250);
+        let password = hex(&id)[..32].to_owned();
+        let service = Service {
+            container: Some(id),
+            ip,
+            password,
+            custom_env: env.to_owned(),
+            databases,
+            ..Service::default()
+        };
+        state.services.insert(name.to_owned(), service);
+        Ok(())
+    })?;
+    created(call, name)
+}
+
+fn created(call: &Call, name: &str) -> Result<()> {
+    call.verbose("Waiting for container to be ready");
+    call.verbose("Creating container database");
+    let service = service(call, name)?;
+    let fresh = service.databases.contains_key(&database(name))
+        && call.args.first().is_some_and(|verb| verb == "postgres:create");
+    if !fresh {
+        call.verbose("Already exists");
+    }
+    call.verbose("Securing connection to database");
+    call.info2(format!("Postgres container created: {name}"));
+    info(call, name, None)
+}
+
+fn info(call: &Call, name: &str, flag: Option<&String>) -> Result<()> {
+    let service = service(call, name)?;
+    let root = call.lib.join("services/postgres").join(name).display().to_string();
+    let links: Vec<String> = service.links.iter().cloned().collect();
+    let dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+    let running = service.container.is_some();
+    let rows: [(&str, String); 13] = [
+        ("Config dir", format!("{root}/data")),
+        ("Config options", String::new()),
+        ("Data dir", format!("{root}/data")),
+        ("Dsn", dsn(name, &service)),
+        ("Exposed ports", "-".to_owned()),
+        ("Id", service.container.clone().unwrap_or_default()),
+        ("Internal ip", if running { service.ip.clone() } else { String::new() }),
+        ("Initial network", String::new()),
+        ("Links", dash(links.join(" "))),
+        ("Post create network", String::new()),
+        ("Post start network", String::new()),
+        ("Service root", root),
+        ("Status", if running { "running" } else { "missing" }.to_owned()),
+    ];
+    let version = ("Version", "postgres:18.4".to_owned());
+    let rows: Vec<(&str, String)> = rows.into_iter().chain([version]).collect();
+    let Some(flag) = flag else {
+        call.info2(format!("{name} postgres service information"));
+        for (label, value) in rows {
+            call.verbose(format!("{:<20} {value:<25}", format!("{label}:")));
+        }
+        return Ok(());
+    };
+    let as_flag = |label: &str| format!("--{}", label.to_lowercase().replace(' ', "-"));
+    let Some((_, value)) = rows.iter().find(|(label, _)| as_flag(label) == *flag) else {
+        let flags: Vec<String> = rows.iter().map(|(label, _)| as_flag(label)).collect();
+        return fail(format!("Invalid flag passed, valid flags: {}", flags.join(" ")));
+    };
+    call.line(value);
+    Ok(())
+}
+
+fn connect(call: &Call, name: &str) -> Result<()> {
+    service(call, name)?;
+    let sql = call.stdin.borrow().clone().unwrap_or_default();
+    let answer = psql::connect(call, name, &database(name), &sql)?;
+    call.print(&answer.stdout);
+    call.eprint(&answer.stderr);
+    if answer.rc == 0 { Ok(()) } else { stop(answer.rc, "") }
+}
+
+fn pause(call: &Call) {
+    call.info2("Pausing container");
+    call.verbose("Container paused");
+}
+
+pub(crate) fn start(call: &Call, name: &str) -> Result<()> {
+    if service(call, name)?.container.is_some() {
+        call.warn("Service is already started");
+        return Ok(());
+    }
+    call.info2("Starting container");
+    call.update(|state| {
+        let id = new_id(state);
+        let ip = format!("172.17.1.{}", state.serial % 250);
+        if let Some(service) = state.services.get_mut(name) {
+            service.container = Some(id);
+            service.ip = ip;
+        }
+        Ok(())
+    })?;
+    created(call, name)
+}
+
+fn destroy(call: &Call, name: &str, force: bool) -> Result<()> {
+    if !service(call, name)?.links.is_empty() {
+        return fail("Cannot delete linked service");
+    }
+    if !force {
+        confirm(call, name, "Postgres service")?;
+    }
+    call.info2(format!("Deleting {name}"));
+    pause(call);
+    call.verbose("Removing container");
+    call.verbose("Removing data");
+    files::remove(&call.lib.join("services/postgres").join(name))?;
+    call.update(|state| Ok(state.services.remove(name)))?;
+    call.info2(format!("Postgres container deleted: {name}"));
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! `proxy:*`: building an app's `nginx.conf`, and what nginx says of the whole host afterwards.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::app::App;
+use crate::call::{Call, quit};
+use crate::dokku::arg;
+use crate::report::{Keys, Report, of_apps};
+use crate::verdict::judge;
+use crate::{host, network, ports};
+
+pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
+    let name = arg(args, 0);
+    match verb {
+        "report" => of_apps(call, args, |name| report(call, name))?,
+        "build-config" => {
+            call.app(name)?;
+            rebuild(call, name)?;
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn report(call: &Call, name: &str) -> Result<Report> {
+    let app = call.app(name)?;
+    Ok(Report::new("proxy", "proxy-", Keys::Both)
+        .row("computed-disabled", app.proxy_disabled.to_string())
+        .row("computed-proxy-port", "80")
+        .row("computed-proxy-ssl-port", if app.cert.is_some() { "443" } else { "" })
+        .row("computed-type", "nginx")
+        .row("disabled", if app.proxy_disabled { "true" } else { "" })
+        .row("enabled", (!app.proxy_disabled).to_string())
+        .row("global-proxy-port", "")
+        .row("global-proxy-ssl-port", "")
+        .row("global-type", "")
+        .row("proxy-port", "80")
+        .row("proxy-ssl-port", if app.cert.is_some() { "443" } else { "" })
+        .row("type", ""))
+}
+
+/// `proxy-build-config`: for all that is not a change of domains or ports.
+pub(crate) fn rebuild(call: &Call, name: &str) -> Result<()> {
+    call.fire("proxy-build-config", &[name])?;
+    if call.app(name)?.deployed {
+        call.info1(format!("Ensuring network configuration is in sync for {name}"));
+    }
+    build(call, name)
+}
+
+/// Writes the app's `nginx.conf` from its template, and has nginx judge the host.
+pub(crate) fn build(call: &Call, name: &str) -> Result<()> {
+    let template = call.query("nginx-app-template-source", &[name, "app-config"])?;
+    let state = call.state()?;
+    let app = call.app(name)?;
+    if app.proxy_disabled {
+        call.info1(format!("Nginx support is disabled for app ({name})"));
+        return Ok(());
+    }
+    let ssl = app.cert.is_some();
+    let mut map = ports::effective(&state, &app);
+    map.retain(|port| {
+        let ignored = port.starts_with("https:") && !ssl;
+        if ignored {
+            call.warn(format!(
+                "Ignoring detected https port mapping without an accompanying ssl certificate ({port})"
+            ));
+        }
+        !ignored
+    });
+    mismatch(call, name, &app);
+    let running = !network::listeners(call, &state, name).is_empty();
+    if !running {
+        call.warn(format!("No web listeners specified for {name}"));
+    }
+    if if running { !app.deployed } else { map.is_empty() } {
+        return Ok(());
+    }
+    no_vhost(call, name, &app);
+    let (text, source) = match template.as_str() {
+        "" => (built_in(call, name, &map), "built-in"),
+        path => (
+            host::render(&fs::read_to_string(path).unwrap_or_default(), &vars(call, name)),
+            "plugin-supplied",
+        ),
+    };
+    let mut domains = app.domains.clone();
+    domains.sort();
+    for domain in &domains {
+        call.info1(format!("Configuring {domain}...(using {source} template)"));
+    }
+    if text.contains("SIGIL_BROKEN") || (!template.is_empty() && !Path::new(&template).exists()) {
+        call.eprint("template: nginx.conf.sigil: stand-in: broken\n");
+        return quit(1);
+    }
+    call.info1(format!("Creating {} nginx.conf", if ssl { "https" } else { "http" }));
+    let folder = call.home(name).join("nginx.conf.d");
+    fs::create_dir_all(&folder)?;
+    fs::write(call.home(name).join("nginx.conf"), text)?;
+    if running {
+        call.query("nginx-app-template-source", &[name, "hsts-config"])?;
+        if ssl && app.nginx.get("hsts").is_none_or(|hsts| hsts != "false") {
+            call.verbose("Enabling HSTS (using built-in template)");
+            fs::write(folder.join("hsts.conf"), "# stand-in: hsts\n")?;
+        } else {
+            crate::files::remove(&folder.join("hsts.conf"))?;
+        }
+    }
+    call.fire("nginx-pre-reload", &[name, "", ""])?;
+    call.verbose("Reloading nginx");
+    judge(call)
+}
+
+/// Dokku's own variables that a template reads with `{{ $.NAME }}`.
+fn vars(call: &Call, name: &str) -> Vec<(String, String)> {
+    [
+        ("APP", name.to_owned()),
+        ("DOKKU_ROOT", call.root.display().to_string()),
+        ("DOKKU_LIB_ROOT", call.lib.display().to_string()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .to_vec()
+}
+
+fn built_in(call: &Call, name: &str, map: &[String]) -> String {
+    let mut text = format!("# stand-in: the built-in template for {name}\n");
+    for port in map {
+        let host = port.split(':').nth(1).unwrap_or_default();
+        let parts = call.home(name).join("nginx.conf.d");
+        let _ = writeln!(
+            text,
+            "server {{\n  listen {host};\n  include {}/*.conf;\n}}",
+            parts.display()
+        );
+    }
+    let upstreams: BTreeSet<&str> = map.iter().filter_map(|port| port.rsplit(':').next()).collect();
+    for upstream in upstreams {
+        let _ = writeln!(text, "upstream {name}-{upstream} {{\n}}");
+    }
+    text
+}
+
+/// What grep says of a missing `VHOST`, each time that a certificate's names are looked for in it.
+fn no_vhost(call: &Call, name: &str, app: &App) {
+    if app.cert.is_some() && app.domains.is_empty() {
+        let vhost = call.home(name).join("VHOST");
+        call.eprint(format!("grep: {}: No such file or directory\n", vhost.display()));
+    }
+}
+
+/// What Dokku says when no domain of the app is in its certificate.
+fn mismatch(call: &Call, name: &str, app: &App) {
+    let Some(cert) = &app.cert else { return };
+    no_vhost(call, name, app);
+    if !app.domains.iter().any(|domain| cert.hostnames.contains(domain)) {
+        call.info1(format!(
+            "No matching configured domains for {name} found in SSL certificate. Your app will show as insecure in a browser if accessed via SSL"
+        ));
+        call.info1("Please add appropriate domains via the dokku domains command");
+        if !app.domains.is_empty() {
+            call.info1("Configured domains for app:");
+            app.domains.iter().for_each(|domain| call.info2(domain));
+        }
+        call.info1("Domains found in SSL certificate:");
+        cert.hostnames.iter().for_each(|domain| call.info2(domain));
+    }
+}

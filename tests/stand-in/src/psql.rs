@@ -1,0 +1,239 @@
+//! The SQL that the plugin sends to a database, and what `psql` prints for it.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+
+use crate::call::Call;
+use crate::postgres;
+use crate::state::{Answer, Service};
+
+/// How rows are printed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Format {
+    pub(crate) unaligned: bool,
+    pub(crate) tuples_only: bool,
+}
+
+/// What a statement gives.
+enum Outcome {
+    Rows(Vec<String>, Vec<Vec<String>>),
+    Done(&'static str),
+    Failed(String),
+}
+
+/// Runs SQL in a database of a service, as `psql -v ON_ERROR_STOP=1` does.
+pub(crate) fn connect(call: &Call, name: &str, database: &str, sql: &str) -> Result<Answer> {
+    run(call, name, database, sql, Format::default())
+}
+
+/// The same with a format given.
+pub(crate) fn run(
+    call: &Call,
+    name: &str,
+    database: &str,
+    sql: &str,
+    mut format: Format,
+) -> Result<Answer> {
+    let error = |rc: i32, stderr: String| Ok(Answer { rc, stderr, ..Answer::default() });
+    let Some(service) = call.state()?.services.remove(name) else {
+        return error(1, format!("Error: No such container: dokku.postgres.{name}\n"));
+    };
+    if service.container.is_none() {
+        return error(1, format!("Error: No such container: dokku.postgres.{name}\n"));
+    }
+    if let Some(fixed) = service.answers.iter().find(|answer| sql.contains(&answer.contains)) {
+        return Ok(fixed.clone());
+    }
+    if !service.databases.contains_key(database) {
+        return error(
+            2,
+            format!(
+                "psql: error: connection to server at \"localhost\" (::1), port 5432 failed: FATAL:  database \"{database}\" does not exist\n"
+            ),
+        );
+    }
+    let mut answer = Answer::default();
+    let (settings, statements): (Vec<&str>, Vec<&str>) =
+        sql.lines().partition(|line| line.trim_start().starts_with('\\'));
+    for setting in settings {
+        match setting.split_whitespace().collect::<Vec<_>>().as_slice() {
+            ["\\pset", "format", "unaligned"] => {
+                format.unaligned = true;
+                answer.stdout += "Output format is unaligned.\n";
+            }
+            ["\\pset", "tuples_only", "on"] => format.tuples_only = true,
+            _ => {}
+        }
+    }
+    for statement in
+        statements.join("\n").split(';').map(str::trim).filter(|statement| !statement.is_empty())
+    {
+        match execute(call, name, database, &service, statement)? {
+            Outcome::Rows(columns, rows) => answer.stdout += &table(&columns, &rows, format),
+            Outcome::Done(tag) => {
+                answer.stdout += tag;
+                answer.stdout.push('\n');
+            }
+            Outcome::Failed(why) => {
+                answer.stderr = format!("ERROR:  {why}\n");
+                answer.rc = 3;
+                break;
+            }
+        }
+    }
+    Ok(answer)
+}
+
+fn execute(
+    call: &Call,
+    name: &str,
+    database: &str,
+    service: &Service,
+    sql: &str,
+) -> Result<Outcome> {
+    let lower = sql.to_ascii_lowercase();
+    let one =
+        |column: &str, value: String| Outcome::Rows(vec![column.to_owned()], vec![vec![value]]);
+    if let Some(rest) = lower.strip_prefix("create database ") {
+        return create(call, name, rest);
+    }
+    if let Some(rest) = lower.strip_prefix("drop database ") {
+        let dropped = rest.trim_start_matches("if exists ").trim_matches('"').to_owned();
+        change(call, name, |service| service.databases.remove(&dropped))?;
+        return Ok(Outcome::Done("DROP DATABASE"));
+    }
+    if lower.contains("pg_encoding_to_char") || lower.contains("datcollate") {
+        return Ok(locales(database, service, &lower));
+    }
+    if lower.contains("to_regclass") {
+        let table =
+            lower.split('\'').nth(1).unwrap_or_default().trim_start_matches("public.").to_owned();
+        return Ok(one("to_regclass", if service.tables > 0 { table } else { String::new() }));
+    }
+    if ["pg_tables", "information_schema.tables", "pg_class"]
+        .iter()
+        .any(|table| lower.contains(table))
+    {
+        let tables = if database == postgres::database(name) { service.tables } else { 0 };
+        if lower.contains("exists") {
+            return Ok(one("exists", if tables > 0 { "t" } else { "f" }.to_owned()));
+        }
+        return Ok(one("count", tables.to_string()));
+    }
+    if lower.split_whitespace().eq(["select", "1"]) {
+        return Ok(one("?column?", "1".to_owned()));
+    }
+    Ok(Outcome::Failed(format!("stand-in: this SQL is not known: {sql}")))
+}
+
+fn change<T>(call: &Call, name: &str, change: impl FnOnce(&mut Service) -> T) -> Result<T> {
+    call.update(|state| Ok(change(state.services.entry(name.to_owned()).or_default())))
+}
+
+fn create(call: &Call, name: &str, rest: &str) -> Result<Outcome> {
+    let words: Vec<&str> = rest.split([' ', '\n', '=']).filter(|word| !word.is_empty()).collect();
+    let database = words.first().map(|word| word.trim_matches('"').to_owned()).unwrap_or_default();
+    let value = |key: &str| {
+        let at = words.iter().position(|word| *word == key)?;
+        words.get(at + 1).map(|word| word.trim_matches('\'').to_uppercase())
+    };
+    let whole = value("locale");
+    change(call, name, |service| {
+        if service.databases.contains_key(&database) {
+            return Outcome::Failed(format!("database \"{database}\" already exists"));
+        }
+        let [encoding, collate, ctype] =
+            service.databases.get("template0").cloned().unwrap_or_default();
+        let locale = [
+            value("encoding").unwrap_or(encoding),
+            value("lc_collate").or_else(|| whole.clone()).unwrap_or(collate),
+            value("lc_ctype").or(whole).unwrap_or(ctype),
+        ];
+        service.databases.insert(database, locale);
+        Outcome::Done("CREATE DATABASE")
+    })
+}
+
+/// Encodings and locales: of the database at hand, of a named one, or of all.
+fn locales(database: &str, service: &Service, sql: &str) -> Outcome {
+    let list = sql.trim_start_matches("select").split(" from ").next().unwrap_or_default();
+    let columns: Vec<String> = list
+        .split(',')
+        .map(|column| {
+            if column.contains("pg_encoding_to_char") {
+                "pg_encoding_to_char"
+            } else {
+                column.trim()
+            }
+            .to_owned()
+        })
+        .collect();
+    let wanted = sql
+        .split_once("datname")
+        .and_then(|(_, rest)| rest.trim_start_matches([' ', '=']).split('\'').nth(1));
+    let mut names: Vec<&String> = service.databases.keys().collect();
+    // The order in which PostgreSQL keeps them: the first, the service's own, the templates.
+    names.sort_by_key(|name| match name.as_str() {
+        "postgres" => 0,
+        "template1" => 2,
+        "template0" => 3,
+        _ => 1,
+    });
+    if sql.contains("current_database()") {
+        names.retain(|name| *name == database);
+    } else if let Some(wanted) = wanted.filter(|_| sql.contains("where")) {
+        names.retain(|name| *name == wanted);
+    }
+    let cell = |name: &String, column: &String| match column.as_str() {
+        "datname" => name.clone(),
+        "pg_encoding_to_char" => service.databases[name][0].clone(),
+        "datcollate" => service.databases[name][1].clone(),
+        _ => service.databases[name][2].clone(),
+    };
+    let rows = names
+        .iter()
+        .map(|name| columns.iter().map(|column| cell(name, column)).collect())
+        .collect();
+    Outcome::Rows(columns, rows)
+}
+
+fn table(columns: &[String], rows: &[Vec<String>], format: Format) -> String {
+    let mut text = String::new();
+    if format.unaligned {
+        let head = (!format.tuples_only).then_some(columns);
+        for row in head.into_iter().chain(rows.iter().map(Vec::as_slice)) {
+            text += &row.join("|");
+            text.push('\n');
+        }
+        return text;
+    }
+    let width = |at: usize| {
+        rows.iter().map(|row| row[at].len()).chain([columns[at].len()]).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+    let heads: Vec<String> =
+        columns.iter().zip(&widths).map(|(head, width)| format!(" {head:^width$} ")).collect();
+    let rules: Vec<String> = widths.iter().map(|width| "-".repeat(width + 2)).collect();
+    if !format.tuples_only {
+        let _ = writeln!(text, "{}\n{}", heads.join("|"), rules.join("+"));
+    }
+    for row in rows {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| aligned(cell, *width)).collect();
+        let _ = writeln!(text, " {}", cells.join(" | ").trim_end());
+    }
+    if !format.tuples_only {
+        let _ = writeln!(text, "({} row{})", rows.len(), if rows.len() == 1 { "" } else { "s" });
+    }
+    text + "\n"
+}
+
+/// Numbers stand to the right, text to the left.
+fn aligned(cell: &str, width: usize) -> String {
+    if !cell.is_empty() && cell.chars().all(|c| c.is_ascii_digit()) {
+        format!("{cell:>width$}")
+    } else {
+        format!("{cell:<width$}")
+    }
+}

@@ -1,0 +1,213 @@
+//! `scheduler-deploy`: new containers for old ones, and who is asked before.
+
+use anyhow::Result;
+
+use crate::app::App;
+use crate::apps::{now, schedule_written};
+use crate::call::{Call, quit};
+use crate::deploy::task;
+use crate::state::{Container, Status};
+use crate::{containers, images, ports, proxy};
+
+/// `scheduler-deploy`: new containers for old ones, of one process type or of all.
+pub(crate) fn schedule(call: &Call, name: &str, only: &str) -> Result<()> {
+    let merged = call.merged.replace(true);
+    let scheduled = scheduled(call, name, only);
+    call.merged.set(merged);
+    scheduled
+}
+
+fn scheduled(call: &Call, name: &str, only: &str) -> Result<()> {
+    call.fire("scheduler-deploy", &["docker-local", name, "latest", only])?;
+    let wanted = |process: &str| only.is_empty() || only == process;
+    let old: Vec<String> = call
+        .container_files(name)
+        .into_iter()
+        .filter(|(process, ..)| wanted(process))
+        .map(|(_, _, id)| id)
+        .collect();
+    let mut scale = call.app(name)?.scale;
+    scale.sort_by_key(|(process, _)| process != "web");
+    let mut fresh = Vec::new();
+    for (process, count) in scale.iter().filter(|(process, _)| wanted(process)) {
+        fresh.extend(deploy_process(call, name, process, *count)?);
+    }
+    call.info1("Running post-deploy");
+    call.change(name, |app| {
+        app.deployed = true;
+        app.restore = true;
+    })?;
+    call.fire("core-post-deploy", &[name, "", "", "latest"])?;
+    proxy::rebuild(call, name)?;
+    call.fire("post-deploy", &[name, "", "", "latest"])?;
+    rename(call, name, &old, &fresh)?;
+    task(call, "postdeploy");
+    schedule_written(call)?;
+    if !old.is_empty() {
+        call.info1("Shutting down old containers in 60 seconds");
+        containers::mark(call, &old, Status::Exited)?;
+    }
+    Ok(())
+}
+
+fn deploy_process(call: &Call, name: &str, process: &str, count: u32) -> Result<Vec<Container>> {
+    let app = call.app(name)?;
+    call.info1(format!("Deploying {process} (count={count})"));
+    let disabled = app.checks_disabled.contains(process) || app.checks_disabled.contains("_all_");
+    if disabled {
+        call.verbose(format!(
+            "Zero downtime is disabled, stopping currently running containers  ({process})"
+        ));
+        for id in containers::running(call, name, process)? {
+            call.verbose(format!("Stopping {id} ({process})"));
+            call.fire("scheduler-register-retired", &[name, &id, "60"])?;
+            containers::mark(call, &[id], Status::Exited)?;
+        }
+    }
+    call.query("docker-args-deploy", &[name, "latest", process])?;
+    call.query("docker-args-process-deploy", &[name, "dockerfile", "latest", process])?;
+    let mut fresh = Vec::new();
+    for index in 1..=count {
+        fresh.push(deploy_container(call, name, &app, process, index, disabled)?);
+    }
+    if !disabled {
+        // A process that was checked makes its app a deployed one; one that was not waits for the end.
+        call.change(name, |app| app.deployed = true)?;
+    }
+    call.fire("scheduler-post-deploy-process", &[name, process])?;
+    if process == "web" {
+        call.info2("Triggering early nginx proxy rebuild");
+        proxy::rebuild(call, name)?;
+    }
+    for (other, index, id) in call.container_files(name) {
+        if other == process && index > count {
+            call.verbose(format!(
+                "Scheduling orphaned container shutdown in 60 seconds ({process}.{index})"
+            ));
+            call.fire("scheduler-register-retired", &[name, &id, "60"])?;
+            crate::files::remove(&call.container_file(name, process, index))?;
+        }
+    }
+    Ok(fresh)
+}
+
+fn deploy_container(
+    call: &Call,
+    name: &str,
+    app: &App,
+    process: &str,
+    index: u32,
+    disabled: bool,
+) -> Result<Container> {
+    let number = index.to_string();
+    let mut extra = call.query("docker-args-deploy", &[name, "latest", process, &number])?;
+    extra += &call
+        .query("docker-args-process-deploy", &[name, "dockerfile", "latest", process, &number])?;
+    let mut container = match containers::create(call, name, app, process, index, &extra) {
+        Ok(container) => container,
+        Err(error) => {
+            call.eprint(format!("{error}\n"));
+            return job_failed(call, name, process, index);
+        }
+    };
+    container.name = format!("{}.upcoming-{}", container.name, std::process::id());
+    let id = container.id.clone();
+    call.fire("post-container-create", &["app", &id, name, "deploy", process])?;
+    containers::make_folders(call, &container)?;
+    let starts = images::starts(&call.state()?, &container);
+    containers::start(call, &container, starts)?;
+    if !disabled {
+        call.verbose(format!("Attempting pre-flight checks ({process}.{index})"));
+        check(call, name, &container, starts)?;
+    }
+    if !starts {
+        let state = "\u{1b}[1m\u{1b}[31m !     \u{1b}[0m\u{1b}[0mContainer state: exited";
+        call.print(format!(
+            "{state}\n{id}\n !     Could not start due to 1 failed checks ({process}.{index})\n"
+        ));
+        output(call, name, &container);
+        output(call, name, &container);
+        return job_failed(call, name, process, index);
+    }
+    let file = call.container_file(name, process, index);
+    if let Ok(before) = std::fs::read_to_string(&file) {
+        call.verbose(format!(
+            "Scheduling old container shutdown in 60 seconds ({process}.{index})"
+        ));
+        call.fire("scheduler-register-retired", &[name, before.trim(), "60"])?;
+    }
+    std::fs::write(file, &id)?;
+    Ok(container)
+}
+
+fn job_failed<T>(call: &Call, name: &str, process: &str, index: u32) -> Result<T> {
+    call.print(format!(
+        "parallel: This job failed:\n/var/lib/dokku/plugins/available/scheduler-docker-local/bin/scheduler-deploy-process-container {name} dockerfile dokku/{name}:latest latest {process} 1 {index}\n\n"
+    ));
+    quit(1)
+}
+
+fn output(call: &Call, name: &str, container: &Container) {
+    let which = format!(
+        "{name} container output ({} {}.{})",
+        &container.id[..12],
+        container.process,
+        container.index
+    );
+    call.info2(format!("Start of {which}"));
+    call.info2(format!("End of {which}"));
+}
+
+fn check(call: &Call, name: &str, container: &Container, starts: bool) -> Result<()> {
+    if !starts {
+        return Ok(());
+    }
+    let state = call.state()?;
+    let port = ports::effective(&state, &call.app(name)?)
+        .first()
+        .and_then(|port| port.rsplit(':').next().map(str::to_owned));
+    let port = port.unwrap_or_else(|| "5000".to_owned());
+    let (process, index) = (&container.process, container.index);
+    call.info1("Executing 2 healthchecks");
+    call.verbose(format!("Running healthcheck name='port listening check' attempts=3 port={port} retries=2 timeout=5 type='listening' wait=5"));
+    call.verbose("Running healthcheck name='default' type='uptime' uptime=10");
+    call.verbose("Healthcheck succeeded name='port listening check'");
+    call.verbose("Healthcheck succeeded name='default'");
+    call.verbose(format!("All checks successful ({process}.{index})"));
+    output(call, name, container);
+    call.fire(
+        "check-deploy",
+        &[name, &container.id, process, &port, &container.ip, &index.to_string()],
+    )
+}
+
+/// Gives the new containers their names; the old ones keep theirs with the time.
+fn rename(call: &Call, name: &str, old: &[String], fresh: &[Container]) -> Result<()> {
+    call.info1("Renaming containers");
+    for container in fresh {
+        let wanted = format!("{name}.{}.{}", container.process, container.index);
+        let retired = format!("{wanted}.{}", now());
+        let (short, upcoming) = (&container.id[..12], &container.name);
+        let previous = call.update(|state| {
+            let mut previous = None;
+            for known in &mut state.containers {
+                if known.id == container.id {
+                    known.name.clone_from(&wanted);
+                } else if known.name == wanted
+                    && old.contains(&known.id)
+                    && known.status != Status::Removed
+                {
+                    known.name.clone_from(&retired);
+                    previous = Some(known.id[..12].to_owned());
+                }
+            }
+            Ok(previous)
+        })?;
+        if let Some(previous) = previous {
+            call.verbose(format!("Found previous container(s) ({previous}) named {wanted}"));
+            call.verbose(format!("Renaming container ({previous}) {wanted} to {retired}"));
+        }
+        call.verbose(format!("Renaming container {upcoming} ({short}) to {wanted}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! What the stood-in host remembers, as plain data that a test may read and change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+
+/// The whole host. Tests change it through [`Scene::update`](crate::Scene::update).
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct State {
+    /// What `dokku version` says.
+    pub version: String,
+    /// Dokku's global domains; a new app gets `<app>.<domain>` for each.
+    pub global_domains: Vec<String>,
+    pub apps: BTreeMap<String, App>,
+    /// dokku-postgres services.
+    pub services: BTreeMap<String, Service>,
+    /// Named entries of `storage:create`, with their host paths.
+    pub storage_entries: BTreeMap<String, String>,
+    /// Every container of an app that ever ran, oldest first; removed ones stay as such.
+    pub containers: Vec<Container>,
+    /// What is known of images, by reference. One that is not here behaves well.
+    pub images: BTreeMap<String, Image>,
+    /// References that `docker image pull` can get.
+    pub pullable: BTreeSet<String>,
+    pub letsencrypt: Letsencrypt,
+    pub ufw: Ufw,
+    /// `<ip>:<port>` that `network:report` gives, by app; it may be set before the app is there. The
+    /// container's own address without it: `172.17.0.3:8008` of the first app with that port.
+    pub listeners: BTreeMap<String, String>,
+    /// What `dokku logs` prints, by app, without time and process.
+    pub logs: BTreeMap<String, Vec<String>>,
+    /// For each host folder ever mounted at `/data`: the most containers of apps that ran on it at
+    /// one moment. More than one is two mains on one database.
+    pub max_mains: BTreeMap<String, usize>,
+    /// Makes each id another one.
+    pub serial: u64,
+    /// Answers of `enter`, `run` and `docker exec`, the first that fits.
+    pub exec: Vec<Answer>,
+    /// Whether `sudo -n` lets dokku call `ufw` (the plugin's own sudoers file).
+    pub sudo_ufw: bool,
+    /// What `nginx -v` says.
+    pub nginx_version: String,
+}
+
+impl State {
+    /// The running containers of an app, oldest first.
+    pub fn running<'a>(&'a self, app: &'a str) -> impl Iterator<Item = &'a Container> {
+        self.containers.iter().filter(move |c| c.app == app && c.status == Status::Running)
+    }
+
+    /// The services that a container is linked to, but whose container was made anew since.
+    pub fn dead_links(&self, container: &Container) -> Vec<String> {
+        let alive = |(service, id): &(&String, &String)| {
+            self.services.get(*service).is_some_and(|s| s.container.as_ref() == Some(*id))
+        };
+        container
+            .links
+            .iter()
+            .filter(|link| !alive(link))
+            .map(|(service, _)| service.clone())
+            .collect()
+    }
+
+    /// Whether the image is on the host, so that nothing has to be pulled.
+    pub fn on_host(&self, reference: &str) -> bool {
+        self.images.get(reference).is_some_and(|image| image.on_host)
+    }
+
+    /// How an image behaves.
+    pub fn image(&self, reference: &str) -> Image {
+        self.images.get(reference).cloned().unwrap_or_default()
+    }
+}
+
+/// A dokku-postgres service.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Service {
+    /// The id of its container; none while the service is stopped.
+    pub container: Option<String>,
+    pub ip: String,
+    pub password: String,
+    pub custom_env: String,
+    /// `encoding`, `datcollate`, `datctype` of each database; the service's own is missing after
+    /// `LC_ALL=C`.
+    pub databases: BTreeMap<String, [String; 3]>,
+    /// How many tables its own database holds in the schema `public`.
+    pub tables: u32,
+    pub links: BTreeSet<String>,
+    /// Answers of `postgres:connect` that a test wants, the first that fits, before all built-in ones.
+    pub answers: Vec<Answer>,
+}
+
+/// A fixed answer to whatever contains a text.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Answer {
+    /// The text that the joined arguments (or the SQL) must contain.
+    pub contains: String,
+    pub rc: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// What became of a container.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    #[default]
+    Running,
+    Exited,
+    Removed,
+}
+
+/// A container of an app: one process.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Container {
+    pub id: String,
+    /// The app that Docker's label names.
+    pub app: String,
+    /// `web`, `worker`, and so on.
+    pub process: String,
+    pub index: u32,
+    /// Docker's name of it, `matrix.web.1`.
+    pub name: String,
+    /// The reference that the app's image was made from.
+    pub image: String,
+    /// The value of `--user`, when the docker options have one.
+    pub user: Option<String>,
+    /// `host:container[:ro]`, as they were when it was made.
+    pub mounts: Vec<String>,
+    /// All docker options that it was made with.
+    pub options: Vec<String>,
+    /// The environment that it was made with.
+    pub env: BTreeMap<String, String>,
+    /// The linked services, with the id of the container that each had at that time.
+    pub links: BTreeMap<String, String>,
+    pub ip: String,
+    pub status: Status,
+    /// Nanoseconds since 1970.
+    pub started_at: i128,
+    pub restart_policy: String,
+}
+
+/// How an image behaves. Missing switches say that all is well.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Image {
+    pub on_host: bool,
+    /// Whether its process keeps running; else a deploy ends with "This job failed". Synapse also ends
+    /// at once with a broken configuration, and Element with a user or a file that it cannot use.
+    pub starts: bool,
+    /// Whether `docker build` on top of it works.
+    pub builds: bool,
+    /// What it exposes: the port map of an app that has none of its own.
+    pub ports: Vec<u16>,
+}
+
+impl Default for Image {
+    fn default() -> Self {
+        Self { on_host: false, starts: true, builds: true, ports: Vec::new() }
+    }
+}
+
+/// dokku-letsencrypt, as far as it is global.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Letsencrypt {
+    /// Global properties: `email`, `server`, `lego-args`, `lego-docker-options`...
+    pub properties: BTreeMap<String, String>,
+    /// Whether the cron job is there.
+    pub cron: bool,
+    /// Apps and domains for which `letsencrypt:enable` fails.
+    pub fails: BTreeSet<String>,
+}
+
+/// The firewall.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Ufw {
+    pub active: bool,
+    pub allowed: BTreeSet<String>,
+}

@@ -1,0 +1,175 @@
+//! The state on disk: its lock, its file, and the log of calls.
+//!
+//! The lock is held while the state is read or written, never while a trigger or another program
+//! runs, so that two lanes of calls do not wait for each other.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Counts;
+use crate::state::State;
+
+/// One call of a stood-in program, as `calls.jsonl` holds it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Record {
+    /// Given when the call began; lines stand in the order in which the calls ended.
+    pub seq: u64,
+    pub program: String,
+    /// Without the program.
+    pub argv: Vec<String>,
+    /// Standard input, of a program that reads it.
+    pub stdin: Option<String>,
+    /// The part of the environment that changes what Dokku does.
+    pub env: BTreeMap<String, String>,
+    pub rc: i32,
+    /// Whether it is of the changing kind, whatever came of it.
+    pub changes: bool,
+    /// The process that called.
+    pub caller: u32,
+    /// Whether it was made inside a trigger.
+    pub nested: bool,
+    /// Whether it only passed a call on: `sudo`, or `dokku matrix:...`.
+    pub forwarded: bool,
+}
+
+impl Record {
+    /// The call as one line, `dokku apps:create matrix`.
+    pub fn line(&self) -> String {
+        let mut line = self.program.clone();
+        for arg in &self.argv {
+            line.push(' ');
+            line.push_str(arg);
+        }
+        line
+    }
+}
+
+/// The folder `$STAND_IN`.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The state as it is now.
+    pub(crate) fn read(&self) -> Result<State> {
+        let _lock = self.lock()?;
+        self.load()
+    }
+
+    /// Changes the state, unless the change fails.
+    pub(crate) fn update<T>(&self, change: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        let _lock = self.lock()?;
+        let mut state = self.load()?;
+        let answer = change(&mut state)?;
+        note_mains(&mut state);
+        self.save(&state)?;
+        Ok(answer)
+    }
+
+    /// Replaces the state.
+    pub(crate) fn write(&self, state: &State) -> Result<()> {
+        let _lock = self.lock()?;
+        self.save(state)
+    }
+
+    /// The next number of a call, counted on for the fault of the moment.
+    pub(crate) fn begin<T>(&self, count: impl FnOnce(&mut Counts) -> T) -> Result<(u64, T)> {
+        let _lock = self.lock()?;
+        let path = self.root.join("counts.json");
+        let mut counts: Counts = match fs::read_to_string(&path) {
+            Ok(text) => serde_json::from_str(&text)?,
+            Err(_) => Counts::default(),
+        };
+        counts.seq += 1;
+        let answer = count(&mut counts);
+        replace(&path, &serde_json::to_string(&counts)?)?;
+        Ok((counts.seq, answer))
+    }
+
+    /// Counts from the start again for the next fault.
+    pub(crate) fn forget_hits(&self) -> Result<()> {
+        self.begin(|counts| {
+            counts.seq -= 1;
+            counts.hits = 0;
+        })?;
+        Ok(())
+    }
+
+    /// Adds a call to the log.
+    pub(crate) fn log(&self, record: &Record) -> Result<()> {
+        let _lock = self.lock()?;
+        let mut file =
+            OpenOptions::new().append(true).create(true).open(self.root.join("calls.jsonl"))?;
+        file.write_all(format!("{}\n", serde_json::to_string(record)?).as_bytes())?;
+        Ok(())
+    }
+
+    /// The log so far, in the order in which the calls began.
+    pub(crate) fn records(&self) -> Result<Vec<Record>> {
+        let _lock = self.lock()?;
+        let text = fs::read_to_string(self.root.join("calls.jsonl")).unwrap_or_default();
+        let mut records =
+            text.lines().map(serde_json::from_str).collect::<Result<Vec<Record>, _>>()?;
+        records.sort_by_key(|record| record.seq);
+        Ok(records)
+    }
+
+    fn lock(&self) -> Result<File> {
+        let file = File::create(self.root.join("lock")).context("stand-in: no scene")?;
+        file.lock()?;
+        Ok(file)
+    }
+
+    fn load(&self) -> Result<State> {
+        let text =
+            fs::read_to_string(self.root.join("state.json")).context("stand-in: no state")?;
+        serde_json::from_str(&text).context("stand-in: state.json")
+    }
+
+    fn save(&self, state: &State) -> Result<()> {
+        replace(&self.root.join("state.json"), &serde_json::to_string_pretty(state)?)
+    }
+}
+
+/// Writes a file so that a killed call never leaves half of one.
+fn replace(path: &Path, text: &str) -> Result<()> {
+    let scratch = path.with_extension("new");
+    fs::write(&scratch, text)?;
+    fs::rename(&scratch, path)?;
+    Ok(())
+}
+
+/// Raises the watermark of containers on one data folder.
+fn note_mains(state: &mut State) {
+    let mut mains: BTreeMap<String, usize> = BTreeMap::new();
+    for container in &state.containers {
+        if container.status != crate::state::Status::Running {
+            continue;
+        }
+        for mount in &container.mounts {
+            let mut parts = mount.split(':');
+            if let (Some(host), Some("/data")) = (parts.next(), parts.next()) {
+                *mains.entry(host.to_owned()).or_default() += 1;
+            }
+        }
+    }
+    for (host, count) in mains {
+        let seen = state.max_mains.entry(host).or_default();
+        *seen = count.max(*seen);
+    }
+}

@@ -1,0 +1,67 @@
+//! Running the triggers of the enabled plugins, as plugn does: all plugins in alphabetical order, the
+//! first failure ends it.
+
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::call::{Call, quit};
+
+impl Call {
+    /// Fires a trigger; its output is the call's. A failure ends the call with its exit code.
+    pub(crate) fn fire(&self, name: &str, args: &[&str]) -> Result<()> {
+        for program in self.implementors(name) {
+            let status = self.trigger(&program, name, args)?.stdout(Stdio::inherit()).status();
+            let rc = status.with_context(|| program.display().to_string())?.code().unwrap_or(137);
+            if rc != 0 {
+                return quit(rc);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fires a trigger and gives what it prints. A failure ends the call with its exit code.
+    pub(crate) fn query(&self, name: &str, args: &[&str]) -> Result<String> {
+        let mut answer = String::new();
+        for program in self.implementors(name) {
+            let mut child = self.trigger(&program, name, args)?.stdout(Stdio::piped()).spawn()?;
+            if let Some(mut stdout) = child.stdout.take() {
+                stdout.read_to_string(&mut answer)?;
+            }
+            let rc = child.wait()?.code().unwrap_or(137);
+            if rc != 0 {
+                return quit(rc);
+            }
+        }
+        Ok(answer.trim().to_owned())
+    }
+
+    fn implementors(&self, name: &str) -> Vec<PathBuf> {
+        let Ok(folder) = self.plugins.read_dir() else { return Vec::new() };
+        let mut programs: Vec<PathBuf> =
+            folder.filter_map(|entry| Some(entry.ok()?.path().join(name))).collect();
+        programs.retain(|path| {
+            path.metadata()
+                .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+        });
+        programs.sort();
+        programs
+    }
+
+    fn trigger(&self, program: &PathBuf, name: &str, args: &[&str]) -> Result<Command> {
+        let mut command = Command::new(program);
+        command.args(args).env("STAND_IN_TRIGGER", name).stdin(Stdio::null());
+        command.env("DOKKU_PID", std::process::id().to_string());
+        if self.forced.get() {
+            command.env("DOKKU_APPS_FORCE_DELETE", "1");
+        }
+        if self.merged.get() {
+            command.stderr(Stdio::from(io::stdout().as_fd().try_clone_to_owned()?));
+        }
+        Ok(command)
+    }
+}

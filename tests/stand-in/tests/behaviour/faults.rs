@@ -1,0 +1,121 @@
+//! Breaking a host on purpose, at a chosen call.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use stand_in::{Count, Fault, Kind, Scene};
+
+use crate::{ok, plugin, refused, run, scene, stderr};
+
+/// A shell under the plugin's name, so that faults find something to kill.
+fn dokku_matrix(scene: &Scene, script: &str) -> Child {
+    let shell: PathBuf = scene.path().join("dokku-matrix");
+    fs::copy(fs::canonicalize("/bin/sh").unwrap(), &shell).unwrap();
+    let mut command = scene.command(&shell);
+    command.args(["-c", script]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
+/// Runs a script as the plugin; whether it came to its end.
+fn survives(scene: &Scene, script: &str) -> bool {
+    let survived = dokku_matrix(scene, script).wait().unwrap().success();
+    scene.settle(Duration::from_secs(10)).unwrap();
+    survived
+}
+
+fn change(call: u64, kind: Kind) -> Fault {
+    Fault { call: Some(call), count: Count::Changes, kind, ..Fault::default() }
+}
+
+const TWO: &str = "dokku apps:list && dokku apps:create a && dokku apps:create b";
+
+#[test]
+fn a_call_fails_without_effect() {
+    let scene = scene();
+    scene.set_fault(&change(2, Kind::Fail)).unwrap();
+    ok(&scene, &["dokku apps:list", "dokku apps:create a"]);
+    let output = refused(&scene, "dokku apps:create b");
+    assert_eq!(stderr(&output), " !     stand-in: this call fails\n");
+    ok(&scene, &["dokku apps:create b"]);
+    scene.set_fault(&Fault { call: Some(2), ..Fault::default() }).unwrap();
+    ok(&scene, &["dokku apps:list"]);
+    refused(&scene, "dokku apps:list");
+}
+
+#[test]
+fn a_call_is_chosen_by_its_words() {
+    let scene = scene();
+    let prefix = ["dokku", "apps:exists", "b"].map(str::to_owned).to_vec();
+    scene
+        .set_fault(&Fault { argv_prefix: Some(prefix), nth: Some(2), ..Fault::default() })
+        .unwrap();
+    ok(&scene, &["dokku apps:create b", "dokku apps:exists b"]);
+    refused(&scene, "dokku apps:exists b");
+    ok(&scene, &["dokku apps:exists b"]);
+}
+
+#[test]
+fn the_caller_is_killed_before_or_after() {
+    let scene = scene();
+    scene.set_fault(&change(2, Kind::KillBefore)).unwrap();
+    assert!(!survives(&scene, TWO));
+    assert_eq!(scene.state().unwrap().apps.len(), 1);
+    scene.clear_fault().unwrap();
+    ok(&scene, &["dokku apps:destroy a --force"]);
+    scene.set_fault(&change(2, Kind::KillAfter)).unwrap();
+    assert!(!survives(&scene, &format!("{TWO} && dokku apps:create c")));
+    assert_eq!(scene.state().unwrap().apps.len(), 2);
+}
+
+#[test]
+fn an_orphan_goes_on_alone() {
+    let scene = scene();
+    scene.set_fault(&change(1, Kind::OrphanMs(300))).unwrap();
+    let mut plugin = dokku_matrix(&scene, TWO);
+    assert!(!plugin.wait().unwrap().success());
+    assert!(scene.state().unwrap().apps.is_empty());
+    scene.settle(Duration::from_secs(10)).unwrap();
+    assert_eq!(scene.state().unwrap().apps.len(), 1);
+}
+
+#[test]
+fn a_call_may_take_long() {
+    let scene = scene();
+    scene.set_fault(&change(1, Kind::HangMs(300))).unwrap();
+    let since = Instant::now();
+    ok(&scene, &["dokku apps:create a"]);
+    assert!(since.elapsed() >= Duration::from_millis(300));
+}
+
+#[test]
+fn nested_calls_count_only_when_asked() {
+    let scene = scene();
+    plugin(&scene, &[("post-create", "dokku checks:disable $1 web || exit 1")]);
+    scene.set_fault(&change(2, Kind::Fail)).unwrap();
+    ok(&scene, &["dokku apps:create a"]);
+    refused(&scene, "dokku apps:create b");
+    scene.set_fault(&Fault { nested: true, ..change(2, Kind::Fail) }).unwrap();
+    refused(&scene, "dokku apps:create c");
+    assert_eq!(run(&scene, "dokku apps:exists c").status.code(), Some(0));
+}
+
+#[test]
+fn parallel_calls_lose_nothing() {
+    let scene = scene();
+    thread::scope(|scope| {
+        for lane in 0..4 {
+            let scene = &scene;
+            scope.spawn(move || {
+                for at in 0..6 {
+                    ok(scene, &[&format!("dokku apps:create a{lane}{at}")]);
+                }
+            });
+        }
+    });
+    assert_eq!(scene.state().unwrap().apps.len(), 24);
+    let seqs: Vec<u64> = scene.calls().unwrap().iter().map(|record| record.seq).collect();
+    assert_eq!(seqs, (1..=24).collect::<Vec<_>>());
+}
