@@ -1,1 +1,19 @@
-fn main() {}
+//! The program: finds out who was called, runs it, prints what went wrong, and ends.
+
+use dokku_matrix::{call, host::env::Env, ui::Ui};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let env = Env::read();
+    let quiet = env.get("DOKKU_QUIET_OUTPUT").is_some();
+    match call(env, &std::env::args().collect::<Vec<_>>()) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(error) => {
+            let ui = Ui::new(quiet, false);
+            for line in error.lines() {
+                ui.warn(&line);
+            }
+            ExitCode::from(error.code().code())
+        }
+    }
+}

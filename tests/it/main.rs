@@ -1,1 +1,17 @@
 //! The integration tests: one crate, one file for each theme.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "tests stand outside the house: they prepare the machine, and fail by panicking"
+)]
+
+mod dispatch;
+mod install;
+mod nginx;
+mod plugin_copy;
+mod support;
+mod synapse;
+mod tree;
+mod uninstall;
+mod yaml;

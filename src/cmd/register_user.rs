@@ -1,0 +1,75 @@
+//! `matrix:register-user`: a user, with a password that nobody else sees.
+
+use super::session::Session;
+use crate::{
+    dokku::ps,
+    error::{Error, Exit, Result},
+    host::{env::Env, files, secret::Secret, terminal},
+    names::{AppName, Localpart},
+    synapse::{
+        config::REGISTRATION_SECRET,
+        health::{self, Readiness},
+        users::{self, NewUser, Registered},
+    },
+};
+
+/// The flags of `matrix:register-user`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The homeserver's app.
+    app: AppName,
+    /// The part of the user id between '@' and ':'.
+    #[arg(value_name = "USER")]
+    user: Localpart,
+    /// May use the admin API.
+    #[arg(long)]
+    admin: bool,
+}
+
+/// Registers a user.
+pub fn run(env: Env, args: &Args) -> Result<Exit> {
+    let session = Session::new(env, "matrix:register-user", false, false);
+    let server = session.server(&args.app)?;
+    let id = format!("@{}:{}", args.user, server.server_name);
+    if id.len() > 255 {
+        return Err(Error::usage(format!("{id} is longer than 255 characters")));
+    }
+    // Looked at before anything is asked: nobody should type a password in vain.
+    let address = ps::listeners(&session.host, &server.app)?.into_iter().next();
+    let ready = match &address {
+        Some(address) => health::probe(&session.host, address)? == Readiness::Ready,
+        None => false,
+    };
+    let Some(address) = address.filter(|_| ready) else {
+        return Err(Error::new(format!("{} does not run", server.app))
+            .hint(format!("dokku matrix:deploy {}", server.app)));
+    };
+    let path = server.places(session.env()).secrets().join(REGISTRATION_SECRET);
+    let secret = files::read(&path)?.ok_or_else(|| {
+        Error::new(format!("{path} is missing")).hint(format!("dokku matrix:deploy {}", server.app))
+    })?;
+    let secret = Secret::new(secret);
+    session.host.scrubber().learn(&secret);
+    let password = users::password(ask(&id)?.expose())?;
+    let user = NewUser { name: &args.user, password: &password, admin: args.admin };
+    match users::register(&session.host, &address, &secret, &user)? {
+        Registered::Created(id) => {
+            let kind = if args.admin { "admin" } else { "user" };
+            session.ui.heading(&format!("Registered {kind} {id}"));
+            Ok(Exit::Done)
+        }
+        Registered::Taken => Err(Error::new(format!("{id} is registered already"))),
+    }
+}
+
+/// The password: typed twice on a terminal, else one line of standard input.
+fn ask(id: &str) -> Result<Secret> {
+    if !terminal::is_terminal() {
+        return terminal::one_line();
+    }
+    let first = terminal::ask(&format!("Password for {id}: "))?;
+    if first.expose() != terminal::ask("The same again: ")?.expose() {
+        return Err(Error::new("the two passwords differ; nothing was registered"));
+    }
+    Ok(first)
+}

@@ -1,0 +1,117 @@
+//! `matrix:report`, and the section of `dokku report <app>`. Never shows a secret.
+
+use super::{list, session::Session};
+use crate::{
+    dokku::{docker, nginx, ps},
+    error::{Error, Exit, Result},
+    host::{Host, env::Env},
+    names::AppName,
+    server::{Server, Tls},
+    ui::Ui,
+};
+use serde_json::{Map, Value};
+
+/// The flags of `matrix:report`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The homeserver's app [default: all].
+    app: Option<AppName>,
+    /// `json`, or `stdout`.
+    #[arg(long, value_name = "FORMAT", value_parser = ["json", "stdout"])]
+    format: Option<String>,
+    /// One value alone: --matrix-<key>.
+    #[arg(allow_hyphen_values = true, hide = true)]
+    flag: Option<String>,
+}
+
+/// Reports on one homeserver or on all.
+pub fn run(env: Env, args: &Args) -> Result<Exit> {
+    let session = Session::new(env, "matrix:report", false, false);
+    let Some(app) = &args.app else {
+        let apps = list::apps(session.env())?;
+        if apps.is_empty() {
+            session.ui.warn("There are no Matrix homeservers");
+        }
+        for app in apps {
+            let server = session.server(&app.parse()?)?;
+            section(&session.ui, &server.app, &rows(&session.host, &server)?);
+        }
+        return Ok(Exit::Done);
+    };
+    let server = session.server(app)?;
+    let rows = rows(&session.host, &server)?;
+    let json = args.format.as_deref() == Some("json");
+    match &args.flag {
+        Some(_) if args.format.is_some() => {
+            Err(Error::usage("--format flag cannot be specified when specifying an info flag"))
+        }
+        Some(flag) => one(&session.ui, &rows, flag),
+        None if json => {
+            let map: Map<String, Value> =
+                rows.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
+            session.ui.answer(&Value::Object(map).to_string());
+            Ok(Exit::Done)
+        }
+        None => {
+            section(&session.ui, &server.app, &rows);
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn one(ui: &Ui, rows: &Rows, flag: &str) -> Result<Exit> {
+    if let Some((_, value)) = rows.iter().find(|(key, _)| flag == format!("--matrix-{key}")) {
+        ui.answer(value);
+        return Ok(Exit::Done);
+    }
+    let valid: Vec<_> = rows.iter().map(|(key, _)| format!("--matrix-{key}")).collect();
+    Err(Error::usage(format!("Invalid flag passed, valid flags: {}", valid.join(", ")))
+        .exit(Exit::Failed))
+}
+
+/// The keys and values of a report, sorted by key.
+pub type Rows = Vec<(&'static str, String)>;
+
+/// What there is to report on a homeserver.
+pub fn rows(host: &Host, server: &Server) -> Result<Rows> {
+    let running = docker::running(host, &server.app)?.map_or("false", |_| "true");
+    let deployed = ps::source_image(host, &server.app)?.unwrap_or_default();
+    let tls = match server.tls {
+        Tls::Off => "off".to_owned(),
+        tls => {
+            let word = if tls == Tls::Letsencrypt { "letsencrypt" } else { "provided" };
+            let has = nginx::has_certificate(host, &server.app)?.unwrap_or_default();
+            if has { word.to_owned() } else { format!("{word} (no certificate yet)") }
+        }
+    };
+    let element = server.element.as_ref();
+    let mut rows = vec![
+        ("app", server.app.to_string()),
+        ("data-dir", server.places(host.env()).root().into_string()),
+        ("domain", server.domain.to_string()),
+        ("element-app", element.map(|e| e.app.to_string()).unwrap_or_default()),
+        (
+            "element-url",
+            element.map(|e| format!("{}://{}", server.scheme(), e.domain)).unwrap_or_default(),
+        ),
+        ("failed-image", server.failed_image.as_ref().map(ToString::to_string).unwrap_or_default()),
+        ("image", server.image.to_string()),
+        ("image-deployed", deployed),
+        ("port-8448", (server.port_8448 && server.tls != Tls::Off).to_string()),
+        ("running", running.to_owned()),
+        ("server-name", server.server_name.to_string()),
+        ("service", server.service.to_string()),
+        ("tls", tls),
+    ];
+    rows.sort_unstable();
+    Ok(rows)
+}
+
+/// Prints a report as Dokku's own look.
+pub fn section(ui: &Ui, app: &AppName, rows: &Rows) {
+    ui.answer(&format!("=====> {app} matrix information"));
+    for (key, value) in rows {
+        let words = format!("Matrix {}:", key.replace('-', " "));
+        ui.answer(format!("       {words:<31}{value}").trim_end());
+    }
+}

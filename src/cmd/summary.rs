@@ -1,0 +1,45 @@
+//! The end of `create` and `deploy`: where everything is, and what to type next.
+
+use super::session::Session;
+use crate::{
+    plan::Outcome,
+    server::{Server, Tls},
+    steps::self_check,
+};
+
+/// Tells what came of it.
+pub(super) fn tell(session: &Session, server: &Server, outcome: &Outcome) {
+    let ui = &session.ui;
+    if session.is_dry_run() {
+        let count = outcome.changes;
+        if count == 0 {
+            ui.heading(&format!("{} is as it should be; nothing would be changed", server.app));
+        } else {
+            ui.heading(&format!("A dry run: {count} changes would be made, none was"));
+        }
+        for line in self_check::missing_records(server) {
+            ui.detail(&line);
+        }
+        return;
+    }
+    if outcome.changes == 0 {
+        ui.heading(&format!(
+            "Matrix homeserver {} is ready; nothing had to be changed",
+            server.server_name
+        ));
+    } else {
+        let elapsed = session.elapsed();
+        ui.heading(&format!("Matrix homeserver {} is ready ({elapsed})", server.server_name));
+    }
+    let line = |name: &str, value: &str| ui.detail(&format!("{name:<14} {value}"));
+    line("Homeserver", &server.base_url());
+    if server.tls != Tls::Off {
+        let also = if server.port_8448 { ", :8448" } else { "" };
+        line("Federation", &format!("{}:443{also}", server.base_url()));
+    }
+    if let Some(element) = &server.element {
+        line("Element Web", &format!("{}://{}", server.scheme(), element.domain));
+    }
+    line("First user", &format!("dokku matrix:register-user {} <name> --admin", server.app));
+    line("Keep safe", server.places(session.env()).signing_key().as_str());
+}

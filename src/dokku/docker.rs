@@ -1,0 +1,133 @@
+//! Docker itself, where Dokku has no word for it.
+
+use crate::{
+    error::{Error, Result},
+    host::{
+        Host,
+        cmd::{Cmd, Ran},
+    },
+    names::{AppName, ImageRef},
+};
+
+/// A container of an app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// Its number.
+    pub id: String,
+    /// Docker's word for what it does: `running`, `exited`.
+    pub state: String,
+    /// When it started, in milliseconds since 1970; 0 if never.
+    pub started: i64,
+    /// How often Docker has started it again because it ended.
+    pub restarts: u32,
+}
+
+/// Whether an image is on this host.
+pub fn has_image(host: &Host, image: &ImageRef) -> Result<bool> {
+    let cmd = Cmd::reads(host.env().docker()).args([
+        "image",
+        "inspect",
+        "--format",
+        "{{.Id}}",
+        image.as_str(),
+    ]);
+    let ran = host.run(&cmd)?;
+    match ran.code {
+        0 => Ok(true),
+        _ if ran.says("No such image") || ran.says("no such image") => Ok(false),
+        _ => Err(host.failure(&cmd, &ran)),
+    }
+}
+
+/// The layers of an image: what is in it, whatever it is called and labelled.
+pub fn layers(host: &Host, image: &ImageRef) -> Result<String> {
+    let format = "{{json .RootFS.Layers}}";
+    let cmd = Cmd::reads(host.env().docker()).args(["image", "inspect", "--format", format]);
+    host.must(&cmd.arg(image.as_str())).map(|ran| ran.answer().to_owned())
+}
+
+/// Brings an image onto this host.
+pub fn pull(host: &Host, image: &ImageRef) -> Result<()> {
+    let cmd = Cmd::changes(host.env().docker()).args(["image", "pull", image.as_str()]);
+    let ran = host.run(&cmd)?;
+    if ran.code == 0 {
+        return Ok(());
+    }
+    let line = ran.lines.iter().rev().find(|line| !line.trim().is_empty());
+    let why = host.scrubber().scrub(line.map_or("", String::as_str));
+    Err(Error::new(format!("the image {image} cannot be pulled: {why}"))
+        .hint("Check its name and tag; `docker image pull` says more."))
+}
+
+/// The web container of an app that runs; `None` if none does.
+pub fn running(host: &Host, app: &AppName) -> Result<Option<Container>> {
+    let label = format!("label=com.dokku.app-name={app}");
+    let cmd = Cmd::reads(host.env().docker()).args([
+        "ps",
+        "--no-trunc",
+        "--filter",
+        &label,
+        "--filter",
+        "label=com.dokku.process-type=web",
+        "--filter",
+        "label=com.dokku.container-type=deploy",
+        "--format",
+        "{{.ID}}",
+    ]);
+    let ran = host.must(&cmd)?;
+    let Some(id) = ran.answer().lines().next() else { return Ok(None) };
+    inspect(host, id)
+}
+
+fn inspect(host: &Host, id: &str) -> Result<Option<Container>> {
+    let format = "{{.State.Status}} {{.State.StartedAt}} {{.RestartCount}}";
+    let cmd =
+        Cmd::reads(host.env().docker()).args(["container", "inspect", "--format", format, id]);
+    let ran = host.run(&cmd)?;
+    let words: Vec<_> = ran.answer().split(' ').collect();
+    let [state, started, restarts] = words[..] else {
+        // It went away between the two questions.
+        return Ok(None);
+    };
+    Ok(Some(Container {
+        id: id.to_owned(),
+        state: state.to_owned(),
+        started: started.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_millisecond),
+        restarts: restarts.parse().unwrap_or_default(),
+    }))
+}
+
+/// A run of a program inside an image, gone when it has ended.
+#[derive(Debug)]
+pub struct Throwaway<'a> {
+    /// The image.
+    pub image: &'a ImageRef,
+    /// The user and group inside, `uid:gid`.
+    pub user: String,
+    /// The mounts, as `docker run -v` wants them.
+    pub mounts: Vec<String>,
+    /// The program.
+    pub program: &'a str,
+    /// Its arguments.
+    pub args: &'a [&'a str],
+}
+
+/// Runs a program inside an image without a network; its exit code is the caller's to judge.
+pub fn throwaway(host: &Host, run: &Throwaway<'_>) -> Result<Ran> {
+    let mut cmd = Cmd::reads(host.env().docker()).args([
+        "run",
+        "--rm",
+        "--label=dokku",
+        "--label=com.dokku.plugin=matrix",
+        "--network=none",
+        "--no-healthcheck",
+        "--user",
+        &run.user,
+        "--entrypoint",
+        run.program,
+    ]);
+    for mount in &run.mounts {
+        cmd = cmd.args(["-v", mount]);
+    }
+    host.run(&cmd.arg(run.image.as_str()).args(run.args))
+}

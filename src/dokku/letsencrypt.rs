@@ -1,0 +1,77 @@
+//! dokku-letsencrypt.
+
+use super::{NO_APP, reading, tell};
+use crate::{
+    error::{Error, Result},
+    host::{
+        Host,
+        cmd::{Cmd, Ran},
+    },
+    names::{AppName, Email},
+};
+
+/// What dokku-letsencrypt knows of an app.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Whether the app's certificate is its.
+    pub active: bool,
+    /// Whether certificates are renewed by themselves.
+    pub autorenew: bool,
+    /// The e-mail address of the app alone.
+    pub email: String,
+    /// The address that serves when the app has none.
+    pub computed_email: String,
+    /// When the certificate ends, in seconds since 1970.
+    pub expiration: Option<i64>,
+}
+
+/// Asks what dokku-letsencrypt knows of an app; `None` if there is no such app.
+pub fn of(host: &Host, app: &AppName) -> Result<Option<Report>> {
+    let cmd = reading(["letsencrypt:report", app.as_str(), "--format", "json"]);
+    let ran = host.run(&cmd)?;
+    // Unlike the rest of Dokku it looks at the list of apps, and has words of its own.
+    let absent = ran.says("does not exist") || ran.says("You haven't deployed any applications");
+    if ran.code == NO_APP || (ran.code != 0 && absent) {
+        return Ok(None);
+    }
+    if ran.code != 0 {
+        return Err(host.failure(&cmd, &ran));
+    }
+    let all: serde_json::Value = serde_json::from_str(ran.answer())
+        .map_err(|_| Error::new(format!("`{cmd}` did not answer with JSON")))?;
+    Ok(Some({
+        let word = |key: &str| all[key].as_str().unwrap_or_default().to_owned();
+        Report {
+            active: word("active") == "true",
+            autorenew: word("autorenew") == "true",
+            email: word("email"),
+            computed_email: word("computed-email"),
+            expiration: word("expiration").parse().ok(),
+        }
+    }))
+}
+
+/// Sets the e-mail address of an app.
+pub fn set_email(host: &Host, app: &AppName, email: &Email) -> Result<()> {
+    tell(host, ["letsencrypt:set", app.as_str(), "email", email.as_str()]).map(drop)
+}
+
+/// Requests a certificate; that it is refused is an answer, not an error.
+pub fn enable(host: &Host, app: &AppName) -> Result<Ran> {
+    host.run(&Cmd::changes("dokku").args(["letsencrypt:enable", app.as_str()]))
+}
+
+/// Has certificates renewed by themselves.
+pub fn add_cron_job(host: &Host) -> Result<()> {
+    tell(host, ["letsencrypt:cron-job", "--add"]).map(drop)
+}
+
+/// Whether the host has an e-mail address for the apps that have none.
+pub fn global_email(host: &Host) -> Result<bool> {
+    let args = ["letsencrypt:report", "--global", "--format", "json"];
+    // Not every version reports on the host; then Dokku's own error tells in time.
+    let ran = host.run(&reading(args))?;
+    let all: serde_json::Value = serde_json::from_str(ran.answer()).unwrap_or_default();
+    let word = |key: &str| all[key].as_str().is_some_and(|text| !text.is_empty());
+    Ok(word("email") || word("global-email") || word("computed-email"))
+}

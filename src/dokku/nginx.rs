@@ -1,0 +1,57 @@
+//! `nginx:*`, `proxy:*`, `scheduler:*`, `certs:*`: how an app is served.
+
+use super::{report, tell, value};
+use crate::{error::Result, host::Host, names::AppName};
+
+/// The nginx properties of an app that the plugin cares for, as they are in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Properties {
+    /// The largest request body, in nginx's words.
+    pub body_size: String,
+    /// How long nginx waits for an answer, in nginx's words.
+    pub read_timeout: String,
+}
+
+/// The nginx properties of an app; `None` if there is no such app.
+pub fn properties(host: &Host, app: &AppName) -> Result<Option<Properties>> {
+    let all = report(host, &["nginx:report", app.as_str(), "--format", "json"])?;
+    Ok(all.map(|all| {
+        let word = |key: &str| all[key].as_str().unwrap_or_default().to_owned();
+        Properties {
+            body_size: word("computed-client-max-body-size"),
+            read_timeout: word("computed-proxy-read-timeout"),
+        }
+    }))
+}
+
+/// Sets a property; takes effect at the next build of the configuration.
+pub fn set(host: &Host, app: &AppName, name: &str, value: &str) -> Result<()> {
+    tell(host, ["nginx:set", app.as_str(), name, value]).map(drop)
+}
+
+/// Builds the app's nginx configuration anew and has nginx read it.
+pub fn build(host: &Host, app: &str) -> Result<()> {
+    tell(host, ["proxy:build-config", app]).map(drop)
+}
+
+/// The proxy of an app; of all apps to come without one. `None` if there is no such app.
+pub fn proxy(host: &Host, app: &AppName) -> Result<Option<String>> {
+    value(host, &["proxy:report", app.as_str(), "--proxy-computed-type"])
+}
+
+/// The scheduler of an app; `None` if there is no such app.
+pub fn scheduler(host: &Host, app: &AppName) -> Result<Option<String>> {
+    value(host, &["scheduler:report", app.as_str(), "--scheduler-computed-selected"])
+}
+
+/// Whether an app has a certificate; `None` if there is no such app.
+pub fn has_certificate(host: &Host, app: &AppName) -> Result<Option<bool>> {
+    let text = value(host, &["certs:report", app.as_str(), "--ssl-enabled"])?;
+    Ok(text.map(|text| text == "true"))
+}
+
+/// The names that an app's certificate is for; none if it has no certificate.
+pub fn certificate_names(host: &Host, app: &AppName) -> Result<Vec<String>> {
+    let text = value(host, &["certs:report", app.as_str(), "--ssl-hostnames"])?;
+    Ok(text.unwrap_or_default().split_whitespace().map(str::to_owned).collect())
+}

@@ -1,0 +1,126 @@
+//! dokku-postgres.
+
+use super::{asks, reading, tell, value};
+use crate::{
+    error::{Error, Result},
+    host::{Host, cmd::Cmd},
+    names::{AppName, ServiceName},
+};
+
+/// What a database must be for Synapse: `UTF8`, `C`, `C`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Locale {
+    /// The encoding.
+    pub encoding: String,
+    /// How it sorts.
+    pub collate: String,
+    /// What it takes for a letter.
+    pub ctype: String,
+}
+
+impl Locale {
+    /// Whether Synapse accepts it.
+    pub fn is_right(&self) -> bool {
+        (self.encoding.as_str(), self.collate.as_str(), self.ctype.as_str()) == ("UTF8", "C", "C")
+    }
+}
+
+/// The environment that makes a new service's databases UTF8, C, C. (`LC_ALL=C`, which guides
+/// tell, leaves no database at all, and dokku-postgres hides the error.)
+pub const RIGHT_ENV: &str = "POSTGRES_INITDB_ARGS=--encoding=UTF8 --lc-collate=C --lc-ctype=C";
+
+/// The name that dokku-postgres gives to the database of a service.
+pub fn database_name(service: &ServiceName) -> String {
+    service.as_str().replace(['-', '.'], "_")
+}
+
+/// Whether there is a service of that name.
+pub fn exists(host: &Host, service: &ServiceName) -> Result<bool> {
+    asks(host, &["postgres:exists", service.as_str()], 1)
+}
+
+/// Makes a service.
+pub fn create(host: &Host, service: &ServiceName) -> Result<()> {
+    tell(host, ["postgres:create", service.as_str(), "--custom-env", RIGHT_ENV]).map(drop)
+}
+
+/// Destroys a service: only one that was half made and holds nothing.
+pub fn destroy(host: &Host, service: &ServiceName) -> Result<()> {
+    tell(host, ["postgres:destroy", service.as_str(), "--force"]).map(drop)
+}
+
+/// What Docker says of the service's container: `running`, `exited`, or `missing`.
+pub fn status(host: &Host, service: &ServiceName) -> Result<String> {
+    let text = value(host, &["postgres:info", service.as_str(), "--status"])?;
+    Ok(text.unwrap_or_default())
+}
+
+/// Starts the service.
+pub fn start(host: &Host, service: &ServiceName) -> Result<()> {
+    tell(host, ["postgres:start", service.as_str()]).map(drop)
+}
+
+/// Runs a query that reads, and gives its rows, the columns parted by `|`.
+fn query(host: &Host, service: &ServiceName, sql: &str) -> Result<Vec<String>> {
+    let cmd = reading(["postgres:connect", service.as_str()])
+        .stdin(format!("\\pset format unaligned\n\\pset tuples_only on\n{sql}\n"));
+    let ran = host.run(&cmd)?;
+    // psql ends with 0 whatever a query said.
+    if ran.code != 0 || ran.says("ERROR:") || ran.says("FATAL:") {
+        return Err(host.failure(&cmd, &ran));
+    }
+    let told = |line: &&str| {
+        !line.is_empty()
+            && !line.starts_with("Output format is")
+            && !line.starts_with("Tuples only is")
+    };
+    Ok(ran.stdout.lines().map(str::trim).filter(told).map(str::to_owned).collect())
+}
+
+/// The locale of a database; `None` if the service has no database of that name.
+pub fn locale(host: &Host, service: &ServiceName, database: &str) -> Result<Option<Locale>> {
+    if database.contains(['\'', '\\']) {
+        return Err(Error::new(format!("{database:?} is a name that no database should have")));
+    }
+    let sql = format!(
+        "SELECT pg_encoding_to_char(encoding),datcollate,datctype FROM pg_database WHERE datname='{database}';"
+    );
+    let rows = query(host, service, &sql)?;
+    Ok(rows.iter().find_map(|row| {
+        let mut columns = row.split('|').map(str::to_owned);
+        let (encoding, collate, ctype) = (columns.next()?, columns.next()?, columns.next()?);
+        Some(Locale { encoding, collate, ctype })
+    }))
+}
+
+/// How many tables a database of a service holds, the system's left out.
+pub fn tables(host: &Host, service: &ServiceName) -> Result<u64> {
+    let sql = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog','information_schema');";
+    let rows = query(host, service, sql)?;
+    rows.first()
+        .and_then(|row| row.parse().ok())
+        .ok_or_else(|| Error::new(format!("the tables of the service {service} cannot be counted")))
+}
+
+/// Whether a service is linked to an app.
+pub fn linked(host: &Host, service: &ServiceName, app: &AppName) -> Result<bool> {
+    asks(host, &["postgres:linked", service.as_str(), app.as_str()], 1)
+}
+
+/// The apps that a service is linked to.
+pub fn links(host: &Host, service: &ServiceName) -> Result<Vec<String>> {
+    let text = value(host, &["postgres:links", service.as_str()])?;
+    Ok(text.unwrap_or_default().split_whitespace().map(str::to_owned).collect())
+}
+
+/// Links a service to an app, without a restart.
+pub fn link(host: &Host, service: &ServiceName, app: &AppName) -> Result<()> {
+    // What it prints holds the password: shown scrubbed or not at all.
+    host.must(&Cmd::changes("dokku").args([
+        "postgres:link",
+        service.as_str(),
+        app.as_str(),
+        "--no-restart",
+    ]))
+    .map(drop)
+}

@@ -1,0 +1,3 @@
+//! Element Web: what is written for it.
+
+pub mod config;

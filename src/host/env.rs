@@ -1,0 +1,90 @@
+//! The environment, read once: where Dokku keeps things and how we were called.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use std::collections::BTreeMap;
+
+/// The environment variables that matter, with Dokku's defaults.
+#[derive(Clone, Debug)]
+pub struct Env {
+    vars: BTreeMap<String, String>,
+}
+
+impl Env {
+    /// Reads the process's environment.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    pub fn read() -> Self {
+        const NAMES: [&str; 18] = [
+            "DOCKER_BIN",
+            "DOKKU_APP_NAME",
+            "DOKKU_APPS_FORCE_DELETE",
+            "DOKKU_LIB_HOST_ROOT",
+            "DOKKU_LIB_ROOT",
+            "DOKKU_MATRIX_ENTRY",
+            "DOKKU_MATRIX_HTTP_PORT",
+            "DOKKU_MATRIX_HTTPS_PORT",
+            "DOKKU_MATRIX_8448_PORT",
+            "DOKKU_MATRIX_LANES",
+            "DOKKU_QUIET_OUTPUT",
+            "DOKKU_ROOT",
+            "DOKKU_SYSTEM_GROUP",
+            "DOKKU_SYSTEM_USER",
+            "DOKKU_TRACE",
+            "PLUGIN_ENABLED_PATH",
+            "PLUGIN_PATH",
+            "SSH_USER",
+        ];
+        let present = |name: &&str| {
+            let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
+            Some(((*name).to_owned(), value))
+        };
+        Self { vars: NAMES.iter().filter_map(present).collect() }
+    }
+
+    /// The value of a variable; an empty one counts as absent.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.vars.get(name).map(String::as_str)
+    }
+
+    fn path(&self, name: &str, default: &str) -> Utf8PathBuf {
+        self.get(name).unwrap_or(default).into()
+    }
+
+    /// `/home/dokku`: one folder for each app.
+    pub fn dokku_root(&self) -> Utf8PathBuf {
+        self.path("DOKKU_ROOT", "/home/dokku")
+    }
+
+    /// `/var/lib/dokku`: configuration and data of plugins.
+    pub fn lib_root(&self) -> Utf8PathBuf {
+        self.path("DOKKU_LIB_ROOT", "/var/lib/dokku")
+    }
+
+    /// A path below the library root as the Docker daemon sees it, which differs where Dokku
+    /// itself runs in a container.
+    pub fn for_daemon(&self, path: &Utf8Path) -> Utf8PathBuf {
+        match (self.get("DOKKU_LIB_HOST_ROOT"), path.strip_prefix(self.lib_root())) {
+            (Some(root), Ok(below)) => Utf8Path::new(root).join(below),
+            _ => path.to_owned(),
+        }
+    }
+
+    /// The folder of the plugins that are enabled.
+    pub fn plugins(&self) -> Utf8PathBuf {
+        self.path("PLUGIN_ENABLED_PATH", "/var/lib/dokku/plugins/enabled")
+    }
+
+    /// The name of the Docker client.
+    pub fn docker(&self) -> &str {
+        self.get("DOCKER_BIN").unwrap_or("docker")
+    }
+
+    /// The user whom Dokku runs as.
+    pub fn dokku_user(&self) -> &str {
+        self.get("DOKKU_SYSTEM_USER").unwrap_or("dokku")
+    }
+
+    /// Whether `--force` was given to Dokku, or a destruction is not to be asked about.
+    pub fn forced(&self) -> bool {
+        self.get("DOKKU_APPS_FORCE_DELETE").is_some()
+    }
+}

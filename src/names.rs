@@ -1,0 +1,293 @@
+//! The names that users type, each parsed once and valid from then on.
+//!
+//! Owns the rules of Dokku, DNS, and Matrix for names. Must not ask the machine anything.
+
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $check:path) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                match $check(text) {
+                    Ok(()) => Ok(Self(text.to_owned())),
+                    Err(why) => Err(Error::usage(format!("{:?} is not a valid {}: {why}", text, $what))),
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Error;
+
+            fn try_from(text: String) -> Result<Self> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+name! {
+    /// A Dokku app.
+    AppName, "app name", app
+}
+name! {
+    /// The right half of a Matrix user id; may carry a port.
+    ServerName, "server name", server_name
+}
+name! {
+    /// A host name that clients reach through nginx.
+    Domain, "domain", domain
+}
+name! {
+    /// A service of dokku-postgres.
+    ServiceName, "service name", service
+}
+name! {
+    /// The left half of a Matrix user id, without the `@`.
+    Localpart, "user name", localpart
+}
+name! {
+    /// A reference to a container image, with its tag or digest.
+    ImageRef, "image reference", image
+}
+name! {
+    /// An e-mail address.
+    Email, "e-mail address", email
+}
+name! {
+    /// The sender of mails: an address, or `Name <address>`.
+    Sender, "sender", sender
+}
+name! {
+    /// A whole Matrix user id, `@alice:example.org`.
+    UserId, "Matrix user id", user_id
+}
+
+impl ServerName {
+    /// The name of this server's folder: the colon of a port becomes `_`.
+    pub fn folder(&self) -> String {
+        self.0.replace(':', "_")
+    }
+
+    /// The host name without the port.
+    pub fn host(&self) -> &str {
+        self.0.split(':').next().unwrap_or(&self.0)
+    }
+
+    /// Whether a port is part of the name, which switches well-known lookup off.
+    pub fn has_port(&self) -> bool {
+        self.0.contains(':')
+    }
+}
+
+impl Domain {
+    /// This domain as a server name, the default one.
+    pub fn server_name(&self) -> ServerName {
+        ServerName(self.0.clone())
+    }
+}
+
+impl AppName {
+    /// The service that is made for this app unless another one is named.
+    pub fn service(&self) -> Result<ServiceName> {
+        format!("{}-db", self.0.replace('.', "-")).parse()
+    }
+}
+
+type Checked = Result<(), &'static str>;
+
+fn ensure(holds: bool, why: &'static str) -> Checked {
+    if holds { Ok(()) } else { Err(why) }
+}
+
+fn only(text: &str, extra: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || extra.contains(c))
+}
+
+fn app(text: &str) -> Checked {
+    ensure(!text.chars().any(char::is_uppercase), "it must be lower case")?;
+    ensure(only(text, ".-"), "only a-z, 0-9, '.', and '-' are allowed")?;
+    ensure(
+        text.starts_with(|c: char| c.is_ascii_alphanumeric()),
+        "it must start with a letter or a digit",
+    )?;
+    ensure(!text.contains(".."), "it must not contain '..'")?;
+    ensure(text.len() <= 63, "it must not be longer than 63 characters")
+}
+
+fn hostname(text: &str) -> Checked {
+    ensure(!text.is_empty(), "it is empty")?;
+    ensure(!text.chars().any(char::is_uppercase), "it must be lower case")?;
+    ensure(only(text, ".-"), "only a-z, 0-9, '.', and '-' are allowed")?;
+    ensure(text.len() <= 230, "it is too long")?;
+    for label in text.split('.') {
+        ensure(!label.is_empty(), "it has an empty label")?;
+        ensure(label.len() <= 63, "a label is longer than 63 characters")?;
+        ensure(
+            !label.starts_with('-') && !label.ends_with('-'),
+            "a label begins or ends with '-'",
+        )?;
+    }
+    let last = text.rsplit('.').next().unwrap_or_default();
+    ensure(!last.chars().all(|c| c.is_ascii_digit()), "an IP address is not supported")
+}
+
+fn domain(text: &str) -> Checked {
+    hostname(text)
+}
+
+fn server_name(text: &str) -> Checked {
+    let Some((host, port)) = text.split_once(':') else { return hostname(text) };
+    hostname(host)?;
+    let number = port.parse::<u16>().is_ok_and(|p| p > 0 && port == p.to_string());
+    ensure(number, "the port must be a number from 1 to 65535")
+}
+
+fn service(text: &str) -> Checked {
+    ensure(!text.is_empty(), "it is empty")?;
+    ensure(
+        text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'),
+        "only A-Z, a-z, 0-9, '-', and '_' are allowed",
+    )?;
+    ensure(!text.starts_with('-'), "it must not start with '-'")?;
+    // PostgreSQL cuts identifiers at 63 bytes, and the database takes the service's name.
+    ensure(text.len() <= 63, "it must not be longer than 63 characters")
+}
+
+fn localpart(text: &str) -> Checked {
+    ensure(!text.is_empty(), "it is empty")?;
+    ensure(
+        !text.starts_with('@') && !text.contains(':'),
+        "give the part between '@' and ':' only",
+    )?;
+    ensure(!text.chars().any(char::is_uppercase), "it must be lower case")?;
+    ensure(only(text, "._=-/+"), "only a-z, 0-9, and . _ = - / + are allowed")?;
+    ensure(!text.starts_with('_'), "it must not start with '_'")?;
+    ensure(!text.chars().all(|c| c.is_ascii_digit()), "a name of digits only is kept for guests")
+}
+
+fn image(text: &str) -> Checked {
+    ensure(!text.is_empty(), "it is empty")?;
+    ensure(
+        text.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:@".contains(c)),
+        "only A-Z, a-z, 0-9, and . _ - / : @ are allowed",
+    )?;
+    ensure(
+        text.starts_with(|c: char| c.is_ascii_alphanumeric()),
+        "it must start with a letter or a digit",
+    )?;
+    let after_slash = text.rsplit('/').next().unwrap_or(text);
+    ensure(
+        after_slash.contains(':') || after_slash.contains('@'),
+        "name a tag or a digest, as in matrixdotorg/synapse:v1.163.2",
+    )
+}
+
+fn email(text: &str) -> Checked {
+    let Some((user, host)) = text.rsplit_once('@') else { return Err("it has no '@'") };
+    ensure(!user.is_empty(), "nothing stands before the '@'")?;
+    ensure(
+        user.chars().all(|c| c.is_ascii_alphanumeric() || "._%+-=~/".contains(c)),
+        "it has characters that no mail server takes",
+    )?;
+    ensure(host.contains('.'), "what stands behind the '@' is not a host name")?;
+    hostname(&host.to_ascii_lowercase())
+}
+
+fn sender(text: &str) -> Checked {
+    let Some((name, rest)) = text.split_once('<') else { return email(text) };
+    ensure(!name.chars().any(char::is_control), "the name has a control character")?;
+    let Some(address) = rest.strip_suffix('>') else { return Err("the '<' is not closed") };
+    email(address)
+}
+
+fn user_id(text: &str) -> Checked {
+    let Some((local, server)) = text.strip_prefix('@').and_then(|rest| rest.split_once(':')) else {
+        return Err("it must look like @alice:example.org");
+    };
+    localpart(local)?;
+    server_name(server)?;
+    ensure(text.len() <= 255, "it is longer than 255 characters")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn good_and_bad_names() {
+        for good in ["matrix", "9lives", "a.b", "my-app", "1"] {
+            assert!(good.parse::<AppName>().is_ok(), "{good}");
+        }
+        for bad in ["", "-x", "Matrix", "a_b", "a/b", "a b", "ä", "..", "a..b", ".a"] {
+            assert!(bad.parse::<AppName>().is_err(), "{bad}");
+        }
+        for good in ["example.org", "localhost", "example.org:8448", "xn--bcher-kva.example"] {
+            assert!(good.parse::<ServerName>().is_ok(), "{good}");
+        }
+        for bad in
+            ["", "Example.org", "a..b", "-a.b", "a b", "10.0.0.1", "x:0", "x:99999", "x:", "x:08"]
+        {
+            assert!(bad.parse::<ServerName>().is_err(), "{bad}");
+        }
+        for good in ["alice", "a.b", "a=b", "x_1", "a/b+c"] {
+            assert!(good.parse::<Localpart>().is_ok(), "{good}");
+        }
+        for bad in ["", "_a", "123", "Alice", "@alice", "alice:x", "a b", "é"] {
+            assert!(bad.parse::<Localpart>().is_err(), "{bad}");
+        }
+        for good in ["matrixdotorg/synapse:v1.163.2", "ghcr.io:443/a/b:1", "a@sha256:00"] {
+            assert!(good.parse::<ImageRef>().is_ok(), "{good}");
+        }
+        for bad in ["", "-x:1", "a b:1", "matrixdotorg/synapse", "reg:5000/a"] {
+            assert!(bad.parse::<ImageRef>().is_err(), "{bad}");
+        }
+        for good in ["a@example.test", "admin+x@example.org"] {
+            assert!(good.parse::<Email>().is_ok(), "{good}");
+        }
+        for bad in ["", "a", "@b.c", "a@", "a b@c.d", "a@b", "a'b@c.d"] {
+            assert!(bad.parse::<Email>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn derived_names() {
+        let app: AppName = "a.b".parse().unwrap();
+        assert_eq!(app.service().unwrap().as_str(), "a-b-db");
+        let name: ServerName = "example.org:8448".parse().unwrap();
+        assert_eq!((name.folder().as_str(), name.host()), ("example.org_8448", "example.org"));
+    }
+}

@@ -1,0 +1,64 @@
+//! Puts a file into an app's `nginx.conf.d`, and takes it back at once if nginx rejects it: a
+//! location that is there twice stops nginx for every app of the host.
+
+use crate::{
+    dokku::nginx as words,
+    error::{Error, Result},
+    host::{Host, cmd::Cmd, files},
+    plan::Change,
+};
+use camino::Utf8PathBuf;
+
+fn path(host: &Host, app: &str, name: &str) -> Utf8PathBuf {
+    host.env().dokku_root().join(app).join("nginx.conf.d").join(name)
+}
+
+/// The change that makes the file so, if it is not.
+pub fn missing(host: &Host, app: &str, name: &'static str, text: &str) -> Result<Option<Change>> {
+    let path = path(host, app, name);
+    if files::read(&path)?.is_some_and(|now| now == text) {
+        return Ok(None);
+    }
+    let (app, text) = (app.to_owned(), text.to_owned());
+    let says = format!("write {path}, and nginx -t");
+    Ok(Some(Change::new(says, move |host| put(host, &app, name, &text))))
+}
+
+/// Writes the file and has nginx judge the whole host's configuration with it.
+///
+/// # Errors
+/// nginx rejects it: then the file is as it was before.
+pub fn put(host: &Host, app: &str, name: &str, text: &str) -> Result<()> {
+    let path = path(host, app, name);
+    if let Some(folder) = path.parent()
+        && files::stat(folder)?.is_none()
+    {
+        files::make_folder(host, folder, 0o755)?;
+    }
+    let before = files::read(&path)?;
+    files::write(host, &path, text, files::PUBLIC)?;
+    let Some(why) = test(host)? else { return Ok(()) };
+    match &before {
+        Some(text) => files::write(host, &path, text, files::PUBLIC)?,
+        None => files::remove(host, &path)?,
+    }
+    let ours = test(host)?.is_none();
+    let error = Error::new(format!("nginx rejects {path}, which was taken back")).shown(why);
+    Err(if ours {
+        error.hint(format!("Look for the same location in {}", path.with_file_name("")))
+    } else {
+        error.hint("nginx rejects this host's configuration without it, too: sudo nginx -t")
+    })
+}
+
+/// Takes the file away and has nginx read its configuration again.
+pub fn remove(host: &Host, app: &str, name: &str) -> Result<()> {
+    files::remove(host, &path(host, app, name))?;
+    words::build(host, app)
+}
+
+/// Has nginx judge the host's configuration; `None` if it accepts it, else what it says.
+fn test(host: &Host) -> Result<Option<Vec<String>>> {
+    let ran = host.run(&Cmd::reads("sudo").args(["-n", "nginx", "-t"]))?;
+    Ok((ran.code != 0).then_some(ran.lines))
+}

@@ -1,0 +1,129 @@
+//! The app itself: that it is there, its domain, its ports.
+
+use super::{Who, Wish};
+use crate::{
+    dokku::{apps, domains},
+    error::Result,
+    host::Host,
+    plan::{Change, State, Step, StepId},
+    server::Tls,
+};
+
+/// The app exists.
+#[derive(Debug)]
+pub struct App(pub Wish, pub Who);
+
+impl Step for App {
+    fn id(&self) -> StepId {
+        (self.1.name(), "app")
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        vec![("matrix", "intent"), (self.1.name(), "template")]
+    }
+
+    fn title(&self) -> String {
+        format!("Creating app {}", self.1.app(&self.0))
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let app = self.1.app(&self.0).clone();
+        if apps::exists(host, &app)? {
+            return Ok(State::Holds);
+        }
+        let says = format!("dokku apps:create {app}");
+        Ok(State::Missing(vec![Change::new(says, move |host| apps::create(host, &app))]))
+    }
+}
+
+/// The app answers to its domain; others beside it are the administrator's.
+#[derive(Debug)]
+pub struct Domains(pub Wish, pub Who);
+
+impl Step for Domains {
+    fn id(&self) -> StepId {
+        (self.1.name(), "domains")
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        vec![(self.1.name(), "app")]
+    }
+
+    fn title(&self) -> String {
+        format!("Setting domain {} for {}", self.1.domain(&self.0), self.1.app(&self.0))
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let (app, domain) = (self.1.app(&self.0).clone(), self.1.domain(&self.0).clone());
+        let now = domains::of(host, &app)?;
+        let fresh = now.is_none();
+        let now = now.unwrap_or_default();
+        if now.iter().any(|one| one == domain.as_str()) && !fresh {
+            return Ok(State::Holds);
+        }
+        // A single name that Dokku gave by itself is replaced, whatever was added by hand stays.
+        let given = match now.as_slice() {
+            [] => true,
+            [one] => given_by_dokku(host, app.as_str(), one)?,
+            _ => false,
+        };
+        let word = if given { "set" } else { "add" };
+        let says = format!("dokku domains:{word} {app} {domain}");
+        Ok(State::Missing(vec![Change::new(says, move |host| {
+            if given {
+                domains::set(host, &app, &domain)
+            } else {
+                domains::add(host, &app, &domain)
+            }
+        })]))
+    }
+}
+
+fn given_by_dokku(host: &Host, app: &str, domain: &str) -> Result<bool> {
+    let globals = domains::global(host)?;
+    Ok(domain == app || globals.iter().any(|global| domain == format!("{app}.{global}")))
+}
+
+/// The port map is ours, exactly.
+#[derive(Debug)]
+pub struct Ports(pub Wish, pub Who);
+
+impl Ports {
+    fn map(&self) -> Vec<String> {
+        let inside = self.1.inside_port();
+        let mut map = vec![format!("http:80:{inside}")];
+        if self.0.tls != Tls::Off {
+            map.push(format!("https:443:{inside}"));
+            if self.1 == Who::Synapse && self.0.port_8448 {
+                map.push(format!("https:8448:{inside}"));
+            }
+        }
+        map
+    }
+}
+
+impl Step for Ports {
+    fn id(&self) -> StepId {
+        (self.1.name(), "ports")
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        // After the domains: enabling an app's vhosts clears the map.
+        vec![(self.1.name(), "domains")]
+    }
+
+    fn title(&self) -> String {
+        format!("Mapping ports of {}", self.1.app(&self.0))
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let (app, map) = (self.1.app(&self.0).clone(), self.map());
+        if domains::ports(host, &app)?.is_some_and(|now| now == map) {
+            return Ok(State::Holds);
+        }
+        let says = format!("dokku ports:set {app} {}", map.join(" "));
+        Ok(State::Missing(vec![Change::new(says, move |host| {
+            domains::set_ports(host, &app, &map)
+        })]))
+    }
+}

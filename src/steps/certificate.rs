@@ -1,0 +1,143 @@
+//! Certificates from dokku-letsencrypt, and their renewal.
+
+use super::{Who, Wish};
+use crate::{
+    dokku::letsencrypt,
+    error::Result,
+    host::Host,
+    plan::{Change, State, Step, StepId},
+};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The app has the e-mail address that was given.
+#[derive(Debug)]
+pub struct Email(pub Wish, pub Who);
+
+impl Step for Email {
+    fn id(&self) -> StepId {
+        (self.1.name(), "email")
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        vec![(self.1.name(), "domains")]
+    }
+
+    fn title(&self) -> String {
+        format!("Setting the letsencrypt e-mail of {}", self.1.app(&self.0))
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let Some(email) = self.0.email.clone() else { return Ok(State::Holds) };
+        let app = self.1.app(&self.0).clone();
+        if letsencrypt::of(host, &app)?.is_some_and(|now| now.email == email.as_str()) {
+            return Ok(State::Holds);
+        }
+        let says = format!("dokku letsencrypt:set {app} email {email}");
+        Ok(State::Missing(vec![Change::new(says, move |host| {
+            letsencrypt::set_email(host, &app, &email)
+        })]))
+    }
+}
+
+/// The app has a certificate for its domain. That it is refused stops nothing else: the server
+/// stays reachable on port 80 meanwhile.
+#[derive(Debug)]
+pub struct Certificate {
+    wish: Wish,
+    who: Who,
+    together: bool,
+    refused: Arc<Mutex<Option<String>>>,
+}
+
+impl Certificate {
+    /// For one of the homeserver's apps. Only newer versions of dokku-letsencrypt request two
+    /// certificates at a time (`together`) without getting into each other's way.
+    pub fn new(wish: Wish, who: Who, together: bool) -> Self {
+        Self { wish, who, together, refused: Arc::default() }
+    }
+}
+
+impl Step for Certificate {
+    fn id(&self) -> StepId {
+        (self.who.name(), "certificate")
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        let name = self.who.name();
+        let mut needs =
+            vec![(name, "email"), (name, "deployed"), (name, "built"), ("matrix", "ready")];
+        if self.who == Who::Element && !self.together {
+            needs.push(("matrix", "certificate"));
+        }
+        needs
+    }
+
+    fn title(&self) -> String {
+        format!("Requesting a certificate for {}", self.who.domain(&self.wish))
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let app = self.who.app(&self.wish).clone();
+        if let Some(why) = &*self.refused.lock().unwrap_or_else(PoisonError::into_inner) {
+            let domain = self.who.domain(&self.wish);
+            return Ok(State::Attention(format!(
+                "No certificate for {domain}: {why}\nIt must resolve to this host, and port 80 must be reachable. Then: dokku matrix:deploy {}",
+                self.wish.app
+            )));
+        }
+        let domain = self.who.domain(&self.wish).clone();
+        let active = letsencrypt::of(host, &app)?.is_some_and(|now| now.active);
+        if active && covers(host, &app, domain.as_str())? {
+            return Ok(State::Holds);
+        }
+        let refused = self.refused.clone();
+        let says = format!("dokku letsencrypt:enable {app}");
+        Ok(State::Missing(vec![Change::new(says, move |host| {
+            let ran = letsencrypt::enable(host, &app)?;
+            if ran.code != 0 {
+                let tail = ran.lines.len().saturating_sub(12);
+                let lines = ran.lines[tail..]
+                    .iter()
+                    .map(|line| format!("  | {}", host.scrubber().scrub(line)));
+                let text = std::iter::once(format!("letsencrypt:enable {app} failed")).chain(lines);
+                *refused.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(text.collect::<Vec<_>>().join("\n"));
+            }
+            Ok(())
+        })]))
+    }
+}
+
+fn covers(host: &Host, app: &crate::names::AppName, domain: &str) -> Result<bool> {
+    let names = crate::dokku::nginx::certificate_names(host, app)?;
+    Ok(names.iter().any(|name| name == domain))
+}
+
+/// Certificates are renewed by themselves, for the whole host.
+#[derive(Debug)]
+pub struct Renewal(pub Wish);
+
+impl Step for Renewal {
+    fn id(&self) -> StepId {
+        ("host", "renewal")
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        // The crontab is every app's: nothing of ours deploys meanwhile.
+        vec![("matrix", "certificate"), ("element", "certificate")]
+    }
+
+    fn title(&self) -> String {
+        "Adding the letsencrypt cron job".to_owned()
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        if letsencrypt::of(host, &self.0.app)?.is_some_and(|now| now.autorenew) {
+            return Ok(State::Holds);
+        }
+        Ok(State::Missing(vec![Change::new("dokku letsencrypt:cron-job --add", |host| {
+            let _lock = crate::host::lock::shared(&crate::server::host_lock(host.env()))?;
+            letsencrypt::add_cron_job(host)
+        })]))
+    }
+}

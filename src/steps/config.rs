@@ -1,0 +1,142 @@
+//! The configuration: its files, and that Synapse itself accepts them.
+
+use super::{Who, Wish};
+use crate::{
+    dokku::{config as variables, docker},
+    element,
+    error::{Error, Result},
+    host::{Host, files, owner::Owner, secret::Secret},
+    plan::{Change, State, Step, StepId},
+    synapse::{config, database, judge},
+};
+use camino::Utf8PathBuf;
+
+/// The generated files are as they must be; the administrator's own is there.
+#[derive(Debug)]
+pub struct Config(pub Wish);
+
+impl Config {
+    /// The changes that are missing; shared with the deploy guard.
+    pub fn missing(wish: &Wish, host: &Host, url: &Secret) -> Result<Vec<Change>> {
+        let places = wish.places(host.env());
+        let d = places.homeserver_d();
+        let mut changes = vec![];
+        let server = Secret::new(config::server_yaml(wish)?);
+        changes.extend(exactly(d.join("10-server.yaml"), server, files::PRIVATE)?);
+        let database = database::database_yaml(url)?;
+        changes.extend(exactly(d.join("20-database.yaml"), database, files::PRIVATE)?);
+        let log = Secret::new(config::LOG_CONFIG);
+        changes.extend(exactly(places.config().join("log.config"), log, files::PRIVATE)?);
+        let local = d.join("90-local.yaml");
+        if files::stat(&local)?.is_none() {
+            changes.push(Change::new(format!("write {local}, which is yours"), move |host| {
+                files::write_new(host, &local, config::LOCAL_YAML, files::PRIVATE)
+            }));
+        }
+        Ok(changes)
+    }
+}
+
+impl Step for Config {
+    fn id(&self) -> StepId {
+        ("matrix", "config")
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        vec![("matrix", "secrets"), ("matrix", "link")]
+    }
+
+    fn title(&self) -> String {
+        format!("Writing the configuration of {}", self.0.server_name)
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let Some(url) = variables::get(host, &self.0.app, "DATABASE_URL")? else {
+            return Ok(State::NotYet(("matrix", "link")));
+        };
+        Self::missing(&self.0, host, &url).map(State::of)
+    }
+}
+
+/// The change that makes a file's content and mode exactly these, if it is not so.
+pub fn exactly(path: Utf8PathBuf, text: Secret, mode: u32) -> Result<Option<Change>> {
+    let same = files::read(&path)?.is_some_and(|now| now == text.expose());
+    if same && files::stat(&path)?.is_some_and(|stat| stat.mode == mode) {
+        return Ok(None);
+    }
+    Ok(Some(Change::new(format!("write {path}"), move |host| {
+        files::write(host, &path, text.expose(), mode)
+    })))
+}
+
+/// Synapse has judged these very files with this very image, and accepts them.
+#[derive(Debug)]
+pub struct Judged(pub Wish);
+
+impl Step for Judged {
+    fn id(&self) -> StepId {
+        ("matrix", "judged")
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        vec![("matrix", "config"), ("matrix", "image")]
+    }
+
+    fn title(&self) -> String {
+        format!("Checking the configuration with {}", self.0.image)
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let places = self.0.places(host.env());
+        if !docker::has_image(host, &self.0.image)? {
+            return Ok(State::NotYet(("matrix", "image")));
+        }
+        let digest = judge::digest(&places, &docker::layers(host, &self.0.image)?)?;
+        if files::read(&places.judged())?.is_some_and(|record| record.trim() == digest) {
+            return Ok(State::Holds);
+        }
+        let wish = self.0.clone();
+        Ok(State::Missing(vec![Change::new("python -m synapse.config", move |host| {
+            judge_now(&wish, host)
+        })]))
+    }
+}
+
+/// Has Synapse judge the files and records what it accepted.
+pub fn judge_now(wish: &Wish, host: &Host) -> Result<()> {
+    let places = wish.places(host.env());
+    // The digest is taken first: what is changed meanwhile is judged again.
+    let digest = judge::digest(&places, &docker::layers(host, &wish.image)?)?;
+    let owner = Owner::of(host.env().dokku_user())?;
+    judge::judge(host, wish, &wish.image, owner)?;
+    files::write(host, &places.judged(), &format!("{digest}\n"), files::PUBLIC)
+}
+
+/// Element Web's `config.json` is as it must be.
+#[derive(Debug)]
+pub struct ElementConfig(pub Wish);
+
+impl Step for ElementConfig {
+    fn id(&self) -> StepId {
+        (Who::Element.name(), "config")
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        vec![("matrix", "folders")]
+    }
+
+    fn title(&self) -> String {
+        format!("Writing the configuration of {}", Who::Element.app(&self.0))
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let path = self.0.places(host.env()).element().join("config.json");
+        if files::stat(&path)?.is_some_and(|stat| stat.folder) {
+            return Err(Error::new(format!("{path} is a folder, which Docker made"))
+                .hint(format!("sudo rmdir {path}")));
+        }
+        let text = Secret::new(element::config::config_json(&self.0)?);
+        // Readable by all: Element runs as its image's own user.
+        Ok(State::of(exactly(path, text, files::PUBLIC)?.into_iter().collect()))
+    }
+}

@@ -1,0 +1,155 @@
+//! The image: that it is here, and that it runs.
+
+use super::{Who, Wish};
+use crate::{
+    dokku::{docker, postgres, ps},
+    error::{Error, Result},
+    host::{Host, cmd::Ran, files},
+    plan::{Change, State, Step, StepId},
+    synapse::health::{self, Readiness},
+};
+
+/// The image is on this host.
+#[derive(Debug)]
+pub struct Image(pub Wish, pub Who);
+
+impl Step for Image {
+    fn id(&self) -> StepId {
+        (self.1.name(), "image")
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        vec![("matrix", "intent")]
+    }
+
+    fn title(&self) -> String {
+        format!("Pulling {}", self.1.image(&self.0))
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let image = self.1.image(&self.0).clone();
+        if docker::has_image(host, &image)? {
+            return Ok(State::Holds);
+        }
+        let says = format!("docker image pull {image}");
+        Ok(State::Missing(vec![Change::new(says, move |host| docker::pull(host, &image))]))
+    }
+}
+
+/// The wished image runs, with the files as they are and a database that it can reach.
+#[derive(Debug)]
+pub struct Deployed(pub Wish, pub Who);
+
+impl Step for Deployed {
+    fn id(&self) -> StepId {
+        (self.1.name(), "deployed")
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        let name = self.1.name();
+        vec![
+            (name, "image"),
+            (name, "environment"),
+            (name, "locations"),
+            ("matrix", "scale"),
+            ("matrix", "judged"),
+        ]
+    }
+
+    fn title(&self) -> String {
+        format!("Deploying {} to {}", self.1.image(&self.0), self.1.app(&self.0))
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let (app, image) = (self.1.app(&self.0), self.1.image(&self.0));
+        let source = ps::source_image(host, app)?.unwrap_or_default();
+        if source != image.as_str() {
+            return Ok(self.change(format!("dokku git:from-image {app} {image}"), How::FromImage));
+        }
+        let Some(container) = docker::running(host, app)? else {
+            let restart = ps::deployed(host, app)?.unwrap_or_default();
+            let (word, how) =
+                if restart { ("restart", How::Restart) } else { ("rebuild", How::Rebuild) };
+            return Ok(self.change(format!("dokku ps:{word} {app} (nothing runs)"), how));
+        };
+        if self.newest(host)? > container.started {
+            let says = format!("dokku ps:restart {app} (its files changed)");
+            return Ok(self.change(says, How::Restart));
+        }
+        if self.1 == Who::Synapse && self.database_is_lost(host)? {
+            let says = format!("dokku ps:restart {app} (its link to the database is dead)");
+            return Ok(self.change(says, How::Restart));
+        }
+        Ok(State::Holds)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum How {
+    FromImage,
+    Rebuild,
+    Restart,
+}
+
+impl Deployed {
+    fn change(&self, says: String, how: How) -> State {
+        let (wish, who) = (self.0.clone(), self.1);
+        State::Missing(vec![Change::new(says, move |host| deploy(host, &wish, who, how))])
+    }
+
+    /// When a file that the container read at its start changed last.
+    fn newest(&self, host: &Host) -> Result<i64> {
+        let places = self.0.places(host.env());
+        let mut paths = match self.1 {
+            Who::Element => vec![places.element().join("config.json")],
+            // The folder itself tells of a file that was taken away.
+            Who::Synapse => vec![places.homeserver_d(), places.config().join("log.config")],
+        };
+        if self.1 == Who::Synapse {
+            let folder = places.homeserver_d();
+            paths.extend(files::list(&folder)?.into_iter().map(|name| folder.join(name)));
+        }
+        let mut newest = 0;
+        for path in paths {
+            newest = newest.max(files::stat(&path)?.map_or(0, |stat| stat.changed));
+        }
+        Ok(newest)
+    }
+
+    /// A database container that was made anew leaves a dead link in the running Synapse.
+    fn database_is_lost(&self, host: &Host) -> Result<bool> {
+        let Some(address) = ps::listeners(host, &self.0.app)?.into_iter().next() else {
+            return Ok(false);
+        };
+        Ok(health::probe(host, &address)? == Readiness::NoDatabase
+            && postgres::status(host, &self.0.service)? == "running")
+    }
+}
+
+fn deploy(host: &Host, wish: &Wish, who: Who, how: How) -> Result<()> {
+    let app = who.app(wish);
+    let ran = match how {
+        How::FromImage => {
+            let ran = ps::from_image(host, app, who.image(wish))?;
+            // An earlier build that failed left its commit: the same image is no news to Dokku.
+            if ran.code != 0 && ran.says("No changes detected") {
+                ps::rebuild(host, app)?
+            } else {
+                ran
+            }
+        }
+        How::Rebuild => ps::rebuild(host, app)?,
+        How::Restart => ps::restart(host, app)?,
+    };
+    if ran.code == 0 { Ok(()) } else { Err(failure(host, wish, who, &ran)) }
+}
+
+fn failure(host: &Host, wish: &Wish, who: Who, ran: &Ran) -> Error {
+    let (app, image) = (who.app(wish), who.image(wish));
+    let tail = ran.lines.len().saturating_sub(20);
+    let lines = ran.lines[tail..].iter().map(|line| host.scrubber().scrub(line)).collect();
+    Error::new(format!("{image} could not be deployed to {app}"))
+        .shown(lines)
+        .hint(format!("dokku logs {app}"))
+        .hint(format!("dokku matrix:deploy {} goes on from here", wish.app))
+}

@@ -1,0 +1,211 @@
+//! What must be true: one file for each family of steps, and the lists that commands share.
+//!
+//! A step reads and tells; it never destroys data to converge, and never asks the user.
+
+pub mod app;
+pub mod certificate;
+pub mod config;
+pub mod container;
+pub mod database;
+pub mod deploy;
+pub mod firewall;
+pub mod nginx;
+pub mod preflight;
+pub mod ready;
+pub mod self_check;
+pub mod sibling;
+pub mod storage;
+
+use crate::{
+    names::{AppName, Domain, ImageRef},
+    plan::Step,
+    server::{Server, Tls},
+};
+use std::sync::Arc;
+
+/// What a homeserver is wished to be, shared by the steps.
+pub type Wish = Arc<Server>;
+
+/// Which of the two apps a step is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// The homeserver's own app.
+    Synapse,
+    /// Element Web's app.
+    Element,
+}
+
+impl Who {
+    /// The first half of its steps' names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Synapse => "matrix",
+            Self::Element => "element",
+        }
+    }
+
+    /// Its app.
+    pub fn app(self, server: &Server) -> &AppName {
+        match (self, &server.element) {
+            (Self::Element, Some(element)) => &element.app,
+            _ => &server.app,
+        }
+    }
+
+    /// Its domain.
+    pub fn domain(self, server: &Server) -> &Domain {
+        match (self, &server.element) {
+            (Self::Element, Some(element)) => &element.domain,
+            _ => &server.domain,
+        }
+    }
+
+    /// Its image.
+    pub fn image(self, server: &Server) -> &ImageRef {
+        match (self, &server.element) {
+            (Self::Element, Some(element)) => &element.image,
+            _ => &server.image,
+        }
+    }
+
+    /// The port that its container listens on.
+    pub fn inside_port(self) -> u16 {
+        match self {
+            Self::Synapse => 8008,
+            Self::Element => 8080,
+        }
+    }
+}
+
+/// A list of steps.
+pub type Steps = Vec<Box<dyn Step>>;
+
+/// How far to go, and what this host allows.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    /// Whether the apps are to be deployed.
+    pub deploy: bool,
+    /// Whether two certificates may be requested at a time.
+    pub certificates_together: bool,
+}
+
+/// All of a homeserver, Element Web included where it is wished.
+///
+/// `recorded` is what the intent's file says meanwhile: an image that is new is recorded only
+/// when it has become ready.
+pub fn everything(wish: &Wish, recorded: &Wish, how: How) -> Steps {
+    let mut steps = prepare(wish, recorded);
+    if wish.element.is_some() {
+        steps.extend(element(wish));
+    }
+    if how.deploy {
+        steps.extend(run(wish, Who::Synapse, how));
+        steps.push(Box::new(ready::Ready(wish.clone())));
+        if recorded != wish {
+            steps.push(Box::new(storage::Intent::at_the_end(wish.clone())));
+        }
+        if wish.element.is_some() {
+            steps.extend(run(wish, Who::Element, how));
+        }
+        steps.extend(finish(wish));
+    }
+    steps
+}
+
+fn prepare(wish: &Wish, recorded: &Wish) -> Steps {
+    let who = Who::Synapse;
+    vec![
+        Box::new(storage::Intent::at_the_start(recorded.clone())),
+        Box::new(storage::Folders(wish.clone())),
+        Box::new(firewall::Default8448(wish.clone())),
+        Box::new(nginx::Template::new(wish.clone())),
+        Box::new(app::App(wish.clone(), who)),
+        Box::new(app::Domains(wish.clone(), who)),
+        Box::new(app::Ports(wish.clone(), who)),
+        Box::new(nginx::Properties(wish.clone())),
+        Box::new(nginx::Locations(wish.clone(), who)),
+        Box::new(storage::Secrets(wish.clone())),
+        Box::new(database::Service(wish.clone())),
+        Box::new(deploy::Image(wish.clone(), who)),
+        Box::new(database::Link(wish.clone())),
+        Box::new(config::Config(wish.clone())),
+        Box::new(config::Judged(wish.clone())),
+        Box::new(container::Mounts(wish.clone(), who)),
+        Box::new(container::User(wish.clone())),
+        Box::new(container::Environment(wish.clone(), who)),
+        Box::new(container::OneMain(wish.clone())),
+    ]
+}
+
+fn element(wish: &Wish) -> Steps {
+    let who = Who::Element;
+    vec![
+        Box::new(deploy::Image(wish.clone(), who)),
+        Box::new(config::ElementConfig(wish.clone())),
+        Box::new(app::App(wish.clone(), who)),
+        Box::new(app::Domains(wish.clone(), who)),
+        Box::new(app::Ports(wish.clone(), who)),
+        Box::new(nginx::Locations(wish.clone(), who)),
+        Box::new(container::Mounts(wish.clone(), who)),
+        Box::new(container::Environment(wish.clone(), who)),
+    ]
+}
+
+fn run(wish: &Wish, who: Who, how: How) -> Steps {
+    let mut steps: Steps = vec![
+        Box::new(deploy::Deployed(wish.clone(), who)),
+        Box::new(nginx::Built(wish.clone(), who)),
+    ];
+    if wish.tls == Tls::Letsencrypt {
+        steps.push(Box::new(certificate::Email(wish.clone(), who)));
+        steps.push(Box::new(certificate::Certificate::new(
+            wish.clone(),
+            who,
+            how.certificates_together,
+        )));
+    }
+    steps
+}
+
+fn finish(wish: &Wish) -> Steps {
+    let mut steps: Steps = vec![Box::new(firewall::Firewall::new(wish.clone()))];
+    if wish.tls == Tls::Letsencrypt {
+        steps.push(Box::new(certificate::Renewal(wish.clone())));
+    }
+    steps.push(Box::new(sibling::Sibling::new(wish.clone())));
+    steps.push(Box::new(self_check::SelfCheck(wish.clone())));
+    steps
+}
+
+/// What a rename of an app loses, put back.
+pub fn renamed(wish: &Wish, who: Who, how: How) -> Steps {
+    let mut steps: Steps = vec![
+        Box::new(app::Domains(wish.clone(), who)),
+        Box::new(app::Ports(wish.clone(), who)),
+        Box::new(nginx::Locations(wish.clone(), who)),
+    ];
+    if who == Who::Synapse {
+        steps.push(Box::new(container::OneMain(wish.clone())));
+    }
+    if wish.tls == Tls::Letsencrypt {
+        steps.push(Box::new(certificate::Email(wish.clone(), who)));
+        steps.push(Box::new(certificate::Certificate::new(
+            wish.clone(),
+            who,
+            how.certificates_together,
+        )));
+    }
+    steps
+}
+
+/// Element Web alone, of a homeserver that is there.
+pub fn element_only(wish: &Wish, how: How) -> Steps {
+    let mut steps: Steps = vec![
+        Box::new(storage::Intent::at_the_start(wish.clone())),
+        Box::new(storage::Folders(wish.clone())),
+    ];
+    steps.extend(element(wish));
+    steps.extend(run(wish, Who::Element, how));
+    steps.push(Box::new(self_check::SelfCheck(wish.clone())));
+    steps
+}

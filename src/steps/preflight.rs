@@ -1,0 +1,188 @@
+//! Preflight: what must be so before anything is touched.
+
+use super::{How, Who, Wish};
+use crate::{
+    dokku::{
+        apps, domains, letsencrypt, nginx, ps,
+        version::{self, Version},
+    },
+    error::{Error, Result},
+    host::{Host, files},
+    marker::{self, Marker},
+    names::AppName,
+    server::{Server, Tls},
+};
+
+/// The oldest Dokku that has all we need.
+const OLDEST: Version = Version(0, 38, 22);
+/// The first dokku-letsencrypt that requests two certificates side by side.
+const TOGETHER: Version = Version(0, 25, 1);
+
+const MIB: u64 = 1 << 20;
+
+/// What the preflight found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// Whether two certificates may be requested at a time.
+    pub certificates_together: bool,
+}
+
+impl Found {
+    /// How the steps go on this host.
+    pub fn how(&self, deploy: bool) -> How {
+        How { deploy, certificates_together: self.certificates_together }
+    }
+}
+
+/// Looks at the host and at the names.
+///
+/// # Errors
+/// The first thing that is not as it must be; nothing was touched.
+pub fn look(host: &Host, wish: &Wish) -> Result<Found> {
+    let mut found = Found::default();
+    let dokku = version::dokku(host)?;
+    if dokku < OLDEST {
+        return Err(Error::new(format!("Dokku {dokku} is too old; {OLDEST} or newer is needed"))
+            .hint("https://dokku.com/docs/getting-started/upgrading/"));
+    }
+    plugin(host, "postgres")?;
+    if wish.tls == Tls::Letsencrypt {
+        found.certificates_together = plugin(host, "letsencrypt")? >= TOGETHER;
+    }
+    machine(host, &mut found)?;
+    names(host, wish)?;
+    app(host, wish, Who::Synapse)?;
+    if wish.element.is_some() {
+        app(host, wish, Who::Element)?;
+    }
+    Ok(found)
+}
+
+fn plugin(host: &Host, name: &str) -> Result<Version> {
+    version::plugin(host, name)?.ok_or_else(|| {
+        Error::new(format!("the plugin {name} is missing")).hint(format!(
+            "sudo dokku plugin:install https://github.com/dokku/dokku-{name}.git --name {name}"
+        ))
+    })
+}
+
+fn machine(host: &Host, found: &mut Found) -> Result<()> {
+    let meminfo = files::read("/proc/meminfo".into())?.unwrap_or_default();
+    let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let total =
+        total.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    if let Some(memory) = total.map(|kib| kib / 1024) {
+        if memory < 512 {
+            return Err(Error::new(format!(
+                "this host has {memory} MiB of memory; Synapse needs 512 MiB at the very least"
+            )));
+        }
+        if memory < 1024 {
+            found.warnings.push(format!(
+                "This host has {memory} MiB of memory; 1 GiB is little for Synapse."
+            ));
+        }
+    }
+    let free = files::free_space(&host.env().lib_root())? / MIB;
+    if free < 2048 {
+        return Err(Error::new(format!(
+            "{} has {free} MiB left; 2 GiB are needed",
+            host.env().lib_root()
+        ))
+        .hint("docker system df shows what images take"));
+    }
+    if free < 5120 {
+        found.warnings.push(format!(
+            "{} has {free} MiB left; media and database grow.",
+            host.env().lib_root()
+        ));
+    }
+    Ok(())
+}
+
+/// No two homeservers share a server name, no two apps a domain.
+fn names(host: &Host, wish: &Wish) -> Result<()> {
+    for other in Server::all(host.env())? {
+        let alive = marker::server_of(host.env(), &other.app)?.as_ref() == Some(&other.server_name);
+        if other.server_name == wish.server_name && other.app != wish.app && alive {
+            return Err(Error::new(format!(
+                "the server name {} is that of the app {}",
+                wish.server_name, other.app
+            ))
+            .hint(format!("dokku matrix:report {}", other.app)));
+        }
+    }
+    let mut pairs = vec![(Who::Synapse.app(wish), Who::Synapse.domain(wish))];
+    if let Some(element) = &wish.element {
+        if element.domain == wish.domain {
+            return Err(Error::usage("Element Web must not have the homeserver's own domain")
+                .hint("It would let a page of one read the other; choose another one."));
+        }
+        pairs.push((&element.app, &element.domain));
+    }
+    for (app, domain) in pairs {
+        let owners = domains::owners(host, domain.as_str())?;
+        if let Some(other) = owners.iter().find(|owner| *owner != app.as_str()) {
+            return Err(Error::new(format!("the domain {domain} is used by the app {other}"))
+                .hint(format!("dokku domains:remove {other} {domain}")));
+        }
+    }
+    Ok(())
+}
+
+/// The app is free, or never deployed, or ours.
+fn app(host: &Host, wish: &Wish, who: Who) -> Result<()> {
+    let app = who.app(wish);
+    let ours = match marker::read(host.env(), app.as_str())? {
+        Some(Marker::Synapse(name)) => who == Who::Synapse && name == wish.server_name,
+        Some(Marker::Element(name)) => who == Who::Element && name == wish.server_name,
+        Some(Marker::Clone) => {
+            return Err(Error::new(format!("{app} is a clone of a homeserver's app"))
+                .hint(format!("dokku apps:destroy {app}")));
+        }
+        None => false,
+    };
+    if !apps::exists(host, app)? {
+        return email(host, wish, app);
+    }
+    if !ours && ps::deployed(host, app)? == Some(true) {
+        return Err(Error::new(format!(
+            "{app} is an app that is deployed already, and not this homeserver's"
+        ))
+        .hint(match who {
+            Who::Synapse => "Name another app: dokku matrix:create <app>",
+            Who::Element => "Name another app: --app <name>",
+        }));
+    }
+    let proxy = nginx::proxy(host, app)?.unwrap_or_default();
+    if proxy != "nginx" {
+        return Err(Error::new(format!("the proxy of {app} is {proxy}; only nginx is supported"))
+            .hint(format!("dokku proxy:set {app} nginx")));
+    }
+    let scheduler = nginx::scheduler(host, app)?.unwrap_or_default();
+    if scheduler != "docker-local" {
+        return Err(Error::new(format!(
+            "the scheduler of {app} is {scheduler}; only docker-local is supported"
+        ))
+        .hint(format!("dokku scheduler:set {app} selected docker-local")));
+    }
+    email(host, wish, app)
+}
+
+/// A certificate needs an e-mail address: ours, the app's, or the host's.
+fn email(host: &Host, wish: &Wish, app: &AppName) -> Result<()> {
+    if wish.tls != Tls::Letsencrypt || wish.email.is_some() {
+        return Ok(());
+    }
+    let has_one = match letsencrypt::of(host, app)? {
+        Some(report) => !report.computed_email.is_empty(),
+        None => letsencrypt::global_email(host)?,
+    };
+    if has_one {
+        return Ok(());
+    }
+    Err(Error::usage("letsencrypt needs an e-mail address")
+        .hint(format!("dokku matrix:create {} --email you@example.org", wish.app)))
+}

@@ -1,0 +1,134 @@
+//! The last step: asks the public address what a client and another server would ask.
+
+use super::{Who, Wish};
+use crate::{
+    dokku::nginx as words,
+    error::{Error, Result},
+    host::{
+        Host, clock,
+        net::{self, Reply, Request, Via},
+    },
+    plan::{State, Step, StepId},
+    server::{Server, Tls},
+};
+use std::time::Duration;
+
+/// The homeserver answers in public: first this host's own nginx, then through the DNS.
+#[derive(Debug)]
+pub struct SelfCheck(pub Wish);
+
+impl Step for SelfCheck {
+    fn id(&self) -> StepId {
+        ("matrix", "self-check")
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        vec![
+            ("matrix", "certificate"),
+            ("matrix", "ready"),
+            ("matrix", "built"),
+            ("element", "certificate"),
+            ("element", "built"),
+            ("host", "sibling"),
+        ]
+    }
+
+    fn asks_for_the_result(&self) -> bool {
+        true
+    }
+
+    fn title(&self) -> String {
+        format!("Asking {}", self.0.base_url())
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let questions = self.questions(host)?;
+        for question in &questions {
+            // nginx takes a new configuration up a moment after it was told to.
+            let mut why = String::new();
+            let (limit, pause) = (Duration::from_secs(8), Duration::from_millis(200));
+            let right = clock::poll(limit, pause, || {
+                why = question.ask(host, Via::Here).err().unwrap_or_default();
+                Ok::<_, Error>(why.is_empty().then_some(()))
+            })?;
+            if right.is_none() {
+                return Err(Error::new(format!("{} on this host: {why}", question.url)).hint(
+                    format!("dokku logs {}; dokku nginx:error-logs {}", self.0.app, self.0.app),
+                ));
+            }
+        }
+        let mut unreachable = vec![];
+        for question in &questions {
+            if let Err(why) = question.ask(host, Via::Dns) {
+                unreachable.push(format!("{}: {why}", question.url));
+            }
+        }
+        if unreachable.is_empty() {
+            return Ok(State::Holds);
+        }
+        let mut lines =
+            vec!["Through the DNS, as others see it, this does not answer yet:".to_owned()];
+        lines.extend(unreachable);
+        lines.extend(missing_records(&self.0));
+        Ok(State::Attention(lines.join("\n")))
+    }
+}
+
+type Expect = fn(&Reply) -> bool;
+
+struct Question {
+    url: String,
+    expect: Expect,
+}
+
+impl Question {
+    fn ask(&self, host: &Host, via: Via) -> Result<(), String> {
+        let reply = net::ask(host, &Request::get(&self.url, via))?;
+        if (self.expect)(&reply) { Ok(()) } else { Err(format!("status {}", reply.status)) }
+    }
+}
+
+impl SelfCheck {
+    fn questions(&self, host: &Host) -> Result<Vec<Question>> {
+        let wish = &self.0;
+        let secure = |app| Ok::<_, Error>(words::has_certificate(host, app)? == Some(true));
+        let tls = wish.tls != Tls::Off && secure(&wish.app)?;
+        let base = format!("{}://{}", if tls { "https" } else { "http" }, wish.domain);
+        let mut questions = vec![];
+        let mut ask = |url: String, expect: Expect| questions.push(Question { url, expect });
+        ask(format!("{base}/_matrix/client/versions"), |r| r.json()["versions"].is_array());
+        ask(format!("{base}/.well-known/matrix/client"), |r| r.json()["m.homeserver"].is_object());
+        let version: Expect = |r| r.json()["server"]["version"].is_string();
+        if tls {
+            ask(format!("{base}/_matrix/federation/v1/version"), version);
+            if wish.port_8448 {
+                ask(format!("{base}:8448/_matrix/federation/v1/version"), version);
+            }
+        }
+        if let Some(element) = &wish.element {
+            let tls = wish.tls != Tls::Off && secure(&element.app)?;
+            let scheme = if tls { "https" } else { "http" };
+            let config: Expect = |r| r.json()["default_server_config"].is_object();
+            ask(format!("{scheme}://{}/config.json", element.domain), config);
+        }
+        Ok(questions)
+    }
+}
+
+/// The DNS records that are still missing, as one would type them into a zone.
+pub fn missing_records(wish: &Server) -> Vec<String> {
+    let mut lines = vec![];
+    let mut names = vec![Who::Synapse.domain(wish)];
+    if wish.element.is_some() {
+        names.push(Who::Element.domain(wish));
+    }
+    for name in names {
+        if net::resolve(name.as_str()).is_empty() {
+            lines.push(format!("{name}.  A  <address of this host>"));
+        }
+    }
+    if !lines.is_empty() {
+        lines.insert(0, "These DNS records are missing:".to_owned());
+    }
+    lines
+}

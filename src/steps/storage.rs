@@ -1,0 +1,198 @@
+//! The server's folder: the intent, the folders, the secrets.
+
+use super::Wish;
+use crate::{
+    error::{Error, Result},
+    host::{Host, files, owner::Owner, random},
+    marker::{self, Marker},
+    plan::{Change, State, Step, StepId},
+    server::Server,
+    synapse::signing_key,
+};
+use camino::Utf8PathBuf;
+
+/// The intent is recorded, and the apps carry their markers.
+#[derive(Debug)]
+pub struct Intent {
+    wish: Wish,
+    id: StepId,
+    needs: Vec<StepId>,
+}
+
+impl Intent {
+    /// Before anything else is touched.
+    pub fn at_the_start(wish: Wish) -> Self {
+        Self { wish, id: ("matrix", "intent"), needs: vec![] }
+    }
+
+    /// When the homeserver is ready: a new image is recorded only now.
+    pub fn at_the_end(wish: Wish) -> Self {
+        Self { wish, id: ("matrix", "recorded"), needs: vec![("matrix", "ready")] }
+    }
+}
+
+impl Step for Intent {
+    fn id(&self) -> StepId {
+        self.id
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        self.needs.clone()
+    }
+
+    fn title(&self) -> String {
+        format!("Recording homeserver {}", self.wish.server_name)
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let env = host.env();
+        let mut changes = vec![];
+        let root = self.wish.places(env).root();
+        if files::stat(&root)?.is_none() {
+            let says = format!("make the folder {root}");
+            changes.push(Change::new(says, move |host| files::make_folder(host, &root, 0o700)));
+        }
+        let recorded = Server::read(env, &self.wish.server_name)?;
+        if recorded.as_ref() != Some(&*self.wish) {
+            let wish = self.wish.clone();
+            let says = format!("write {}", self.wish.places(env).intent());
+            changes.push(Change::new(says, move |host| wish.write(host)));
+        }
+        let name = &self.wish.server_name;
+        let mut wanted = vec![(self.wish.app.clone(), Marker::Synapse(name.clone()))];
+        if let Some(element) = &self.wish.element {
+            wanted.push((element.app.clone(), Marker::Element(name.clone())));
+        }
+        for (app, marker) in wanted {
+            if marker::read(env, app.as_str())?.as_ref() != Some(&marker) {
+                let says = format!("mark {app} as an app of this homeserver");
+                changes.push(Change::new(says, move |host| {
+                    marker::write(host, app.as_str(), &marker)
+                }));
+            }
+        }
+        Ok(State::of(changes))
+    }
+}
+
+/// The folders exist, belong to dokku, and nobody else looks into them.
+#[derive(Debug)]
+pub struct Folders(pub Wish);
+
+impl Step for Folders {
+    fn id(&self) -> StepId {
+        ("matrix", "folders")
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        vec![("matrix", "intent")]
+    }
+
+    fn title(&self) -> String {
+        format!("Making the folders of {}", self.0.server_name)
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let places = self.0.places(host.env());
+        let uid = Owner::of(host.env().dokku_user())?.uid;
+        let mut changes = vec![];
+        for path in [
+            places.root(),
+            places.config(),
+            places.homeserver_d(),
+            places.secrets(),
+            places.data(),
+            places.nginx(),
+            places.element(),
+        ] {
+            match files::stat(&path)? {
+                Some(stat) if !stat.folder => {
+                    return Err(Error::new(format!("{path} is in the way: it is not a folder")));
+                }
+                Some(stat) if stat.uid != uid => {
+                    let user = host.env().dokku_user();
+                    return Err(Error::new(format!("{path} does not belong to {user}"))
+                        .hint(format!("sudo chown -R {user}:{user} {}", places.root())));
+                }
+                Some(stat) if stat.mode == 0o700 => {}
+                Some(_) => {
+                    let says = format!("chmod 0700 {path}");
+                    changes
+                        .push(Change::new(says, move |host| files::set_mode(host, &path, 0o700)));
+                }
+                None => {
+                    let says = format!("make the folder {path}");
+                    changes.push(Change::new(says, move |host| {
+                        files::make_folder(host, &path, 0o700)
+                    }));
+                }
+            }
+        }
+        Ok(State::of(changes))
+    }
+}
+
+/// Signing key and secrets exist; what exists is never written again.
+#[derive(Debug)]
+pub struct Secrets(pub Wish);
+
+impl Step for Secrets {
+    fn id(&self) -> StepId {
+        ("matrix", "secrets")
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        vec![("matrix", "folders")]
+    }
+
+    fn title(&self) -> String {
+        format!("Generating the signing key and the secrets of {}", self.0.server_name)
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let places = self.0.places(host.env());
+        let mut changes = vec![];
+        let key = places.signing_key();
+        match files::read(&key)? {
+            Some(text) => signing_key::check(&text).map_err(|error| error.context(&key))?,
+            // The configuration is written after the key: with it, the key must have been there.
+            None if files::stat(&places.homeserver_d().join("10-server.yaml"))?.is_some() => {
+                return Err(Error::new(format!("the signing key {key} is missing"))
+                    .hint("Put it back from a backup: with another key this is another server.")
+                    .hint("Nothing was changed."));
+            }
+            None => changes.push(Change::new(format!("generate {key}"), move |host| {
+                files::write_new(host, &key, signing_key::generate()?.expose(), files::PRIVATE)
+            })),
+        }
+        for name in ["registration_shared_secret", "macaroon_secret_key", "form_secret"] {
+            let path = places.secrets().join(name);
+            match files::read(&path)? {
+                None => changes.push(generate(path)),
+                Some(text) if text.trim().is_empty() => {
+                    return Err(Error::new(format!("{path} is empty"))
+                        .hint("Put it back from a backup, or remove it to have a new one made."));
+                }
+                Some(_) => changes.extend(private(path)?),
+            }
+        }
+        Ok(State::of(changes))
+    }
+}
+
+fn generate(path: Utf8PathBuf) -> Change {
+    Change::new(format!("generate {path}"), move |host| {
+        let secret = random::secret()?;
+        files::write_new(host, &path, secret.expose(), files::PRIVATE)
+    })
+}
+
+/// The change that makes a secret file private, where it is not.
+fn private(path: Utf8PathBuf) -> Result<Option<Change>> {
+    let open = files::stat(&path)?.is_some_and(|stat| stat.mode & 0o077 != 0);
+    Ok(open.then(|| {
+        Change::new(format!("chmod 0600 {path}"), move |host| {
+            files::set_mode(host, &path, files::PRIVATE)
+        })
+    }))
+}

@@ -1,0 +1,144 @@
+//! The main configuration file, and the ones that are the same for every server.
+
+use super::yaml;
+use crate::{error::Result, server::Server};
+use serde::Serialize;
+
+/// Generated: all that follows from the intent.
+pub const SERVER_FILE: &str = "10-server.yaml";
+/// Generated: how the database is reached.
+pub const DATABASE_FILE: &str = "20-database.yaml";
+/// Generated where mail is sent: through which server.
+pub const EMAIL_FILE: &str = "30-email.yaml";
+/// The administrator's: made once, never changed.
+pub const LOCAL_FILE: &str = "90-local.yaml";
+/// How it logs; beside the directory of the others, for it is no part of the configuration.
+pub const LOG_FILE: &str = "log.config";
+
+/// The first content of [`LOCAL_FILE`]: examples, all of them comments.
+pub const LOCAL_YAML: &str = include_str!("../../templates/90-local.yaml");
+/// The content of [`LOG_FILE`].
+pub const LOG_CONFIG: &str = include_str!("../../templates/log.config");
+
+/// The file in the secrets' folder whose content lets us register users.
+pub const REGISTRATION_SECRET: &str = "registration_shared_secret";
+/// The files in the secrets' folder with a random secret each. The signing key is another matter.
+pub const SECRETS: [&str; 3] = [REGISTRATION_SECRET, "macaroon_secret_key", "form_secret"];
+
+/// The directory of the configuration as the container sees it.
+pub const DIRECTORY: &str = "/config/homeserver.d";
+
+/// The port that Synapse listens on inside its container.
+pub const PORT: u16 = 8008;
+
+/// The content of [`SERVER_FILE`].
+pub fn server_yaml(server: &Server) -> Result<String> {
+    yaml::file(
+        SERVER_FILE,
+        &Homeserver {
+            server_name: server.server_name.as_str(),
+            public_baseurl: format!("{}/", server.base_url()),
+            // nginx answers, under the server's name.
+            serve_server_wellknown: false,
+            listeners: [Listener {
+                port: PORT,
+                kind: "http",
+                tls: false,
+                // Without it everybody shares one address, and one rate limit.
+                x_forwarded: true,
+                // Not `::` as well: where the kernel has no IPv6, Synapse then does not start.
+                bind_addresses: ["0.0.0.0"],
+                resources: [Resource { names: ["client", "federation"], compress: false }],
+            }],
+            log_config: "/config/log.config",
+            media_store_path: "/data/media",
+            max_upload_size: "50M",
+            url_preview_enabled: false,
+            signing_key_path: "/config/secrets/signing.key",
+            registration_shared_secret_path: "/config/secrets/registration_shared_secret",
+            macaroon_secret_key_path: "/config/secrets/macaroon_secret_key",
+            form_secret_path: "/config/secrets/form_secret",
+            enable_registration: false,
+            report_stats: false,
+            trusted_key_servers: [KeyServer { server_name: "matrix.org" }],
+            suppress_key_server_warning: true,
+        },
+    )
+}
+
+#[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the settings are Synapse's own")]
+struct Homeserver<'a> {
+    server_name: &'a str,
+    public_baseurl: String,
+    serve_server_wellknown: bool,
+    listeners: [Listener; 1],
+    log_config: &'a str,
+    media_store_path: &'a str,
+    max_upload_size: &'a str,
+    url_preview_enabled: bool,
+    signing_key_path: &'a str,
+    registration_shared_secret_path: &'a str,
+    macaroon_secret_key_path: &'a str,
+    form_secret_path: &'a str,
+    enable_registration: bool,
+    report_stats: bool,
+    trusted_key_servers: [KeyServer; 1],
+    suppress_key_server_warning: bool,
+}
+
+#[derive(Serialize)]
+struct Listener {
+    port: u16,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    tls: bool,
+    x_forwarded: bool,
+    bind_addresses: [&'static str; 1],
+    resources: [Resource; 1],
+}
+
+#[derive(Serialize)]
+struct Resource {
+    names: [&'static str; 2],
+    compress: bool,
+}
+
+#[derive(Serialize)]
+struct KeyServer {
+    server_name: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{server::Tls, synapse::sample};
+
+    #[test]
+    fn the_whole_file() {
+        assert_eq!(server_yaml(&sample::server()).unwrap(), include_str!("config.test.yaml"));
+    }
+
+    #[test]
+    fn follows_the_intent() {
+        let mut server = sample::server();
+        server.server_name = "1e3.example:8448".parse().unwrap();
+        server.tls = Tls::Off;
+        let text = server_yaml(&server).unwrap();
+        assert!(text.contains("\nserver_name: 1e3.example:8448\n"), "{text}");
+        assert!(text.contains("\npublic_baseurl: http://matrix.example.org/\n"), "{text}");
+    }
+
+    #[test]
+    fn what_is_the_administrators_is_comments() {
+        assert!(LOCAL_YAML.lines().all(|line| line.is_empty() || line.starts_with('#')));
+    }
+
+    #[test]
+    fn every_secret_is_named_in_the_file() {
+        let text = server_yaml(&sample::server()).unwrap();
+        for name in SECRETS.iter().chain(&["signing.key"]) {
+            assert!(text.contains(&format!(": /config/secrets/{name}\n")), "{name}");
+        }
+    }
+}

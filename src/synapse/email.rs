@@ -1,0 +1,105 @@
+//! The mail server that Synapse sends through.
+
+use super::{config::EMAIL_FILE, yaml};
+use crate::{error::Result, host::secret::Secret, names::Sender};
+use serde::Serialize;
+
+/// A mail server that takes our mail.
+#[derive(Clone, Debug)]
+pub struct Smtp {
+    /// Its host name or address.
+    pub host: String,
+    /// Its port; 465 is encrypted from the start, on every other one STARTTLS is required.
+    pub port: u16,
+    /// Who we are to it, if it asks.
+    pub user: Option<String>,
+    /// The password of that user.
+    pub password: Option<Secret>,
+    /// The sender of every mail.
+    pub from: Sender,
+}
+
+/// The content of [`EMAIL_FILE`]. `client` is the address of the client that mails lead to, as a
+/// rule Element's; without one they lead to matrix.to.
+pub fn email_yaml(smtp: &Smtp, client: Option<&str>) -> Result<Secret> {
+    let from_the_start = smtp.port == 465;
+    let email = Block {
+        smtp_host: &smtp.host,
+        smtp_port: smtp.port,
+        smtp_user: smtp.user.as_deref(),
+        smtp_pass: smtp.password.as_ref().map(Secret::expose),
+        force_tls: from_the_start,
+        require_transport_security: !from_the_start,
+        // Synapse runs it through Python's `%` operator.
+        notif_from: smtp.from.as_str().replace('%', "%%"),
+        // Users may ask for mails about missed messages, but do not get them unasked.
+        enable_notifs: true,
+        notif_for_new_users: false,
+        client_base_url: client,
+    };
+    yaml::file(EMAIL_FILE, &File { email }).map(Secret::new)
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    email: Block<'a>,
+}
+
+#[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the settings are Synapse's own")]
+struct Block<'a> {
+    smtp_host: &'a str,
+    smtp_port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    smtp_user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    smtp_pass: Option<&'a str>,
+    force_tls: bool,
+    require_transport_security: bool,
+    notif_from: String,
+    enable_notifs: bool,
+    notif_for_new_users: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_base_url: Option<&'a str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn smtp(port: u16) -> Smtp {
+        Smtp {
+            host: "mail.example.org".to_owned(),
+            port,
+            user: Some("no".to_owned()),
+            password: Some(Secret::new("it's 12:30")),
+            from: "a%b@example.org".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn the_whole_file() {
+        let text = email_yaml(&smtp(587), Some("https://chat.example.org")).unwrap();
+        assert_eq!(text.expose(), include_str!("email.test.yaml"));
+    }
+
+    #[test]
+    fn what_is_not_given_is_left_out() {
+        let smtp = Smtp { user: None, password: None, ..smtp(25) };
+        let text = email_yaml(&smtp, None).unwrap();
+        for key in ["smtp_user", "smtp_pass", "client_base_url"] {
+            assert!(!text.expose().contains(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_port_says_how_it_is_encrypted() {
+        for (port, force, require) in
+            [(465, true, false), (587, false, true), (25, false, true), (2525, false, true)]
+        {
+            let text = email_yaml(&smtp(port), None).unwrap();
+            let lines = format!("  force_tls: {force}\n  require_transport_security: {require}\n");
+            assert!(text.expose().contains(&lines), "{port}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! `pre-delete` and `post-delete`: an app of ours is destroyed.
+//!
+//! During a rename they are called for the old name, which by then is not ours any more.
+
+use super::Call;
+use crate::{
+    error::Result,
+    marker::{self, Marker},
+    server::Server,
+    steps::{firewall, sibling},
+};
+
+/// Says what stays, before anything goes.
+pub(super) fn before(call: &Call) -> Result<()> {
+    let Some(server) = call.server()? else { return Ok(()) };
+    let (ui, name) = (&call.ui, &server.server_name);
+    ui.step(&format!("Keeping the data of Matrix homeserver {name}"));
+    ui.detail(&format!("Files and signing key  {}", server.places(call.env()).root()));
+    ui.detail(&format!("Database               postgres service {}", server.service));
+    if let Some(element) = &server.element {
+        ui.detail(&format!("Element Web            app {}", element.app));
+    }
+    ui.detail(&format!(
+        "To have it again       dokku matrix:create {} --server-name {name}",
+        server.app
+    ));
+    Ok(())
+}
+
+/// Takes back what the host shared with it.
+pub(super) fn after(call: &Call) -> Result<()> {
+    let host = &call.host;
+    match &call.marker {
+        Marker::Clone => marker::remove(host, &call.app),
+        Marker::Element(name) => {
+            let server = Server::load(call.env(), name)?;
+            if server.element.as_ref().is_some_and(|element| element.app.as_str() == call.app) {
+                Server { element: None, ..server }.write(host)?;
+            }
+            marker::remove(host, &call.app)
+        }
+        Marker::Synapse(name) => {
+            let Some(server) = call.server()? else { return marker::remove(host, &call.app) };
+            // First of all it is ours no more: what follows may fail, and others go on.
+            marker::remove(host, &call.app)?;
+            for app in sibling::withdraw(host, name)? {
+                call.ui.step(&format!("Well-known files of {name} removed from {app}"));
+            }
+            if let Some(next) = firewall::pass_on(host, &server.server_name)? {
+                let next = &next.server_name;
+                call.ui.step(&format!("{next} is the default homeserver on port 8448 now"));
+            }
+            if firewall::close_if_unused(host)? {
+                call.ui.step("Closed port 8448 in the firewall");
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The script that Dokku runs for help and for whatever has no subcommand.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
+
+use crate::plugin_copy::{PluginCopy, Ran, run};
+
+/// Bash stands for the binary: told to run a script that is not there, it says
+/// under which name it was called, and with what.
+fn with_bash_as_binary() -> PluginCopy {
+    let copy = PluginCopy::new();
+    fs::create_dir(copy.root().join("bin")).unwrap();
+    symlink(which::which("bash").unwrap(), copy.root().join("bin/dokku-matrix")).unwrap();
+    copy
+}
+
+#[test]
+fn the_binary_is_called_under_our_name_with_the_same_arguments() {
+    let copy = with_bash_as_binary();
+    let name = copy.root().join("commands").display().to_string();
+    for argument in ["help", "matrix", "matrix:help", "matrix:no such"] {
+        let ran = copy.run("commands", &[argument]);
+        assert_eq!(ran.code, Some(127), "the exit code is the binary's");
+        assert!(ran.stderr.starts_with(&format!("{name}: {argument}: ")), "{}", ran.stderr);
+    }
+    copy.write("matrix:two", "echo \"$0,$#,$1,$2\"");
+    let script = copy.root().join("matrix:two").display().to_string();
+    let ran = run(Command::new(copy.root().join("commands"))
+        .args(["matrix:two", "a b", "--force"])
+        .current_dir(copy.root()));
+    assert_eq!(ran.stdout, "matrix:two,2,a b,--force\n", "{script}: {}", ran.stderr);
+}
+
+#[test]
+fn what_is_not_ours_is_refused_with_and_without_a_binary() {
+    let refused = Ran { code: Some(10), stdout: String::new(), stderr: String::new() };
+    for copy in [PluginCopy::new(), with_bash_as_binary()] {
+        for args in [&["postgres:create", "x"][..], &["matrix-bridge:help"], &["helper"], &[]] {
+            assert_eq!(copy.run("commands", args), refused, "{args:?}");
+        }
+    }
+    let other_code = PluginCopy::new().env("DOKKU_NOT_IMPLEMENTED_EXIT", "17");
+    assert_eq!(other_code.run("commands", &["apps:list"]).code, Some(17));
+}
+
+#[test]
+fn without_a_binary_our_commands_say_how_to_get_one() {
+    let ran = PluginCopy::new().run("commands", &["matrix:create", "m"]);
+    assert_eq!(ran.code, Some(10));
+    assert!(ran.stderr.ends_with("sudo dokku plugin:install\n"), "{}", ran.stderr);
+}
+
+/// `dokku help` runs each plugin's script in a loop that the first failure ends.
+#[test]
+fn help_of_the_host_survives_a_missing_or_broken_binary() {
+    let broken = PluginCopy::new();
+    broken.write("bin/dokku-matrix", "\x7fELF of another machine\0");
+    fs::set_permissions(broken.root().join("bin/dokku-matrix"), fs::Permissions::from_mode(0o755))
+        .unwrap();
+    for copy in [PluginCopy::new(), broken] {
+        let plugin = copy.root().join("commands").display().to_string();
+        let ran = run(Command::new("bash").args([
+            "-c",
+            "export LC_ALL=C; set -eo pipefail; for c in \"$0\" echo; do $c help; done | sort; echo end",
+            &plugin,
+        ]));
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert_eq!(ran.stdout, "    matrix, Manage Matrix homeservers\nhelp\nend\n");
+    }
+}

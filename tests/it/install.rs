@@ -1,0 +1,351 @@
+//! `install` and `update`, run as they are on a made-up host.
+
+use std::fmt::Write;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use sha2::{Digest, Sha256};
+
+use crate::plugin_copy::{PluginCopy, Ran, binary};
+
+const ASSET: &str = "dokku-matrix-x86_64-unknown-linux-musl";
+const ORIGIN: &str = "https://example.org/someone/dokku-matrix.git";
+const BUILDERS: &[&str] = &["cargo", "curl", "docker", "rustc"];
+
+fn sums(content: &str) -> String {
+    let mut hex = String::new();
+    for byte in Sha256::digest(content) {
+        write!(hex, "{byte:02x}").unwrap();
+    }
+    format!("0000  dokku-matrix-aarch64-unknown-linux-musl\n{hex}  {ASSET}\n")
+}
+
+fn mode(path: &std::path::Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn a_tarball_brings_its_binary() {
+    let copy = PluginCopy::new().with_cargo().with_docker().with_release(&[]);
+    copy.write(&format!("prebuilt/{ASSET}"), &binary("the release"));
+    let ran = copy.install();
+    assert_eq!(
+        ran.stdout,
+        "-----> Installing the matrix plugin from the binary of its release\n       \
+         dokku-matrix 0.1.0 is in place\n"
+    );
+    assert_eq!(ran.stderr, "");
+    assert_eq!(copy.maker().unwrap(), "the release");
+    assert_eq!(mode(&copy.root().join("bin/dokku-matrix")), 0o755);
+    assert!(!copy.ran_any(BUILDERS));
+}
+
+#[test]
+fn a_checkout_does_not_take_what_lies_in_prebuilt() {
+    let copy = PluginCopy::new().with_git("other", ORIGIN).with_cargo();
+    copy.write(&format!("prebuilt/{ASSET}"), &binary("the release"));
+    copy.install();
+    assert_eq!(copy.maker().unwrap(), "cargo");
+}
+
+#[test]
+fn a_released_tag_brings_the_asset_of_its_release() {
+    let asset = binary("the release");
+    let copy = PluginCopy::new()
+        .with_git("v0.1.0", "https://user:secret@example.org/someone/dokku-matrix.git/")
+        .with_release(&[(ASSET, &asset), ("SHA256SUMS", &sums(&asset))])
+        .with_cargo();
+    let ran = copy.install();
+    assert_eq!(ran.stderr, "");
+    assert_eq!(copy.maker().unwrap(), "the release");
+    let calls = copy.calls();
+    let curls: Vec<&String> = calls.iter().filter(|call| call.starts_with("curl")).collect();
+    assert_eq!(curls.len(), 2, "{calls:?}");
+    for (call, file) in curls.iter().zip(["SHA256SUMS", ASSET]) {
+        let url =
+            format!(" https://example.org/someone/dokku-matrix/releases/download/v0.1.0/{file}");
+        assert!(call.ends_with(&url), "{call}");
+        assert!(call.contains("--fail") && call.contains("--max-time"), "{call}");
+    }
+    assert!(!calls.iter().any(|call| call.starts_with("cargo")), "{calls:?}");
+}
+
+#[test]
+fn a_wrong_checksum_is_told_and_the_asset_not_used() {
+    let copy = PluginCopy::new()
+        .with_git("v0.1.0", ORIGIN)
+        .with_release(&[(ASSET, &binary("somebody else")), ("SHA256SUMS", &sums("the real one"))])
+        .with_cargo();
+    let ran = copy.install();
+    assert!(ran.stderr.contains("does not fit its SHA256SUMS"), "{}", ran.stderr);
+    assert_eq!(copy.maker().unwrap(), "cargo");
+}
+
+#[test]
+fn a_release_without_the_asset_is_told_and_built() {
+    let copy = PluginCopy::new().with_git("v0.1.0", ORIGIN).with_release(&[]).with_cargo();
+    let ran = copy.install();
+    assert!(ran.stderr.contains("The release v0.1.0 has no"), "{}", ran.stderr);
+    assert_eq!(copy.maker().unwrap(), "cargo");
+}
+
+#[test]
+fn what_is_not_exactly_a_release_is_not_downloaded() {
+    let between = PluginCopy::new().with_git("nightly", ORIGIN);
+    let changed = PluginCopy::new().with_git("v0.1.0", ORIGIN);
+    changed.write("Cargo.lock", "# changed\n");
+    let local = PluginCopy::new().with_git("v0.1.0", "file:///srv/dokku-matrix.git");
+    for copy in [between, changed, local] {
+        let copy = copy.with_release(&[]).with_cargo();
+        copy.install();
+        assert_eq!(copy.maker().unwrap(), "cargo");
+        assert!(!copy.ran_any(&["curl"]));
+    }
+}
+
+#[test]
+fn a_checkout_of_another_user_is_read_all_the_same() {
+    if !nix::unistd::geteuid().is_root() {
+        return; // Nobody else can give files away.
+    }
+    let asset = binary("the release");
+    let copy = PluginCopy::new()
+        .with_git("v0.1.0", ORIGIN)
+        .with_release(&[(ASSET, &asset), ("SHA256SUMS", &sums(&asset))]);
+    for path in ["", ".git", ".git/config"] {
+        std::os::unix::fs::chown(copy.root().join(path), Some(1001), Some(1001)).unwrap();
+    }
+    copy.install();
+    assert_eq!(copy.maker().unwrap(), "the release");
+}
+
+#[test]
+fn cargo_builds_and_leaves_the_checkout_clean() {
+    let copy = PluginCopy::new().with_git("other", ORIGIN).with_cargo().with_docker();
+    let ran = copy.install();
+    assert_eq!(ran.stderr, "");
+    assert_eq!(copy.maker().unwrap(), "cargo");
+    let calls = copy.calls();
+    assert!(
+        calls.iter().any(|call| call.starts_with("cargo build --release --locked ")),
+        "{calls:?}"
+    );
+    assert!(!calls.iter().any(|call| call.starts_with("docker")), "{calls:?}");
+    assert!(!copy.root().join("target").exists());
+    assert_eq!(copy.git(&["status", "--porcelain"]), "");
+    let left: Vec<_> = fs::read_dir(copy.root().join("bin"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn cargo_prefers_musl() {
+    let copy = PluginCopy::new().with_cargo();
+    copy.fake("rustc", &format!("echo '{}'", copy.path().display()));
+    copy.install();
+    let calls = copy.calls();
+    assert!(
+        calls.iter().any(|call| call.contains("--target x86_64-unknown-linux-musl --manifest")),
+        "{calls:?}"
+    );
+}
+
+#[test]
+fn cargo_that_is_too_old_or_fails_gives_way_to_a_container() {
+    let old = PluginCopy::new().with_cargo();
+    old.fake("cargo", "echo 'cargo 1.63.0'");
+    let failing = PluginCopy::new().with_cargo();
+    failing.fake(
+        "cargo",
+        "case $1 in -*) echo cargo 1.95.0 ;; *) echo no memory >&2; exit 101 ;; esac",
+    );
+    for (copy, said) in [(old, "it is 1.63.0, and the plugin needs 1.89"), (failing, "no memory")] {
+        let copy = copy.with_docker();
+        let ran = copy.install();
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        assert_eq!(copy.maker().unwrap(), "docker");
+    }
+}
+
+#[test]
+fn a_container_gets_the_sources_and_gives_the_binary() {
+    let copy = PluginCopy::new()
+        .env("DOKKU_GLOBAL_RUN_ARGS", "--label=a=b --label=dokku")
+        .with_git("other", ORIGIN)
+        .with_docker();
+    let ran = copy.install();
+    assert_eq!(ran.stderr, "");
+    assert_eq!(copy.maker().unwrap(), "docker");
+    let call = copy.calls().into_iter().find(|call| call.starts_with("docker")).unwrap();
+    assert!(call.starts_with("docker run --rm -i --label=a=b --label=dokku --label="), "{call}");
+    assert!(call.contains(" rust:1-alpine sh -c"), "{call}");
+    let sources = fs::read_to_string(copy.path().join("sources")).unwrap();
+    assert!(sources.lines().any(|line| line == "./Cargo.lock"), "{sources}");
+    assert!(!sources.contains("./.git/") && !sources.contains("./bin"), "{sources}");
+}
+
+#[test]
+fn with_nothing_to_build_with_it_says_what_to_do() {
+    let copy = PluginCopy::new().with_git("other", ORIGIN);
+    let ran = copy.install();
+    assert_eq!(ran.stdout, "");
+    assert_eq!(
+        ran.stderr,
+        " !     The matrix plugin does nothing yet: there is no binary for it, and none could be built.
+ !     Do one of these:
+ !     - install Rust 1.89 or newer (https://rustup.rs) and a C compiler, then run:
+ !         sudo dokku plugin:install
+ !     - install the tarball of a release, which has binaries for x86_64 and aarch64:
+ !         sudo dokku plugin:uninstall matrix
+ !         sudo dokku plugin:install https://example.org/someone/dokku-matrix/releases/download/v0.1.0/dokku-matrix-0.1.0.tar.gz --name matrix
+"
+    );
+    assert!(!copy.root().join("bin/dokku-matrix").exists());
+}
+
+#[test]
+fn a_failed_build_leaves_the_old_binary() {
+    let copy = PluginCopy::new().with_cargo();
+    copy.install();
+    copy.write("src/main.rs", "fn main() { broken }\n");
+    copy.fake("cargo", "case $1 in -*) echo cargo 1.95.0 ;; *) exit 101 ;; esac");
+    let ran = copy.install();
+    assert!(ran.stderr.contains("its old binary stays in use"), "{}", ran.stderr);
+    assert_eq!(copy.maker().unwrap(), "cargo");
+    assert!(!copy.root().join("target").exists());
+}
+
+#[test]
+fn up_to_date_is_silent_and_builds_nothing() {
+    let copy = PluginCopy::new().with_cargo();
+    copy.install();
+    copy.calls();
+    for script in ["install", "update"] {
+        let silent = Ran { code: Some(0), stdout: String::new(), stderr: String::new() };
+        assert_eq!(copy.run(script, &[]), silent);
+    }
+    assert!(!copy.ran_any(BUILDERS));
+
+    copy.write("src/main.rs", "fn main() { changed }\n");
+    copy.run("update", &[]);
+    assert!(copy.ran_any(&["cargo"]), "changed sources are built");
+    copy.fake("uname", "echo aarch64");
+    copy.install();
+    assert!(copy.ran_any(&["cargo"]), "another machine is built for");
+}
+
+#[test]
+fn a_binary_that_does_not_run_here_is_not_used() {
+    let copy = PluginCopy::new().with_cargo();
+    copy.write(&format!("prebuilt/{ASSET}"), "\x7fELF of another machine\0");
+    let ran = copy.install();
+    assert!(ran.stderr.contains("does not run on this host"), "{}", ran.stderr);
+    assert_eq!(copy.maker().unwrap(), "cargo");
+}
+
+#[test]
+fn whatever_breaks_it_ends_with_zero() {
+    let copy = PluginCopy::new().with_cargo();
+    copy.fake("sha256sum", "exit 3");
+    let ran = copy.install();
+    assert!(ran.stderr.contains("ended early (exit 3)"), "{}", ran.stderr);
+}
+
+#[test]
+fn another_name_is_told() {
+    let copy = PluginCopy::named("dokku-matrix.tar.gz").with_git("v0.1.0", ORIGIN).with_cargo();
+    let ran = copy.install();
+    assert_eq!(
+        ran.stderr,
+        format!(
+            " !     The matrix plugin was installed as dokku-matrix.tar.gz: Dokku finds its commands only under the name matrix.
+ !     To put that right:
+ !       sudo dokku plugin:uninstall dokku-matrix.tar.gz
+ !       sudo dokku plugin:install {ORIGIN} --name matrix
+"
+        )
+    );
+    assert_eq!(copy.maker(), None);
+}
+
+#[test]
+fn folders_belong_to_dokkus_user_whoever_that_is() {
+    let copy = PluginCopy::new()
+        .env("DOKKU_SYSTEM_USER", "paas")
+        .env("DOKKU_SYSTEM_GROUP", "hosts")
+        .with_cargo();
+    copy.fake("ufw", "");
+    copy.fake("visudo", "");
+    copy.install();
+    let lib = copy.path().join("lib");
+    let (config, data) = (lib.join("config/matrix"), lib.join("data/matrix"));
+    let owned = format!("chown paas:hosts {} {}", config.display(), data.display());
+    assert!(copy.calls().contains(&owned));
+    assert_eq!((mode(&config), mode(&data)), (0o755, 0o755));
+    assert!(fs::read_to_string(copy.sudoers()).unwrap().contains("\npaas ALL=(root) NOPASSWD: "));
+}
+
+#[test]
+fn sudo_allows_the_firewall_commands_and_nothing_else() {
+    let copy = PluginCopy::new();
+    copy.fake("ufw", "");
+    copy.fake("visudo", "");
+    copy.install();
+    let ufw = copy.path().join("fakes/ufw");
+    let ufw = ufw.display();
+    assert_eq!(
+        fs::read_to_string(copy.sudoers()).unwrap(),
+        format!(
+            "# Written by the Dokku plugin matrix, which removes it when it is uninstalled.
+dokku ALL=(root) NOPASSWD: {ufw} status
+dokku ALL=(root) NOPASSWD: {ufw} allow 8448/tcp
+dokku ALL=(root) NOPASSWD: {ufw} delete allow 8448/tcp
+"
+        )
+    );
+    assert_eq!(mode(&copy.sudoers()), 0o440);
+    let judged: Vec<String> =
+        copy.calls().into_iter().filter(|call| call.starts_with("visudo")).collect();
+    assert!(
+        judged[0].starts_with(&format!("visudo -cf {}.", copy.sudoers().display())),
+        "a draft is judged, under a name that sudo does not read: {judged:?}"
+    );
+
+    copy.install();
+    assert!(!copy.ran_any(&["visudo"]), "an unchanged file is not written again");
+    fs::set_permissions(copy.sudoers(), fs::Permissions::from_mode(0o644)).unwrap();
+    copy.install();
+    assert_eq!(mode(&copy.sudoers()), 0o440);
+}
+
+#[test]
+fn the_real_visudo_accepts_the_sudoers_file() {
+    let Ok(visudo) = which::which("visudo") else { return };
+    let copy = PluginCopy::new();
+    copy.fake("ufw", "");
+    copy.fake("visudo", &format!("exec '{}' \"$@\"", visudo.display()));
+    copy.install();
+    assert!(copy.sudoers().exists());
+}
+
+#[test]
+fn a_rejected_sudoers_file_is_not_left_behind() {
+    let copy = PluginCopy::new().with_cargo();
+    copy.fake("ufw", "");
+    copy.fake("visudo", "exit 1");
+    fs::write(copy.sudoers(), "malformed\n").unwrap();
+    let ran = copy.install();
+    assert!(ran.stderr.contains("open port 8448 by hand"), "{}", ran.stderr);
+    assert_eq!(fs::read_dir(copy.sudoers().parent().unwrap()).unwrap().count(), 0);
+    assert_eq!(copy.maker().unwrap(), "cargo", "the rest goes on");
+}
+
+#[test]
+fn without_a_firewall_sudo_is_left_alone() {
+    let copy = PluginCopy::new();
+    copy.fake("visudo", "");
+    copy.install();
+    assert!(!copy.sudoers().exists());
+}

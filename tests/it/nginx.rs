@@ -1,0 +1,165 @@
+//! What is written for nginx, read by the real sigil and the real nginx.
+
+mod http;
+mod rig;
+mod serving;
+mod tools;
+
+use dokku_matrix::nginx::forms::{Form, Site, forms};
+use dokku_matrix::nginx::locations::{self, WellKnown};
+use dokku_matrix::nginx::template;
+use dokku_matrix::server::Support;
+use tools::{certificate, judge, knows_http2_directive, render};
+
+const KNOWN: WellKnown<'_> = WellKnown {
+    base_url: "https://matrix.example.org",
+    server: "matrix.example.org:443",
+    support: None,
+};
+
+fn site(tls_dir: &str, http2_directive: bool) -> Site<'_> {
+    Site {
+        app: "matrix",
+        domain: "matrix.example.org",
+        dokku_root: "/nonexistent/dokku",
+        lib_root: "/nonexistent/lib",
+        tls_dir,
+        http2_directive,
+    }
+}
+
+fn form(name: &str, http2_directive: bool) -> Form {
+    let forms = forms(&site("/nonexistent/tls", http2_directive));
+    forms.into_iter().find(|form| form.name == name).unwrap()
+}
+
+#[test]
+fn nginx_takes_every_form() {
+    let tls = certificate(&["matrix.example.org"]);
+    for http2_directive in [false, true] {
+        for default_server in [false, true] {
+            for form in forms(&site(tls.path().to_str().unwrap(), http2_directive)) {
+                let mut rendered = render(&template(default_server), &form).unwrap();
+                assert!(!rendered.contains("<no value>") && !rendered.contains("{{"), "{rendered}");
+                let tls_servers = rendered.matches("ssl_certificate ").count();
+                let by_directive = rendered.matches("\n  http2 on;\n").count();
+                assert_eq!(
+                    by_directive,
+                    if http2_directive { tls_servers } else { 0 },
+                    "{rendered}"
+                );
+                if !knows_http2_directive() {
+                    rendered = rendered.replace("http2 on;", "");
+                }
+                judge(&rendered).unwrap_or_else(|error| panic!("{}: {error}{rendered}", form.name));
+            }
+        }
+    }
+}
+
+#[test]
+fn forms_as_text() {
+    for (name, default_server, http2_directive) in [
+        ("never deployed", false, false),
+        ("https and 8448", true, false),
+        ("properties set", false, true),
+    ] {
+        let rendered = render(&template(default_server), &form(name, http2_directive)).unwrap();
+        insta::assert_snapshot!(name.replace(' ', "_"), rendered);
+    }
+    let nothing = render(&template(true), &form("nothing to serve", false)).unwrap();
+    assert_eq!(nothing.trim(), "");
+}
+
+#[test]
+fn locations_as_text() {
+    let support = Support {
+        email: "admin@example.org".parse().ok(),
+        mxid: "@admin:example.org".parse().ok(),
+        page: Some("https://example.org/help".to_owned()),
+    };
+    let known = WellKnown { support: Some(&support), ..KNOWN };
+    insta::assert_snapshot!("homeserver", locations::homeserver(&known));
+    insta::assert_snapshot!("element", locations::element());
+    // A sibling gets the first part of the homeserver's, and there is no support without a contact.
+    let hides = locations::homeserver(&known).split_once("location ^~").unwrap().0.to_owned();
+    assert_eq!(locations::sibling(&known), hides);
+    let without = hides.split_once("location = /.well-known/matrix/support").unwrap().0;
+    assert_eq!(locations::sibling(&KNOWN), without);
+    assert_eq!(
+        locations::sibling(&WellKnown { support: Some(&Support::default()), ..KNOWN }),
+        without
+    );
+}
+
+/// Older and newer versions of Dokku may not hand over every variable.
+#[test]
+fn a_variable_that_is_missing_or_empty_leaves_its_line_out() {
+    const NEEDED: [&str; 6] = [
+        "APP",
+        "DOKKU_ROOT",
+        "APP_SSL_PATH",
+        "PROXY_PORT_MAP",
+        "PROXY_UPSTREAM_PORTS",
+        "DOKKU_APP_WEB_LISTENERS",
+    ];
+    let tls = certificate(&["matrix.example.org"]);
+    let all = forms(&site(tls.path().to_str().unwrap(), false));
+    let mut missing = all.into_iter().find(|form| form.name == "https and 8448").unwrap();
+    let mut empty = missing.clone();
+    missing.variables.retain(|(name, _)| NEEDED.contains(name));
+    assert_eq!(missing.variables.len(), NEEDED.len());
+    for (name, value) in &mut empty.variables {
+        if !NEEDED.contains(name) {
+            value.clear();
+        }
+    }
+    let [missing, empty] = [missing, empty].map(|form| render(&template(false), &form).unwrap());
+    assert_eq!(missing, empty);
+    assert!(!missing.contains("<no value>"), "{missing}");
+    judge(&missing).unwrap();
+}
+
+#[test]
+fn who_rejects_what() {
+    #[derive(Debug, PartialEq)]
+    enum Verdict {
+        Taken,
+        BySigil,
+        ByNginx,
+    }
+    let good = template(false);
+    for (what, text, verdict) in [
+        ("the template", good.clone(), Verdict::Taken),
+        ("half a template", good[..good.len() / 2].to_owned(), Verdict::BySigil),
+        ("an unknown function", good.clone() + "{{ nothing }}", Verdict::BySigil),
+        ("an unknown directive", good.clone() + "nothing on;", Verdict::ByNginx),
+        ("a server left open", good.clone() + "server {", Verdict::ByNginx),
+        ("the same upstream twice", good.clone() + &good, Verdict::ByNginx),
+    ] {
+        let seen = match render(&text, &form("http", false)).map(|rendered| judge(&rendered)) {
+            Err(_) => Verdict::BySigil,
+            Ok(Err(_)) => Verdict::ByNginx,
+            Ok(Ok(())) => Verdict::Taken,
+        };
+        assert_eq!(seen, verdict, "{what}");
+    }
+}
+
+#[test]
+fn one_default_server_on_8448_and_no_more() {
+    let tls = certificate(&["matrix.example.org"]);
+    for (first, second, taken) in
+        [(false, false, true), (true, false, true), (false, true, true), (true, true, false)]
+    {
+        let both = [("matrix", first), ("other", second)].map(|(app, default_server)| {
+            let site = Site { app, domain: app, ..site(tls.path().to_str().unwrap(), false) };
+            let form = forms(&site).into_iter().find(|form| form.name == "https and 8448").unwrap();
+            render(&template(default_server), &form).unwrap()
+        });
+        let verdict = judge(&both.concat());
+        assert_eq!(verdict.is_ok(), taken, "{first} {second}: {verdict:?}");
+        let complaint = verdict.err().unwrap_or_default();
+        assert_eq!(complaint.contains("a duplicate default server"), !taken, "{complaint}");
+    }
+}

@@ -1,0 +1,113 @@
+//! The real programs: sigil renders, nginx judges, openssl makes certificates.
+
+use dokku_matrix::nginx::forms::{Form, http2_directive};
+use dokku_matrix::nginx::scratch::scratch_conf;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// From `dev/install-sigil`, else from PATH.
+fn sigil() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let own = target.join("tools/bin/sigil");
+    if own.is_file() { own } else { installed("sigil") }
+}
+
+/// `DOKKU_MATRIX_NGINX` names another nginx than the installed one.
+pub(crate) fn nginx() -> PathBuf {
+    std::env::var_os("DOKKU_MATRIX_NGINX").map_or_else(|| installed("nginx"), PathBuf::from)
+}
+
+fn installed(program: &str) -> PathBuf {
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/local/sbin:/usr/sbin";
+    which::which_in(program, Some(path), ".").unwrap_or_else(|_| {
+        panic!("`{program}` is not there, and the tests need it: run dev/setup")
+    })
+}
+
+fn output(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+fn done(output: &Output) -> Result<(), String> {
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into())
+    }
+}
+
+/// Whether the nginx of this machine knows `http2 on`.
+pub(crate) fn knows_http2_directive() -> bool {
+    let version = output(Command::new(nginx()).arg("-v"));
+    http2_directive(&String::from_utf8(version.stderr).unwrap())
+}
+
+/// What Dokku would write as the app's `nginx.conf`: `sigil ... | cat -s`.
+pub(crate) fn render(template: &str, form: &Form) -> Result<String, String> {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("nginx.conf.sigil");
+    fs::write(&file, template).unwrap();
+    let rendered = output(Command::new(sigil()).arg("-f").arg(&file).args(form.arguments()));
+    done(&rendered)?;
+    let mut text = String::from_utf8(rendered.stdout).unwrap();
+    while text.contains("\n\n\n") {
+        text = text.replace("\n\n\n", "\n\n");
+    }
+    Ok(text)
+}
+
+/// The verdict of `nginx -t`.
+pub(crate) fn judge(rendered: &str) -> Result<(), String> {
+    let folder = TempDir::new().unwrap();
+    let conf = folder.path().join("scratch.conf");
+    let rendered = on_ports(rendered, |port| 20_000 + port);
+    fs::write(&conf, scratch_conf(&rendered, folder.path().to_str().unwrap(), &account())).unwrap();
+    let verdict = output(Command::new(nginx()).arg("-t").arg("-c").arg(&conf));
+    // The promise of `scratch_conf`: what nginx made there can be removed by whoever asked.
+    folder.close().unwrap();
+    done(&verdict)
+}
+
+pub(crate) fn account() -> String {
+    users::get_current_username().unwrap().into_string().unwrap()
+}
+
+/// The same configuration on ports that need no root and disturb no one.
+pub(crate) fn on_ports(rendered: &str, other: impl Fn(u16) -> u16) -> String {
+    let on_other_port = |line: &str| {
+        let Some((indent, rest)) = line.split_once("listen ") else { return format!("{line}\n") };
+        let end = rest.find([' ', ';']).unwrap();
+        let (address, options) = rest.split_at(end);
+        let start = address.rfind(':').map_or(0, |colon| colon + 1);
+        let (host, port) = address.split_at(start);
+        format!("{indent}listen {host}{}{options}\n", other(port.parse().unwrap()))
+    };
+    rendered.lines().map(on_other_port).collect()
+}
+
+/// A folder with `server.crt` and `server.key` for these names.
+pub(crate) fn certificate(names: &[&str]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let names = names.iter().map(|name| format!("DNS:{name}")).collect::<Vec<_>>().join(",");
+    let made = output(
+        Command::new(installed("openssl"))
+            .current_dir(folder.path())
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+            ])
+            .args(["-subj", "/CN=dokku-matrix test", "-days", "2"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-addext"])
+            .arg(format!("subjectAltName={names}"))
+            .args(["-keyout", "server.key", "-out", "server.crt"]),
+    );
+    done(&made).unwrap();
+    folder
+}

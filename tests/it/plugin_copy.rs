@@ -1,0 +1,246 @@
+//! A copy of the plugin's scripts on a made-up host: every program that they could
+//! find is a link to a harmless one or a script of the test, and writes down its calls.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// What the scripts may use of the machine that the tests run on.
+const TOOLS: &[&str] = &[
+    "bash",
+    "cat",
+    "chmod",
+    "cp",
+    "dirname",
+    "env",
+    "git",
+    "grep",
+    "head",
+    "ls",
+    "mkdir",
+    "mktemp",
+    "mv",
+    "rm",
+    "rmdir",
+    "sed",
+    "sha256sum",
+    "sort",
+    "stat",
+    "tail",
+    "tar",
+];
+
+/// What is copied of the plugin. `target` and the sources stay out: nothing is built.
+const FILES: &[&str] = &[
+    ".gitignore",
+    "Cargo.lock",
+    "Cargo.toml",
+    "commands",
+    "install",
+    "plugin.toml",
+    "uninstall",
+    "update",
+];
+
+pub(crate) struct PluginCopy {
+    dir: TempDir,
+    name: String,
+    env: Vec<(String, String)>,
+}
+
+/// How a script ended, and what it said.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl PluginCopy {
+    /// On a host of x86-64 that has none of cargo, docker, curl, and ufw.
+    pub(crate) fn new() -> Self {
+        Self::named("matrix")
+    }
+
+    pub(crate) fn named(name: &str) -> Self {
+        let copy = Self { dir: TempDir::new().unwrap(), name: name.into(), env: Vec::new() };
+        for folder in ["fakes", "tools", "home", "sudoers.d"] {
+            fs::create_dir(copy.dir.path().join(folder)).unwrap();
+        }
+        for tool in TOOLS {
+            symlink(which::which(tool).unwrap(), copy.dir.path().join("tools").join(tool)).unwrap();
+        }
+        fs::create_dir_all(copy.root()).unwrap();
+        for file in FILES {
+            fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(file), copy.root().join(file))
+                .unwrap();
+        }
+        copy.write("src/main.rs", "fn main() {}\n");
+        copy.fake("uname", "echo x86_64");
+        copy.fake("chown", "");
+        copy.env("DOKKU_MATRIX_CARGO", "none")
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Puts a program first in the path. It writes down its call, then runs `script`.
+    pub(crate) fn fake(&self, name: &str, script: &str) {
+        let path = self.dir.path().join("fakes").join(name);
+        let text =
+            format!("#!/bin/sh\necho \"{name} $*\" >>'{}'\n{script}\n", self.log().display());
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A cargo that makes a binary and has no musl, and what it links with.
+    pub(crate) fn with_cargo(self) -> Self {
+        self.fake("cc", "");
+        self.fake("rustc", "echo /nonexistent");
+        self.fake(
+            "cargo",
+            &format!(
+                r#"case "$1" in
+                    --version) echo "cargo 1.95.0 (f2d3ce0bd 2026-03-21)"; exit ;;
+                    -vV) echo "host: x86_64-unknown-linux-gnu"; exit ;;
+                esac
+                while [ $# -gt 0 ]; do
+                    case "$1" in --target) target=$2 ;; --target-dir) folder=$2 ;; esac
+                    shift
+                done
+                mkdir -p "$folder/$target/release"
+                echo '{}' >"$folder/$target/release/dokku-matrix""#,
+                binary("cargo")
+            ),
+        );
+        self.env("DOKKU_MATRIX_CARGO", "")
+    }
+
+    /// A Docker whose containers read the sources and answer with a binary.
+    pub(crate) fn with_docker(self) -> Self {
+        let sources = self.dir.path().join("sources");
+        let script = format!("tar -tf - >'{}'\necho '{}'", sources.display(), binary("docker"));
+        self.fake("docker", &script);
+        self
+    }
+
+    /// A curl that finds these files in the release, and nothing else.
+    pub(crate) fn with_release(self, files: &[(&str, &str)]) -> Self {
+        let release = self.dir.path().join("release");
+        fs::create_dir(&release).unwrap();
+        for (name, content) in files {
+            fs::write(release.join(name), content).unwrap();
+        }
+        let script = format!(
+            r#"while [ $# -gt 1 ]; do
+                case "$1" in --output) output=$2 ;; esac
+                shift
+            done
+            cp '{}'/"${{1##*/}}" "$output" 2>/dev/null || exit 22"#,
+            release.display()
+        );
+        self.fake("curl", &script);
+        self
+    }
+
+    /// Makes the copy a checkout of `tag`, cloned from `origin`.
+    pub(crate) fn with_git(self, tag: &str, origin: &str) -> Self {
+        self.git(&["init", "--quiet"]);
+        self.git(&["remote", "add", "origin", origin]);
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", "A version"]);
+        self.git(&["tag", tag]);
+        self
+    }
+
+    pub(crate) fn git(&self, args: &[&str]) -> String {
+        let ran = run(Command::new("git")
+            .args(["-c", "user.name=A", "-c", "user.email=a@example.org"])
+            .args(["-c", "safe.directory=*", "-C"])
+            .arg(self.root())
+            .args(args)
+            .env("HOME", self.dir.path().join("home")));
+        assert_eq!(ran.code, Some(0), "git {args:?}: {}", ran.stderr);
+        ran.stdout
+    }
+
+    pub(crate) fn run(&self, script: &str, args: &[&str]) -> Ran {
+        let path = self.dir.path();
+        run(Command::new(self.root().join(script))
+            .args(args)
+            .env_clear()
+            .env("PATH", format!("{0}/fakes:{0}/tools", path.display()))
+            .env("HOME", path.join("home"))
+            .env("DOKKU_LIB_ROOT", path.join("lib"))
+            .env("DOKKU_MATRIX_SUDOERS", self.sudoers())
+            .envs(self.env.iter().map(|(name, value)| (name, value))))
+    }
+
+    /// Runs `install`, which always ends with 0.
+    pub(crate) fn install(&self) -> Ran {
+        let ran = self.run("install", &[]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran
+    }
+
+    pub(crate) fn write(&self, path: &str, content: &str) {
+        let path = self.root().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// Who made the binary that is in place.
+    pub(crate) fn maker(&self) -> Option<String> {
+        let text = fs::read_to_string(self.root().join("bin/dokku-matrix")).ok()?;
+        Some(text.split("made by ").nth(1)?.trim().into())
+    }
+
+    /// The calls of fake programs since this was asked for the last time.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.log()).unwrap_or_default();
+        let _ = fs::remove_file(self.log());
+        text.lines().map(String::from).collect()
+    }
+
+    /// Whether one of these programs was run since this was asked for the last time.
+    pub(crate) fn ran_any(&self, programs: &[&str]) -> bool {
+        self.calls()
+            .iter()
+            .any(|call| programs.contains(&call.split(' ').next().unwrap_or_default()))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.dir.path().join("plugins/enabled").join(&self.name)
+    }
+
+    pub(crate) fn sudoers(&self) -> PathBuf {
+        self.dir.path().join("sudoers.d/dokku-matrix")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("calls")
+    }
+}
+
+/// The text of a program that stands for the binary.
+pub(crate) fn binary(maker: &str) -> String {
+    format!("#!/bin/sh\n# made by {maker}")
+}
+
+pub(crate) fn run(command: &mut Command) -> Ran {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    Ran {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}

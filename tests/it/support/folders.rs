@@ -1,0 +1,138 @@
+//! The folders of one homeserver with all that the plugin puts there, and its container's sight of
+//! them: the files are used as they are, under the paths that stand in them.
+
+use super::{host, synapse_home};
+use camino::{Utf8Path, Utf8PathBuf};
+use dokku_matrix::{
+    host::{cmd::Cmd, cmd::Ran, files, random, scrub::Scrubber, secret::Secret},
+    server::{Server, Tls},
+    synapse::{
+        config, database,
+        email::{Smtp, email_yaml},
+        judge, signing_key,
+    },
+};
+use std::fs;
+use tempfile::TempDir;
+
+/// A delegated server: its name is not its domain.
+pub(crate) fn server() -> Server {
+    Server {
+        version: Server::version(),
+        server_name: "example.org".parse().unwrap(),
+        app: "matrix".parse().unwrap(),
+        domain: "matrix.example.org".parse().unwrap(),
+        service: "matrix-db".parse().unwrap(),
+        image: "matrixdotorg/synapse:v1.163.2".parse().unwrap(),
+        tls: Tls::Letsencrypt,
+        port_8448: true,
+        email: None,
+        timeout: 300,
+        support: None,
+        element: None,
+        failed_image: None,
+    }
+}
+
+pub(crate) struct Folders {
+    root: Utf8PathBuf,
+    #[expect(dead_code, reason = "it goes away with the value")]
+    folder: TempDir,
+}
+
+impl Folders {
+    pub(crate) fn write(server: &Server, database_url: &Secret, smtp: Option<&Smtp>) -> Self {
+        let (folder, root) = files::scratch().unwrap();
+        let folders = Self { root, folder };
+        for folder in ["config/homeserver.d", "config/secrets", "data", "test"] {
+            fs::create_dir_all(folders.root.join(folder)).unwrap();
+        }
+        let put = |name: &str, text: &str| folders.put(&format!("homeserver.d/{name}"), text);
+        put(config::SERVER_FILE, &config::server_yaml(server).unwrap());
+        put(config::DATABASE_FILE, database::database_yaml(database_url).unwrap().expose());
+        if let Some(smtp) = smtp {
+            let mail = email_yaml(smtp, Some("https://chat.example.org")).unwrap();
+            put(config::EMAIL_FILE, mail.expose());
+        }
+        put(config::LOCAL_FILE, config::LOCAL_YAML);
+        folders.put(config::LOG_FILE, config::LOG_CONFIG);
+        folders.put("secrets/signing.key", signing_key::generate().unwrap().expose());
+        for name in config::SECRETS {
+            folders.put(&format!("secrets/{name}"), random::secret().unwrap().expose());
+        }
+        folders
+    }
+
+    /// The folder that is seen as `/config`.
+    pub(crate) fn config(&self) -> Utf8PathBuf {
+        self.root.join("config")
+    }
+
+    /// The folder that is seen as `/test`: what the test itself has to add.
+    pub(crate) fn test(&self) -> Utf8PathBuf {
+        self.root.join("test")
+    }
+
+    pub(crate) fn put(&self, name: &str, text: &str) {
+        fs::write(self.config().join(name), text).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.config().join(name)).unwrap()
+    }
+
+    /// The administrator's file.
+    pub(crate) fn put_local(&self, text: &str) {
+        self.put(&format!("homeserver.d/{}", config::LOCAL_FILE), text);
+    }
+
+    /// Every file of the configuration with its content.
+    pub(crate) fn snapshot(&self) -> Vec<(Utf8PathBuf, String)> {
+        let mut all = vec![];
+        for folder in ["", "homeserver.d", "secrets"] {
+            for name in files::list(&self.config().join(folder)).unwrap() {
+                let name = Utf8Path::new(folder).join(name);
+                if self.config().join(&name).is_file() {
+                    let text = self.read(name.as_str());
+                    all.push((name, text));
+                }
+            }
+        }
+        all
+    }
+
+    /// What the plugin tells of Synapse's verdict; nothing if it accepts the files.
+    pub(crate) fn verdict(&self) -> Vec<String> {
+        let server = server();
+        let local = self.read(&format!("homeserver.d/{}", config::LOCAL_FILE));
+        let config = self.config();
+        let judged = judge::Judged { app: &server.app, config: &config, local: &local };
+        let ran = self.run(judge::PROGRAM, &judge::ARGS);
+        let verdict = judge::verdict(&Scrubber::default(), &judged, &ran);
+        verdict.map_or_else(|error| error.lines(), |()| vec![])
+    }
+
+    /// Runs a program in the sight of the container, to its end.
+    pub(crate) fn run(&self, program: &str, args: &[&str]) -> Ran {
+        let cmd = Cmd::reads("bwrap").args(self.container()).arg(program).args(args);
+        host().run(&cmd).unwrap_or_else(|error| panic!("{error}: run dev/setup"))
+    }
+
+    /// The arguments of bubblewrap: a system, Synapse, and the mounts. The user in there is not
+    /// root, whoever runs the test.
+    pub(crate) fn container(&self) -> Vec<String> {
+        let home = synapse_home();
+        let home = home.to_str().unwrap();
+        let root = &self.root;
+        format!(
+            "--die-with-parent --unshare-user --uid 1001 --gid 1001 --proc /proc --dev /dev \
+             --tmpfs /tmp --chdir /tmp --ro-bind /usr /usr --ro-bind /etc /etc \
+             --symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64 \
+             --ro-bind {home} {home} --setenv PATH {home}/bin:/usr/bin \
+             --ro-bind {root}/config /config --bind {root}/data /data --ro-bind {root}/test /test"
+        )
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect()
+    }
+}

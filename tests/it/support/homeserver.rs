@@ -1,0 +1,121 @@
+//! A real Synapse on the files that the plugin writes, with a real PostgreSQL.
+
+use super::{
+    daemon::Daemon,
+    folders::{Folders, server},
+    free_port, host,
+    postgres::Postgres,
+};
+use dokku_matrix::{
+    host::{
+        net::{self, Reply, Request, Via},
+        secret::Secret,
+    },
+    synapse::{
+        config,
+        health::{self, Readiness},
+    },
+};
+use serde_json::Value;
+use std::{
+    fs::{self, File},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+/// The arguments after `python`; the last ones are the test's: a port that is free.
+pub(crate) const ARGS: [&str; 6] = [
+    "-m",
+    "synapse.app.homeserver",
+    "--config-path",
+    config::DIRECTORY,
+    "--config-path",
+    "/test/port.yaml",
+];
+
+/// What an administrator might add; the tests log in more often than a person may.
+const LOCAL: &str = "rc_login:
+  address: {per_second: 1000, burst_count: 1000}
+  account: {per_second: 1000, burst_count: 1000}
+";
+
+pub(crate) struct Homeserver {
+    daemon: Option<Daemon>,
+    pub(crate) folders: Folders,
+    pub(crate) postgres: Postgres,
+    port: u16,
+}
+
+impl Homeserver {
+    /// Starts it on new files and an empty database, and waits until it is ready.
+    pub(crate) fn start() -> Self {
+        let postgres = Postgres::start();
+        let folders = Folders::write(&server(), &postgres.url(), None);
+        folders.put_local(LOCAL);
+        let mut server = Self { daemon: None, folders, postgres, port: free_port() };
+        server.resume();
+        server
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.daemon = None;
+    }
+
+    /// Starts it on what it left.
+    pub(crate) fn resume(&mut self) {
+        put_port(&self.folders, self.port);
+        let log = self.folders.test().join("log");
+        let out = File::create(&log).unwrap();
+        let mut command = Command::new("bwrap");
+        command.args(self.folders.container()).arg("python").args(ARGS);
+        command.stdout(out.try_clone().unwrap()).stderr(out);
+        let daemon = Daemon::start(command);
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let readiness = self.probe();
+            if readiness == Readiness::Ready {
+                break;
+            }
+            let log = || fs::read_to_string(&log).unwrap();
+            assert!(!daemon.is_over() && Instant::now() < until, "{readiness:?}: {}", log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.daemon = Some(daemon);
+    }
+
+    /// The address of its container, so to speak.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn probe(&self) -> Readiness {
+        health::probe(&host(), &self.address()).unwrap()
+    }
+
+    /// The secret that lets us register users.
+    pub(crate) fn secret(&self) -> Secret {
+        Secret::new(self.folders.read(&format!("secrets/{}", config::REGISTRATION_SECRET)))
+    }
+
+    pub(crate) fn get(&self, path: &str, bearer: Option<&str>) -> Reply {
+        self.ask(path, None, bearer)
+    }
+
+    pub(crate) fn post(&self, path: &str, json: Value) -> Reply {
+        self.ask(path, Some(json), None)
+    }
+
+    fn ask(&self, path: &str, json: Option<Value>, bearer: Option<&str>) -> Reply {
+        let url = format!("http://{}{path}", self.address());
+        let limit = Duration::from_secs(30);
+        let bearer = bearer.map(Secret::new);
+        net::ask(&host(), &Request { url: &url, json, bearer, via: Via::Dns, limit }).unwrap()
+    }
+}
+
+/// The generated file once more, with another port: the last file counts.
+pub(crate) fn put_port(folders: &Folders, port: u16) {
+    let text = folders.read(&format!("homeserver.d/{}", config::SERVER_FILE));
+    let text = text.replace(&format!("port: {}", config::PORT), &format!("port: {port}"));
+    fs::write(folders.test().join("port.yaml"), text).unwrap();
+}

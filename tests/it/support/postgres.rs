@@ -1,0 +1,120 @@
+//! A real PostgreSQL: a cluster of the test's own, made as dokku-postgres makes it.
+
+use super::{daemon::Daemon, free_port};
+use dokku_matrix::{dokku::postgres::RIGHT_ENV, host::secret::Secret};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// With what a URL must not have as it is.
+const PASSWORD: &str = "p@ss/w%rd: '\"é";
+
+pub(crate) struct Postgres {
+    daemon: Option<Daemon>,
+    port: u16,
+    folder: TempDir,
+}
+
+impl Postgres {
+    /// A cluster with an empty database `matrix_db`.
+    pub(crate) fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        if let Some(nobody) = nobody() {
+            std::os::unix::fs::chown(folder.path(), Some(nobody), Some(nobody)).unwrap();
+        }
+        let pwfile = folder.path().join("password");
+        fs::write(&pwfile, PASSWORD).unwrap();
+        let arguments = RIGHT_ENV.strip_prefix("POSTGRES_INITDB_ARGS=").unwrap().split(' ');
+        let mut initdb = unprivileged("initdb");
+        initdb
+            .args(arguments)
+            .args(["--no-sync", "--auth=scram-sha-256", "--username=postgres", "--pwfile"])
+            .arg(&pwfile)
+            .arg(data(&folder));
+        let ran = initdb.current_dir("/").output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        let mut postgres = Self { daemon: None, port: free_port(), folder };
+        postgres.resume();
+        postgres.sql("postgres", "CREATE DATABASE matrix_db");
+        postgres
+    }
+
+    /// As `DATABASE_URL` has it.
+    pub(crate) fn url(&self) -> Secret {
+        let password = "p%40ss%2Fw%25rd:%20%27%22%C3%A9";
+        Secret::new(format!("postgres://postgres:{password}@127.0.0.1:{}/matrix_db", self.port))
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.daemon = None;
+    }
+
+    /// Starts it on what it held.
+    pub(crate) fn resume(&mut self) {
+        let mut command = unprivileged("postgres");
+        command.arg("-D").arg(data(&self.folder)).args(["-h", "127.0.0.1", "-p"]);
+        command.arg(self.port.to_string()).args(["-c", "unix_socket_directories="]);
+        // It is thrown away: nothing has to be durable.
+        command.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
+        command.args(["-c", "synchronous_commit=off"]);
+        command.current_dir("/").stdout(Stdio::null()).stderr(Stdio::null());
+        self.daemon = Some(Daemon::start(command));
+        let started = Instant::now();
+        while !self.psql("postgres", "SELECT 1").status.success() {
+            assert!(started.elapsed() < Duration::from_secs(30), "PostgreSQL does not start");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn sql(&self, database: &str, sql: &str) {
+        let ran = self.psql(database, sql);
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+
+    fn psql(&self, database: &str, sql: &str) -> std::process::Output {
+        Command::new(program("psql"))
+            .args(["-X", "-h", "127.0.0.1", "-U", "postgres", "-d", database, "-c", sql, "-p"])
+            .arg(self.port.to_string())
+            .env("PGPASSWORD", PASSWORD)
+            .output()
+            .unwrap()
+    }
+}
+
+fn data(folder: &TempDir) -> PathBuf {
+    folder.path().join("data")
+}
+
+/// The newest that Debian has installed; its programs are not on PATH.
+fn program(name: &str) -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<(u32, PathBuf)> = versions
+        .filter_map(|version| {
+            let number = version.file_name().to_str()?.parse().ok()?;
+            Some((number, version.path().join("bin").join(name)))
+        })
+        .filter(|(_, path)| path.exists())
+        .collect();
+    found.sort();
+    found.pop().unwrap_or_else(|| panic!("PostgreSQL's {name} is not there: run dev/setup")).1
+}
+
+/// PostgreSQL refuses to run as root.
+fn nobody() -> Option<u32> {
+    nix::unistd::geteuid().is_root().then_some(65534)
+}
+
+fn unprivileged(name: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.arg("--pdeathsig=QUIT");
+    if let Some(nobody) = nobody() {
+        let (user, group) = (format!("--reuid={nobody}"), format!("--regid={nobody}"));
+        command.args([user, group, "--clear-groups".to_owned()]);
+    }
+    command.arg(Path::new(&program(name)));
+    command
+}

@@ -1,0 +1,238 @@
+//! What is written for Synapse, taken and run by the real one.
+
+use super::{
+    support::{
+        Shared,
+        folders::{Folders, server},
+        homeserver::{ARGS, Homeserver, put_port},
+        host,
+        python::python,
+    },
+    yaml::examples,
+};
+use dokku_matrix::{
+    host::secret::Secret,
+    server::{Server, Tls},
+    synapse::{
+        config,
+        email::Smtp,
+        health::{self, Readiness},
+        users::{self, NewUser, Registered},
+    },
+};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+static SHARED: Shared<Homeserver> = Shared::new();
+
+/// A database that nobody asks: to judge a configuration is not to run it.
+fn nowhere() -> Secret {
+    Secret::new("postgres://postgres:0123abc@dokku-postgres-matrix-db:5432/matrix_db")
+}
+
+#[test]
+fn takes_what_is_written() {
+    let smtp = |port| Smtp {
+        host: "mail.example.org".to_owned(),
+        port,
+        user: Some("12:30".to_owned()),
+        password: Some(Secret::new("it's \"no\" #1")),
+        from: "a%b@example.org".parse().unwrap(),
+    };
+    let mut plain = server();
+    plain.server_name = "example.org:8448".parse().unwrap();
+    plain.tls = Tls::Off;
+    let accepted = |server: &Server, port, local: &str| {
+        let folders = Folders::write(server, &nowhere(), Some(&smtp(port)));
+        folders.put_local(local);
+        let verdict = folders.verdict();
+        assert!(verdict.is_empty(), "{port}: {verdict:?}");
+    };
+    accepted(&server(), 465, config::LOCAL_YAML);
+    accepted(&server(), 587, config::LOCAL_YAML);
+    accepted(&plain, 25, &examples());
+}
+
+#[test]
+fn names_the_file_to_mend() {
+    let folders = Folders::write(&server(), &nowhere(), None);
+    let config = folders.config();
+    let local = format!("{config}/homeserver.d/90-local.yaml");
+    let rejected = |file: &str| format!("Synapse does not accept its configuration: see {file}");
+    let again = "Mend it, then: dokku matrix:deploy matrix";
+    for (text, told) in [
+        (
+            "a: b: c\n",
+            vec![
+                rejected(&local),
+                "  | yaml.scanner.ScannerError: mapping values are not allowed here".to_owned(),
+                format!("  |   in \"{local}\", line 1, column 5"),
+            ],
+        ),
+        (
+            "email: {smtp_host: mail.example.org}\n",
+            vec![
+                rejected(&local),
+                "  | Password reset emails are enabled on this homeserver due to a partial"
+                    .to_owned(),
+                "  | 'email' block. However, the following required keys are missing:".to_owned(),
+                "  |     email.notif_from".to_owned(),
+            ],
+        ),
+        (
+            "max_upload_size: lots\n",
+            vec![
+                rejected(&local),
+                "  | ValueError: invalid literal for int() with base 10: 'lots'".to_owned(),
+            ],
+        ),
+        (
+            "- max_upload_size\n",
+            vec![format!("Synapse ignores {local}: it does not consist of `key: value`")],
+        ),
+    ] {
+        folders.put_local(text);
+        let told: Vec<_> = told.into_iter().chain([again.to_owned()]).collect();
+        assert_eq!(folders.verdict(), told, "{text}");
+    }
+}
+
+#[test]
+fn a_lost_signing_key_is_no_new_identity() {
+    let folders = Folders::write(&server(), &nowhere(), None);
+    let key = folders.config().join("secrets/signing.key");
+    std::fs::remove_file(&key).unwrap();
+    put_port(&folders, 1);
+    let ran = folders.run("python", &ARGS);
+    assert_eq!(ran.code, 1, "{:?}", ran.lines);
+    assert!(ran.says("Read-only file system: '/config/secrets/signing.key'"), "{:?}", ran.lines);
+    let told = folders.verdict();
+    assert_eq!(told[0], format!("Synapse does not accept its configuration: see {key}"));
+    assert!(!key.exists());
+}
+
+#[test]
+fn a_port_where_nobody_listens_is_not_ready() {
+    let probe = health::probe(&host(), "127.0.0.1:1").unwrap();
+    assert!(matches!(&probe, Readiness::Starting(why) if why.contains("refused")), "{probe:?}");
+}
+
+#[test]
+fn publishes_the_key_that_was_made() {
+    let homeserver = SHARED.get(Homeserver::start);
+    let public = python(
+        "import sys, signedjson.key as k; key, = k.read_signing_keys([sys.argv[1]]); \
+         print('ed25519:' + key.version, k.encode_verify_key_base64(k.get_verify_key(key)))",
+        &homeserver.folders.read("secrets/signing.key"),
+    );
+    let (name, public) = public.split_once(' ').unwrap();
+    let told = homeserver.get("/_matrix/key/v2/server", None).json();
+    assert_eq!(told["server_name"], "example.org");
+    assert_eq!(told["verify_keys"], json!({ name: {"key": public} }));
+}
+
+#[test]
+fn leads_clients_to_the_domain() {
+    let homeserver = SHARED.get(Homeserver::start);
+    let told = homeserver.get("/.well-known/matrix/client", None).json();
+    assert_eq!(told["m.homeserver"]["base_url"], "https://matrix.example.org/");
+    assert_eq!(homeserver.get("/.well-known/matrix/server", None).status, 404);
+}
+
+#[test]
+fn users_log_in_with_the_password_they_were_given() {
+    let homeserver = SHARED.get(Homeserver::start);
+    let longest = "é'\" ".repeat(128);
+    let passwords =
+        ["x", " ", "it's", "say \"x\"", " a  b ", "пароль 🔑", "\\n%s$x`y`\t", longest.as_str()];
+    for (number, password) in passwords.into_iter().enumerate() {
+        let name = format!("user{number}").parse().unwrap();
+        let password = users::password(password).unwrap();
+        let user = NewUser { name: &name, password: &password, admin: false };
+        let id = format!("@{name}:example.org");
+        assert_eq!(register(&homeserver, &user), Registered::Created(id.clone()));
+        assert_eq!(log_in(&homeserver, &id, password.expose()).0, 200, "{password:?}");
+    }
+}
+
+#[test]
+fn only_an_admin_may_use_the_admin_api() {
+    let homeserver = SHARED.get(Homeserver::start);
+    let password = Secret::new("hunter22");
+    for (name, admin, status) in [("root.one", true, 200), ("plain=one", false, 403)] {
+        let name = name.parse().unwrap();
+        register(&homeserver, &NewUser { name: &name, password: &password, admin });
+        let id = format!("@{name}:example.org");
+        let (_, token) = log_in(&homeserver, &id, "hunter22");
+        let devices = format!("/_synapse/admin/v2/users/{id}/devices");
+        let reply = homeserver.get(&devices, Some(&token));
+        assert_eq!(reply.status, status, "{}", reply.body);
+        if admin {
+            // That of the login: registering left none.
+            assert_eq!(reply.json()["total"], 1);
+        }
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_keeps_its_password() {
+    let homeserver = SHARED.get(Homeserver::start);
+    let name = "taken".parse().unwrap();
+    let (first, second) = (Secret::new("first password"), Secret::new("second password"));
+    let created = Registered::Created("@taken:example.org".to_owned());
+    for (password, want) in [(&first, created), (&second, Registered::Taken)] {
+        let user = NewUser { name: &name, password, admin: false };
+        assert_eq!(register(&homeserver, &user), want);
+    }
+    assert_eq!(log_in(&homeserver, "@taken:example.org", first.expose()).0, 200);
+    assert_eq!(log_in(&homeserver, "@taken:example.org", second.expose()).0, 403);
+}
+
+#[test]
+fn a_wrong_secret_registers_nobody() {
+    let homeserver = SHARED.get(Homeserver::start);
+    let (name, password) = ("mallory".parse().unwrap(), Secret::new("hunter22"));
+    let user = NewUser { name: &name, password: &password, admin: true };
+    let wrong = Secret::new("wrong");
+    let error = users::register(&host(), &homeserver.address(), &wrong, &user).unwrap_err();
+    assert_eq!(error.lines(), ["Synapse does not register mallory: HMAC incorrect"]);
+    assert_eq!(log_in(&homeserver, "@mallory:example.org", "hunter22").0, 403);
+}
+
+/// Its own server: it does to it what the others could not bear.
+#[test]
+fn without_its_database_it_is_not_ready_and_recovers() {
+    let mut homeserver = Homeserver::start();
+    let files = homeserver.folders.snapshot();
+    let keys = |homeserver: &Homeserver| {
+        homeserver.get("/_matrix/key/v2/server", None).json()["verify_keys"].clone()
+    };
+    let key = keys(&homeserver);
+    assert_eq!(homeserver.probe(), Readiness::Ready);
+    homeserver.postgres.stop();
+    assert_eq!(homeserver.probe(), Readiness::NoDatabase);
+    assert_eq!(homeserver.get("/health", None).status, 200);
+    homeserver.postgres.resume();
+    let until = Instant::now() + Duration::from_secs(20);
+    while homeserver.probe() != Readiness::Ready {
+        assert!(Instant::now() < until, "it does not come back");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    homeserver.stop();
+    assert!(matches!(homeserver.probe(), Readiness::Starting(_)));
+    homeserver.resume();
+    assert_eq!(keys(&homeserver), key);
+    assert_eq!(homeserver.folders.snapshot(), files);
+}
+
+fn register(homeserver: &Homeserver, user: &NewUser<'_>) -> Registered {
+    users::register(&host(), &homeserver.address(), &homeserver.secret(), user).unwrap()
+}
+
+/// The status, and the access token.
+fn log_in(homeserver: &Homeserver, user: &str, password: &str) -> (u16, String) {
+    let identifier = json!({"type": "m.id.user", "user": user});
+    let body = json!({"type": "m.login.password", "identifier": identifier, "password": password});
+    let reply = homeserver.post("/_matrix/client/v3/login", body);
+    (reply.status, reply.json()["access_token"].as_str().unwrap_or_default().to_owned())
+}

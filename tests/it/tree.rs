@@ -1,0 +1,126 @@
+//! The plugin's folder as Dokku sees it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::plugin_copy::run;
+
+use dokku_matrix::entry::{SUBCOMMANDS, TRIGGERS};
+
+/// The programs at the root that are scripts, and where the lines of one are shell.
+const SCRIPTS: &[&str] = &["commands", "dev/release", "install", "uninstall"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every path below `folder`, without what git ignores.
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let path = entry.path();
+        let name = entry.file_name();
+        if folder == root()
+            && [".git", "bin", "dist", "prebuilt", "target"].iter().any(|n| name == *n)
+        {
+            continue;
+        }
+        if entry.file_type().unwrap().is_dir() {
+            paths.extend(walk(&path));
+        }
+        paths.push(path);
+    }
+    paths
+}
+
+/// The names of the links in `folder` that point at `target`.
+fn links(folder: &Path, target: &str) -> BTreeSet<String> {
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| fs::read_link(entry.path()).is_ok_and(|to| to == Path::new(target)))
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect()
+}
+
+fn names(list: &[&str]) -> BTreeSet<String> {
+    list.iter().map(|name| String::from(*name)).collect()
+}
+
+fn version_in(file: &str) -> String {
+    let text = fs::read_to_string(root().join(file)).unwrap();
+    let line = text.lines().find(|line| line.starts_with("version = ")).unwrap();
+    line.trim_start_matches("version = ").trim_matches('"').into()
+}
+
+/// `dokku help` finds and runs everything of that name, at any depth.
+#[test]
+fn only_the_root_has_something_named_commands() {
+    let named: Vec<PathBuf> =
+        walk(root()).into_iter().filter(|path| path.ends_with("commands")).collect();
+    assert_eq!(named, [root().join("commands")]);
+}
+
+#[test]
+fn subcommands_are_links_to_the_binary() {
+    let folder = root().join("subcommands");
+    assert_eq!(links(&folder, "../bin/dokku-matrix"), names(&SUBCOMMANDS));
+    assert_eq!(fs::read_dir(folder).unwrap().count(), SUBCOMMANDS.len(), "and nothing else");
+}
+
+#[test]
+fn triggers_are_links_to_the_binary() {
+    assert_eq!(links(root(), "bin/dokku-matrix"), names(&TRIGGERS));
+    assert_eq!(links(root(), "install"), names(&["update"]));
+}
+
+/// Dokku runs a command whose name holds `plugin` as root, and one with `git` in it unquoted.
+#[test]
+fn no_subcommand_has_a_name_that_dokku_mistakes() {
+    assert!(SUBCOMMANDS.iter().all(|name| !name.contains("plugin") && !name.contains("git")));
+}
+
+#[test]
+fn scripts_can_be_run_and_are_sound_shell() {
+    for script in SCRIPTS {
+        let path = root().join(script);
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o111, 0o111, "{script}");
+        let ran = run(Command::new("bash").arg("-n").arg(&path));
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{script}");
+        if which::which("shellcheck").is_ok() {
+            let ran = run(Command::new("shellcheck").arg(&path));
+            assert_eq!(ran.stdout, "", "{script}");
+        }
+    }
+}
+
+#[test]
+fn the_plugin_has_the_version_of_the_package() {
+    assert_eq!(version_in("plugin.toml"), version_in("Cargo.toml"));
+    let toml = fs::read_to_string(root().join("plugin.toml")).unwrap();
+    assert!(toml.contains("[plugin.config]"), "plugn panics without it");
+}
+
+/// `install` takes a binary for up to date when these folders are unchanged.
+#[test]
+fn the_binary_includes_only_files_whose_change_is_seen() {
+    for path in walk(&root().join("src")) {
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        for macro_name in ["include_str!(\"", "include_bytes!(\"", "include!(\""] {
+            for (start, _) in text.match_indices(macro_name) {
+                let file = text[start + macro_name.len()..].split('"').next().unwrap();
+                let file = path.parent().unwrap().join(file).canonicalize().unwrap();
+                let seen = ["src", "templates"].iter().any(|f| file.starts_with(root().join(f)));
+                assert!(seen, "{} includes {}", path.display(), file.display());
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `uninstall`, which Dokku runs for every plugin that is removed.
+
+use std::fs;
+
+use crate::plugin_copy::{PluginCopy, Ran};
+
+/// A host with a homeserver, its Element Web, and a sudoers file of ours.
+fn host(name: &str) -> PluginCopy {
+    let copy = PluginCopy::named(name);
+    let lib = copy.path().join("lib");
+    for (app, marker) in [("matrix", "synapse example.org\n"), ("chat", "element example.org\n")] {
+        let folder = lib.join("config/matrix").join(app);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("server"), marker).unwrap();
+    }
+    fs::create_dir_all(lib.join("data/matrix/example.org")).unwrap();
+    fs::write(copy.sudoers(), "dokku ALL=(root) NOPASSWD: /usr/sbin/ufw status\n").unwrap();
+    copy
+}
+
+#[test]
+fn our_own_names_the_homeservers_and_keeps_the_data() {
+    let copy = host("matrix");
+    let ran = copy.run("uninstall", &["matrix"]);
+    let lib = copy.path().join("lib").display().to_string();
+    assert_eq!(
+        ran.stderr,
+        " !     These homeservers run on without the plugin's guard and nginx template:
+ !       matrix (example.org)
+ !     Nothing refuses a clone or a second process any more, which would corrupt their
+ !     databases, and the next build of their nginx configuration takes Dokku's own template.
+ !     The admin API stays hidden: the rules for it are in each app's nginx.conf.d.
+ !     Installing the plugin again, under the name matrix, takes them up as they are.
+"
+    );
+    assert_eq!(
+        ran.stdout,
+        format!(
+            "-----> Matrix data is kept
+       Keys, media, and configuration files: {lib}/data/matrix
+       Which app is which server: {lib}/config/matrix
+       The databases are services of the plugin postgres (dokku postgres:list)
+"
+        )
+    );
+    assert_eq!(ran.code, Some(0));
+    assert!(!copy.sudoers().exists());
+    assert!(copy.path().join("lib/data/matrix/example.org").exists());
+    assert!(copy.path().join("lib/config/matrix/matrix/server").exists());
+}
+
+#[test]
+fn another_plugin_or_a_copy_under_another_name_changes_nothing() {
+    let silent = Ran { code: Some(0), stdout: String::new(), stderr: String::new() };
+    for (name, removed) in [
+        ("matrix", "postgres"),
+        ("matrix", "matrix-bridge"),
+        ("matrix.tar.gz", "matrix.tar.gz"),
+        ("matrix.tar.gz", "matrix"),
+    ] {
+        let copy = host(name);
+        assert_eq!(copy.run("uninstall", &[removed]), silent, "{name}: uninstall {removed}");
+        assert!(copy.sudoers().exists());
+    }
+}
+
+#[test]
+fn without_homeservers_it_is_silent() {
+    let copy = PluginCopy::new();
+    let silent = Ran { code: Some(0), stdout: String::new(), stderr: String::new() };
+    assert_eq!(copy.run("uninstall", &["matrix"]), silent);
+    assert_eq!(copy.run("uninstall", &[]), silent);
+}
+
+#[test]
+fn what_cannot_be_removed_is_told_and_ends_with_zero() {
+    let copy = PluginCopy::new();
+    fs::create_dir(copy.sudoers()).unwrap();
+    let ran = copy.run("uninstall", &["matrix"]);
+    assert_eq!(ran.code, Some(0));
+    assert!(ran.stderr.contains("by hand"), "{}", ran.stderr);
+}
