@@ -129,6 +129,9 @@ pub(crate) fn destroy(call: &Call, name: &str) -> Result<()> {
     call.fire("scheduler-stop", &["docker-local", name, "true"])?;
     containers::remove_all(call, name)?;
     call.fire("scheduler-post-delete", &["docker-local", name, tag])?;
+    // The environment of an app is in `config/<app>`; the plugin `config` comes before ours, and
+    // removes the whole folder, whatever else is in it.
+    files::remove(&call.lib.join("config").join(name))?;
     call.fire("post-delete", &[name, tag])?;
     schedule_written(call)?;
     schedule_written(call)?;
