@@ -43,7 +43,7 @@ impl Step for Mounts {
 
     fn needs(&self) -> Vec<StepId> {
         // After what is mounted: Docker makes a folder of a file that is not there.
-        vec![(self.1.name(), "ports"), (self.1.name(), "config")]
+        vec![(self.1.name(), "locations"), (self.1.name(), "config")]
     }
 
     fn title(&self) -> String {
@@ -125,7 +125,7 @@ impl Step for Environment {
     }
 
     fn needs(&self) -> Vec<StepId> {
-        vec![(self.1.name(), "mounts"), ("matrix", "user")]
+        vec![(self.1.name(), "mounts"), (self.1.name(), "user")]
     }
 
     fn title(&self) -> String {

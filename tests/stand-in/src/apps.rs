@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::call::{Call, fail, stop};
 use crate::dokku::{arg, has, words};
 use crate::report::{Keys, Report, of_apps};
+use crate::verdict::judge;
 use crate::{containers, domains, files, proxy};
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
@@ -133,6 +134,8 @@ pub(crate) fn destroy(call: &Call, name: &str) -> Result<()> {
     // removes the whole folder, whatever else is in it.
     files::remove(&call.lib.join("config").join(name))?;
     call.fire("post-delete", &[name, tag])?;
+    // That of nginx-vhosts, which comes after ours, reloads nginx; the app's nginx.conf still stands.
+    judge(call)?;
     schedule_written(call)?;
     schedule_written(call)?;
     files::remove(&call.lib.join("config/ps").join(name))?;
