@@ -6,6 +6,7 @@
     reason = "tests stand outside the house: they prepare the machine, and fail by panicking"
 )]
 
+mod contract;
 mod dispatch;
 mod install;
 mod nginx;

@@ -1,9 +1,9 @@
 //! What is written for nginx, read by the real sigil and the real nginx.
 
-mod http;
+pub(crate) mod http;
 mod rig;
 mod serving;
-mod tools;
+pub(crate) mod tools;
 
 use dokku_matrix::nginx::forms::{Form, Site, forms};
 use dokku_matrix::nginx::locations::{self, WellKnown};

@@ -30,7 +30,7 @@ impl Response {
     }
 }
 
-fn joined(headers: &[(String, String)], name: &str) -> Option<String> {
+pub(crate) fn joined(headers: &[(String, String)], name: &str) -> Option<String> {
     let values = headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
     values.map(ToOwned::to_owned).reduce(|all, value| all + " | " + &value)
 }
@@ -80,7 +80,7 @@ pub(crate) fn exchange(mut stream: impl Read + Write, request: &[u8]) -> Respons
     Response { status, headers, body: String::from_utf8_lossy(&body).into() }
 }
 
-fn read_head(reader: &mut impl BufRead) -> Option<(String, Vec<(String, String)>)> {
+pub(crate) fn read_head(reader: &mut impl BufRead) -> Option<(String, Vec<(String, String)>)> {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();

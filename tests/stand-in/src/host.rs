@@ -133,6 +133,8 @@ fn judge(file: &Path, depth: u32) -> Result<(), String> {
         let path = file.parent().unwrap_or(Path::new("/")).join(path);
         let name =
             path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // `hsts.con[f]` is nginx's way to say: if it is there.
+        let name = name.replace("[f]", "f*");
         let Some((start, end)) = name.split_once('*') else {
             judge(&path, depth + 1)?;
             continue;

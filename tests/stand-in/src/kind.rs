@@ -68,8 +68,22 @@ fn dokku(words: &[&str]) -> bool {
 pub(crate) fn forwards(program: &str, argv: &[String]) -> bool {
     match program {
         "sudo" => true,
-        "dokku" => argv.iter().any(|word| word == "matrix" || word.starts_with("matrix:")),
+        "dokku" => {
+            command(argv).is_some_and(|word| word == "matrix" || word.starts_with("matrix:"))
+        }
         _ => false,
+    }
+}
+
+/// The command behind Dokku's global flags; an app may be called `matrix`, too.
+fn command(argv: &[String]) -> Option<&str> {
+    let mut words = argv.iter().map(String::as_str);
+    loop {
+        match words.next()? {
+            "--quiet" | "--force" | "--trace" => {}
+            "--app" => drop(words.next()),
+            word => return Some(word),
+        }
     }
 }
 
@@ -86,4 +100,24 @@ pub(crate) fn changing_sql(call: &Call) -> bool {
             .iter()
             .any(|word| sql.contains(word))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_commands_of_the_plugin_are_passed_on() {
+        for (line, want) in [
+            ("matrix:create matrix", true),
+            ("--quiet --app matrix matrix:report", true),
+            ("matrix", true),
+            ("apps:create matrix", false),
+            ("--force apps:destroy matrix", false),
+            ("--app matrix config:export", false),
+        ] {
+            let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            assert_eq!(forwards("dokku", &argv), want, "{line}");
+        }
+    }
 }

@@ -33,7 +33,7 @@ fn nginx_judges_a_file_and_what_it_includes() {
     let folder = scene.path().join("scratch");
     fs::create_dir_all(folder.join("parts")).unwrap();
     let file = folder.join("nginx.conf");
-    fs::write(&file, "http {\n  include parts/*.conf;\n}\n").unwrap();
+    fs::write(&file, "http {\n  include parts/*.conf;\n  include hsts.con[f];\n}\n").unwrap();
     let line = format!("sudo -n nginx -t -c {}", file.display());
     assert!(stderr(&run(&scene, &line)).contains("syntax is ok"));
     fs::write(folder.join("parts/a.conf"), "BROKEN;\n").unwrap();

@@ -1,0 +1,9 @@
+//! The real binary on a stood-in Dokku host, from the command line to the last call.
+//!
+//! What is compared is the whole of it: both streams, the exit code, the calls that change
+//! something, and what the host is afterwards.
+
+mod create;
+pub(crate) mod homeserver;
+pub(crate) mod rig;
+pub(crate) mod web;

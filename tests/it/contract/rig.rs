@@ -1,0 +1,206 @@
+//! A host for one test: the stood-in Dokku, the plugin linked into it, and something that answers
+//! where its nginx and its Synapse would.
+//!
+//! ```text
+//! let rig = Rig::new();                                  // the global domain is site.test
+//! let ran = rig.dokku("matrix:create matrix --email a@site.test");
+//! assert_eq!(ran.code, Some(3));                         // 3: site.test is in no DNS
+//! assert_eq!(ran.stdout, "...");                         // paths and times are made alike
+//! assert_eq!(rig.changes(), ["dokku apps:create matrix", ...]);
+//! rig.scene.state() ...                                  // what the host has become
+//! ```
+//!
+//! The host's names are in no DNS, on no machine: so a command whose last step asks in public
+//! ends with 3 and says so. A server with the domain `localhost` and without TLS is the one that
+//! ends with 0.
+
+use super::homeserver::Homeserver;
+use super::web::{Nginx, trusted};
+use crate::plugin_copy::Ran;
+use stand_in::{Record, Scene, State};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+pub(crate) const SYNAPSE: &str = "matrixdotorg/synapse:v1.163.2";
+pub(crate) const ELEMENT: &str = "vectorim/element-web:v1.12.32";
+
+pub(crate) struct Rig {
+    pub(crate) scene: Arc<Scene>,
+    /// The Synapse of the app `matrix`.
+    pub(crate) synapse: Homeserver,
+    nginx: Nginx,
+    lanes: String,
+}
+
+impl Rig {
+    /// A fresh host with the plugin, postgres and letsencrypt, and no app.
+    pub(crate) fn new() -> Self {
+        let scene = Arc::new(Scene::new().unwrap());
+        scene.update(|state| state.global_domains = vec!["site.test".into()]).unwrap();
+        scene.link_plugin(&plugin(&scene)).unwrap();
+        let synapse = Homeserver::new(&scene, "matrix");
+        let nginx = Nginx::new(&scene);
+        Self { scene, synapse, nginx, lanes: "1".into() }
+    }
+
+    /// The same with so many steps side by side.
+    pub(crate) fn lanes(self, lanes: usize) -> Self {
+        Self { lanes: lanes.to_string(), ..self }
+    }
+
+    /// The Synapse of another app.
+    pub(crate) fn homeserver(&self, app: &str) -> Homeserver {
+        Homeserver::new(&self.scene, app)
+    }
+
+    /// `dokku <line>`, as a user types it; without quoting.
+    pub(crate) fn dokku(&self, line: &str) -> Ran {
+        self.run(self.command(line), b"")
+    }
+
+    /// The same with something on standard input.
+    pub(crate) fn dokku_with(&self, line: &str, stdin: &[u8]) -> Ran {
+        self.run(self.command(line), stdin)
+    }
+
+    /// `dokku <line>` that has to end with 0, or with 3 for the names that no DNS has.
+    pub(crate) fn ok(&self, line: &str) -> Ran {
+        let ran = self.dokku(line);
+        assert!(matches!(ran.code, Some(0 | 3)), "{line}: {ran:#?}");
+        ran
+    }
+
+    /// Everything that there is to see of `dokku <line>`: streams, exit code, and changing calls.
+    pub(crate) fn whole(&self, line: &str) -> String {
+        self.changes();
+        let Ran { code, stdout, stderr } = self.dokku(line);
+        let changes: String = self.changes().iter().map(|call| format!("{call}\n")).collect();
+        format!(
+            "$ dokku {line}\n{stdout}--- standard error\n{stderr}--- exit code\n{}\n--- changes\n{changes}",
+            code.map_or_else(|| "none".to_owned(), |code| code.to_string())
+        )
+    }
+
+    /// `dokku <line>`, to be run by the test itself.
+    pub(crate) fn command(&self, line: &str) -> Command {
+        let mut command = self.scene.command("dokku");
+        command
+            .args(line.split_whitespace())
+            .env("DOKKU_MATRIX_LANES", &self.lanes)
+            .env("SSL_CERT_FILE", trusted())
+            // Where there is no DNS at all, nobody wants to wait for it.
+            .env("RES_OPTIONS", "timeout:1 attempts:1");
+        for (name, port) in self.nginx.ports() {
+            command.env(name, port.to_string());
+        }
+        command
+    }
+
+    /// Runs a command to its end; what differs from run to run is made alike in what it prints.
+    pub(crate) fn run(&self, mut command: Command, stdin: &[u8]) -> Ran {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // Who does not read it has that right.
+        child.stdin.take().unwrap().write_all(stdin).ok();
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: &[u8]| self.normal(&String::from_utf8_lossy(bytes));
+        Ran {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+
+    /// The calls that change something since this was asked for the last time, those of triggers
+    /// included.
+    pub(crate) fn changes(&self) -> Vec<String> {
+        let calls = self.scene.changes().unwrap();
+        self.scene.forget_calls().unwrap();
+        calls.iter().map(|call| self.normal(&call.line())).collect()
+    }
+
+    /// All calls so far.
+    pub(crate) fn calls(&self) -> Vec<Record> {
+        self.scene.calls().unwrap()
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.scene.state().unwrap()
+    }
+
+    /// A path below `$DOKKU_LIB_ROOT`.
+    pub(crate) fn lib(&self, path: &str) -> PathBuf {
+        self.scene.lib().join(path)
+    }
+
+    /// A file of the server `matrix.site.test`, by its path below the server's folder.
+    pub(crate) fn file(&self, path: &str) -> PathBuf {
+        self.lib("data/matrix/matrix.site.test").join(path)
+    }
+
+    pub(crate) fn read(&self, path: &str) -> String {
+        let path = self.file(path);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// The text without what differs from run to run: the host's folder, the user, times, and the
+    /// resolver's words for a name that it does not find.
+    pub(crate) fn normal(&self, text: &str) -> String {
+        let user = format!("{}:{}", nix::unistd::getuid(), nix::unistd::getgid());
+        let mut text = text
+            .replace(self.scene.path().to_str().unwrap(), "<host>")
+            .replace(&format!("--user {user}"), "--user <user>");
+        for words in ["Name or service not known", "Temporary failure in name resolution"] {
+            let whole = format!("failed to lookup address information: {words}");
+            text = text.replace(&whole, "<not in the DNS>");
+        }
+        let line = |line: &str| without_time(line) + if line.ends_with('\n') { "\n" } else { "" };
+        text.split_inclusive('\n').map(line).collect()
+    }
+}
+
+/// `is ready (1m 2s)` as `is ready (<time>)`.
+fn without_time(line: &str) -> String {
+    let line = line.trim_end_matches('\n');
+    let time = |text: &str| {
+        let words: Vec<_> = text.split(' ').collect();
+        !words.is_empty()
+            && words.iter().all(|word| {
+                let digits = word.trim_end_matches(['m', 's']);
+                !digits.is_empty()
+                    && digits.len() + 1 == word.len()
+                    && digits.parse::<u32>().is_ok()
+            })
+    };
+    match line.rsplit_once(" (") {
+        Some((before, rest)) if rest.strip_suffix(')').is_some_and(time) => {
+            format!("{before} (<time>)")
+        }
+        _ => line.to_owned(),
+    }
+}
+
+/// The plugin as Dokku would find it: the repository's own scripts and links, and the binary.
+fn plugin(scene: &Scene) -> PathBuf {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let to = scene.path().join("plugin");
+    fs::create_dir_all(to.join("bin")).unwrap();
+    symlink(env!("CARGO_BIN_EXE_dokku-matrix"), to.join("bin/dokku-matrix")).unwrap();
+    for folder in ["", "subcommands"] {
+        fs::create_dir_all(to.join(folder)).unwrap();
+        for entry in fs::read_dir(from.join(folder)).unwrap() {
+            let entry = entry.unwrap();
+            if let Ok(target) = fs::read_link(entry.path()) {
+                symlink(target, to.join(folder).join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    for file in ["commands", "plugin.toml"] {
+        fs::copy(from.join(file), to.join(file)).unwrap();
+    }
+    to
+}

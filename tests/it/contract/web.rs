@@ -1,0 +1,177 @@
+//! Stands where the host's nginx would: on free ports, plain and with TLS, and answers from what
+//! the stood-in host is at that moment.
+
+use super::homeserver;
+use crate::nginx::{
+    http::{joined, read_head},
+    tools::certificate,
+};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::{Value, json};
+use stand_in::{App, Scene};
+use std::fs;
+use std::io::{BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::thread;
+use std::time::Duration;
+use tempfile::TempDir;
+
+static CERTIFICATE: LazyLock<TempDir> =
+    LazyLock::new(|| certificate(&["localhost", "site.test", "*.site.test", "other.test"]));
+
+/// The file with the one certificate that all hosts serve and all plugins trust.
+pub(crate) fn trusted() -> PathBuf {
+    CERTIFICATE.path().join("server.crt")
+}
+
+static TLS: LazyLock<Arc<ServerConfig>> = LazyLock::new(|| {
+    let chain = vec![CertificateDer::from_pem_file(trusted()).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(CERTIFICATE.path().join("server.key")).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    Arc::new(config)
+});
+
+/// A request, as far as an answer depends on it.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) host: String,
+    pub(crate) body: Value,
+}
+
+/// A status and a body; none is a connection that is closed without a word.
+pub(crate) type Answer = Option<(u16, Value)>;
+
+/// A server on a free port of its own, until it is dropped.
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    over: Arc<AtomicBool>,
+}
+
+impl Server {
+    pub(crate) fn start(
+        tls: bool,
+        answer: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let over = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&over);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if stop.load(Ordering::SeqCst) {
+                    return;
+                }
+                stream.set_read_timeout(Some(Duration::from_secs(20))).ok();
+                if tls {
+                    let connection = ServerConnection::new(Arc::clone(&TLS)).unwrap();
+                    serve(StreamOwned::new(connection, stream), &answer);
+                } else {
+                    serve(stream, &answer);
+                }
+            }
+        });
+        Self { port, over }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::SeqCst);
+        TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok();
+    }
+}
+
+fn serve(stream: impl Read + Write, answer: &impl Fn(&Request) -> Answer) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    let (line, headers) = read_head(&mut reader)?;
+    let length = joined(&headers, "content-length").map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    let mut words = line.split(' ').map(str::to_owned);
+    let request = Request {
+        method: words.next()?,
+        path: words.next()?,
+        host: joined(&headers, "host")?.split(':').next()?.to_owned(),
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+    };
+    let (status, answer) = answer(&request)?;
+    let answer = answer.to_string();
+    let mut stream = reader.into_inner();
+    let head =
+        format!("HTTP/1.1 {status} So\r\nContent-Type: application/json\r\nConnection: close");
+    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{answer}", answer.len()).ok()?;
+    stream.flush().ok()
+}
+
+/// What the plugin takes for the host's nginx: ports 80, 443 and 8448.
+pub(crate) struct Nginx([(&'static str, Server); 3]);
+
+impl Nginx {
+    pub(crate) fn new(scene: &Arc<Scene>) -> Self {
+        let on = |port: &'static str, tls: bool| {
+            let scene = Arc::clone(scene);
+            Server::start(tls, move |request| answer(&scene, port, request))
+        };
+        Self([
+            ("DOKKU_MATRIX_HTTP_PORT", on("80", false)),
+            ("DOKKU_MATRIX_HTTPS_PORT", on("443", true)),
+            ("DOKKU_MATRIX_8448_PORT", on("8448", true)),
+        ])
+    }
+
+    /// The variables by which the plugin is told of the ports.
+    pub(crate) fn ports(&self) -> impl Iterator<Item = (&'static str, u16)> {
+        self.0.iter().map(|(name, server)| (*name, server.port))
+    }
+}
+
+/// Only the app that has the domain answers, on the ports of its map, with TLS only if it has a
+/// certificate, and only once it was deployed.
+fn answer(scene: &Scene, port: &str, request: &Request) -> Answer {
+    let state = scene.state().ok()?;
+    let has = |app: &App| app.domains.contains(&request.host);
+    let (name, app) = state.apps.iter().find(|(_, app)| has(app))?;
+    let mapped = app.ports.iter().any(|map| map.split(':').nth(1) == Some(port));
+    if !mapped || !app.deployed || (port != "80" && app.cert.is_none()) {
+        return None;
+    }
+    if port == "80" && app.cert.is_some() {
+        return Some((301, json!({})));
+    }
+    if let Some(answer) = location(scene, name, &request.path) {
+        return Some(answer);
+    }
+    let container = state.running(name).next()?;
+    if let Some(mount) = container.mounts.iter().find(|m| m.contains(":/app/config.json"))
+        && request.path == "/config.json"
+    {
+        let text = fs::read_to_string(mount.split(':').next()?).ok()?;
+        return Some((200, serde_json::from_str(&text).ok()?));
+    }
+    let silent = || Some((502, json!({})));
+    homeserver::public(&state, container, &request.path).or_else(silent)
+}
+
+/// What the app's own `nginx.conf.d` answers.
+fn location(scene: &Scene, app: &str, path: &str) -> Answer {
+    for entry in fs::read_dir(scene.root().join(app).join("nginx.conf.d")).ok()?.flatten() {
+        let text = fs::read_to_string(entry.path()).unwrap_or_default();
+        let Some((_, rest)) = text.split_once(&format!("location = {path} {{")) else { continue };
+        let (_, rest) = rest.split_once("return 200 '")?;
+        return Some((200, serde_json::from_str(rest.split("';").next()?).ok()?));
+    }
+    None
+}
