@@ -115,6 +115,8 @@ pub trait Watch: Sync {
     fn would(&self, step: &dyn Step, changes: &[String]);
     /// A step that began has ended.
     fn ends(&self, step: &dyn Step);
+    /// Something needs attention, and there will be no outcome that tells of it.
+    fn warns(&self, what: &str);
 }
 
 /// What came of a run.
@@ -161,7 +163,12 @@ pub fn converge(
     });
     let mut progress = held(progress);
     match progress.failed.take() {
-        Some(error) => Err(error),
+        Some(error) => {
+            for what in &progress.outcome.attention {
+                watch.warns(what);
+            }
+            Err(error)
+        }
         None => Ok(std::mem::take(&mut progress.outcome)),
     }
 }

@@ -153,6 +153,10 @@ impl Watch for Ui {
         }
     }
 
+    fn warns(&self, what: &str) {
+        self.warn(what);
+    }
+
     fn ends(&self, step: &dyn Step) {
         let title = step.title();
         let mut running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);

@@ -36,6 +36,9 @@ pub struct Args {
     /// The e-mail address for letsencrypt [default: the one set for the host].
     #[arg(long, value_name = "ADDRESS")]
     email: Option<Email>,
+    /// Take the e-mail address of the host for letsencrypt, and none of its own.
+    #[arg(long, conflicts_with = "email")]
+    no_email: bool,
     /// The postgres service [default: <app>-db].
     #[arg(long, value_name = "NAME")]
     service: Option<ServiceName>,
@@ -63,6 +66,9 @@ pub struct Args {
     /// A page with help, published for users.
     #[arg(long, value_name = "URL", value_parser = page)]
     support_page: Option<String>,
+    /// Publish no contact any more.
+    #[arg(long, conflicts_with_all = ["support_email", "support_mxid", "support_page"])]
+    no_support: bool,
     /// Serve Element Web as well, in the app that is named [default: chat].
     #[arg(long, value_name = "APP", num_args = 0..=1, default_missing_value = ELEMENT_APP)]
     element: Option<AppName>,
@@ -89,14 +95,21 @@ fn page(text: &str) -> Result<String> {
 /// Creates a homeserver, or brings it to what is wished.
 pub fn run(env: Env, args: &Args) -> Result<Exit> {
     let session = Session::new(env, "matrix:create", args.dry_run, args.verbose);
-    let recorded = recorded(&session.host, args)?;
-    let wish = Arc::new(wish(&session.host, args, recorded.as_ref())?);
+    let name = server_name(&session.host, args)?;
+    let _lock = session.lock(&name, &args.app)?;
+    let recorded = Server::read(session.env(), &name)?;
+    let wish = wish(&session.host, args, name, recorded.as_ref())?;
+    // An image is recorded when it is ready; before that the record names the one that was.
+    let meanwhile = recorded.filter(|old| old.image != wish.image).map_or_else(
+        || wish.clone(),
+        |old| Server { image: old.image, failed_image: Some(wish.image.clone()), ..wish.clone() },
+    );
+    let (wish, meanwhile) = (Arc::new(wish), Arc::new(meanwhile));
     let found = preflight::look(&session.host, &wish)?;
     for warning in &found.warnings {
         session.ui.warn(warning);
     }
-    let _lock = session.lock(&wish)?;
-    let steps = steps::everything(&wish, &wish, found.how(!args.no_deploy));
+    let steps = steps::everything(&wish, &meanwhile, found.how(!args.no_deploy));
     let outcome = session.converge(&steps)?;
     if args.no_deploy && !args.dry_run {
         session.ui.heading(&format!(
@@ -109,9 +122,9 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
     Ok(session.finish(&outcome))
 }
 
-/// What is recorded of this app, or of the server name that is given: a destroyed app that is
-/// created again, under whatever name, takes its own data up.
-fn recorded(host: &Host, args: &Args) -> Result<Option<Server>> {
+/// The server name: the app's own, or the given one, or the domain. A destroyed app that is
+/// created again, under whatever name, so takes its own data up.
+fn server_name(host: &Host, args: &Args) -> Result<ServerName> {
     let app = &args.app;
     let name = match marker::read(host.env(), app.as_str())? {
         Some(Marker::Synapse(name)) => name,
@@ -122,29 +135,28 @@ fn recorded(host: &Host, args: &Args) -> Result<Option<Server>> {
             return Err(Error::new(format!("{app} is a clone of a homeserver's app"))
                 .hint(format!("dokku apps:destroy {app}")));
         }
-        None => match (&args.server_name, default_domain(host, args, None)) {
-            (Some(name), _) => name.clone(),
-            (None, Ok(domain)) => domain.server_name(),
-            (None, Err(_)) => return Ok(None),
+        None => match &args.server_name {
+            Some(name) => name.clone(),
+            None => default_domain(host, args, None)?.server_name(),
         },
     };
-    if let Some(other) = args.server_name.as_ref().filter(|other| **other != name) {
-        return Err(Error::usage(format!(
+    match args.server_name.as_ref().filter(|other| **other != name) {
+        None => Ok(name),
+        Some(other) => Err(Error::usage(format!(
             "the server name of {app} is {name} and cannot become {other}"
         ))
         .hint("All its users, rooms, and keys carry the name. For another name create another app:")
-        .hint(format!("dokku matrix:create <app> --server-name {other}")));
+        .hint(format!("dokku matrix:create <app> --server-name {other}"))),
     }
-    Server::read(host.env(), &name)
 }
 
-fn wish(host: &Host, args: &Args, recorded: Option<&Server>) -> Result<Server> {
+fn wish(
+    host: &Host,
+    args: &Args,
+    server_name: ServerName,
+    recorded: Option<&Server>,
+) -> Result<Server> {
     let domain = default_domain(host, args, recorded)?;
-    let server_name = match (recorded, &args.server_name) {
-        (Some(server), _) => server.server_name.clone(),
-        (None, Some(name)) => name.clone(),
-        (None, None) => domain.server_name(),
-    };
     let service = match (&args.service, recorded) {
         (Some(service), _) => service.clone(),
         (None, Some(server)) => server.service.clone(),
@@ -170,7 +182,11 @@ fn wish(host: &Host, args: &Args, recorded: Option<&Server>) -> Result<Server> {
             SYNAPSE_IMAGE,
         )?,
         tls: args.tls.or(recorded.map(|server| server.tls)).unwrap_or(Tls::Letsencrypt),
-        email: args.email.clone().or_else(|| recorded?.email.clone()),
+        email: if args.no_email {
+            None
+        } else {
+            args.email.clone().or_else(|| recorded?.email.clone())
+        },
         timeout: args.timeout.or(recorded.map(|server| server.timeout)).unwrap_or(TIMEOUT),
         support: support(args, recorded),
         element: element(host, args, recorded)?,
@@ -188,6 +204,9 @@ fn given(given: Option<ImageRef>, recorded: Option<ImageRef>, usual: &str) -> Re
 }
 
 fn support(args: &Args, recorded: Option<&Server>) -> Option<Support> {
+    if args.no_support {
+        return None;
+    }
     let old = recorded.and_then(|server| server.support.clone()).unwrap_or_default();
     let new = Support {
         email: args.support_email.clone().or(old.email),

@@ -29,7 +29,7 @@ pub struct Args {
 /// Deploys a homeserver.
 pub fn run(env: Env, args: Args) -> Result<Exit> {
     let session = Session::new(env, "matrix:deploy", args.dry_run, args.verbose);
-    let recorded = session.server(&args.app)?;
+    let (recorded, _lock) = session.locked(&args.app)?;
     let image = args.image.unwrap_or_else(|| recorded.image.clone());
     let failed_image = (image != recorded.image).then(|| image.clone());
     // Until it has become ready the record names the image that was, and the one that is tried.
@@ -39,7 +39,6 @@ pub fn run(env: Env, args: Args) -> Result<Exit> {
     for warning in &found.warnings {
         session.ui.warn(warning);
     }
-    let _lock = session.lock(&wish)?;
     let steps = steps::everything(&wish, &meanwhile, found.how(true));
     let outcome = session.converge(&steps)?;
     summary::tell(&session, &wish, &outcome);

@@ -22,12 +22,11 @@ pub struct Args {
 /// Disables Element Web: an app that this plugin made is destroyed, any other is given back.
 pub fn run(env: Env, args: &Args) -> Result<Exit> {
     let session = Session::new(env, "matrix:disable-element", false, false);
-    let server = session.server(&args.app)?;
+    let (server, _lock) = session.locked(&args.app)?;
     let Some(element) = &server.element else {
         session.ui.heading(&format!("Element Web is not enabled for {}", server.app));
         return Ok(Exit::Done);
     };
-    let _lock = session.lock(&server)?;
     let host = &session.host;
     if apps::exists(host, &element.app)? {
         if element.created {

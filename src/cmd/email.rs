@@ -43,7 +43,7 @@ pub struct Args {
 /// Sets or removes the mail server.
 pub fn run(env: Env, args: &Args) -> Result<Exit> {
     let session = Session::new(env, "matrix:email", false, args.verbose);
-    let server = session.server(&args.app)?;
+    let (server, _lock) = session.locked(&args.app)?;
     let folder = server.places(session.env()).homeserver_d();
     not_local(&folder.join(LOCAL_FILE))?;
     let path = folder.join(EMAIL_FILE);
@@ -52,7 +52,6 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
         _ => None,
     };
     let found = preflight::look(&session.host, &server)?;
-    let _lock = session.lock(&server)?;
     replace(&session, &server, &path, text.as_ref())?;
     let steps = steps::everything(&server, &server, found.how(true));
     let outcome = session.converge(&steps)?;

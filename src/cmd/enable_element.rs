@@ -35,7 +35,7 @@ pub struct Args {
 /// Enables Element Web.
 pub fn run(env: Env, args: Args) -> Result<Exit> {
     let session = Session::new(env, "matrix:enable-element", args.dry_run, args.verbose);
-    let server = session.server(&args.homeserver)?;
+    let (server, _lock) = session.locked(&args.homeserver)?;
     let element = match &server.element {
         Some(now) if args.app.as_ref().is_some_and(|app| *app != now.app) => {
             return Err(Error::usage(format!("Element Web is in the app {} already", now.app))
@@ -54,7 +54,6 @@ pub fn run(env: Env, args: Args) -> Result<Exit> {
     let url = format!("{}://{}", server.scheme(), element.domain);
     let wish = Arc::new(Server { element: Some(element), ..(*server).clone() });
     let found = preflight::look(&session.host, &wish)?;
-    let _lock = session.lock(&wish)?;
     let outcome = session.converge(&steps::element_only(&wish, found.how(true)))?;
     if session.is_dry_run() {
         super::summary::tell(&session, &wish, &outcome);

@@ -5,9 +5,9 @@ use crate::{
     error::{Error, Exit, Result},
     host::{Host, clock, env::Env, files, lock, run::Nowhere},
     marker::{self, Marker},
-    names::AppName,
+    names::{AppName, ServerName},
     plan::{self, Mode, Outcome},
-    server::{self, Server},
+    server::{self, Places, Server},
     steps::{Steps, Wish},
     ui::Ui,
 };
@@ -40,8 +40,9 @@ impl Session {
         self.host.env()
     }
 
-    /// Takes the lock of a server; a dry run needs none.
-    pub(super) fn lock(&self, server: &Server) -> Result<Option<lock::Lock>> {
+    /// Takes the lock of a server for a command on an app, before anything of the server is read;
+    /// a dry run needs none.
+    pub(super) fn lock(&self, name: &ServerName, app: &AppName) -> Result<Option<lock::Lock>> {
         if self.dry_run {
             return Ok(None);
         }
@@ -49,8 +50,18 @@ impl Session {
         if files::stat(&data)?.is_none() {
             files::make_folder(&self.host, &data, 0o755)?;
         }
-        let command = format!("dokku {} {}", self.command, server.app);
-        lock::server(&self.host, &server.places(self.env()).lock(), &command).map(Some)
+        let command = format!("dokku {} {app}", self.command);
+        let path = Places::new(self.env(), name).lock();
+        lock::server(&self.host, &path, &command).map(Some)
+    }
+
+    /// The homeserver of an app, read under its lock.
+    ///
+    /// # Errors
+    /// As [`Session::server`]; or another run has the lock.
+    pub(super) fn locked(&self, app: &AppName) -> Result<(Wish, Option<lock::Lock>)> {
+        let lock = self.lock(&self.server(app)?.server_name, app)?;
+        Ok((self.server(app)?, lock))
     }
 
     /// Makes the steps true, or tells what is missing.

@@ -10,6 +10,7 @@ use crate::{
     names::{AppName, ImageRef},
 };
 use serde_json::Value;
+use std::time::Duration;
 
 /// A container of an app, as it was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,7 +140,9 @@ pub struct Throwaway<'a> {
 
 /// Runs a program inside an image without a network; its exit code is the caller's to judge.
 pub fn throwaway(host: &Host, run: &Throwaway<'_>) -> Result<Ran> {
-    let mut cmd = Cmd::reads(host.env().docker()).args([
+    // A busy host may take its time to start Python.
+    let reads = Cmd::reads(host.env().docker()).limit(Duration::from_secs(300));
+    let mut cmd = reads.args([
         "run",
         "--rm",
         "--label=dokku",

@@ -3,7 +3,7 @@
 use super::{asks, reading, tell, value};
 use crate::{
     error::{Error, Result},
-    host::{Host, cmd::Cmd},
+    host::{Host, cmd::Cmd, secret::Secret},
     names::{AppName, ServiceName},
 };
 
@@ -60,12 +60,17 @@ pub fn start(host: &Host, service: &ServiceName) -> Result<()> {
     tell(host, ["postgres:start", service.as_str()]).map(drop)
 }
 
-/// Runs a query that reads, and gives its rows, the columns parted by `|`.
-fn query(host: &Host, service: &ServiceName, sql: &str) -> Result<Vec<String>> {
+/// Runs a query that reads, and gives its rows, the columns parted by `|`; `None` if the service
+/// has no database of its own name, to which `postgres:connect` always goes.
+fn query(host: &Host, service: &ServiceName, sql: &str) -> Result<Option<Vec<String>>> {
     let cmd = reading(["postgres:connect", service.as_str()])
         .stdin(format!("\\pset format unaligned\n\\pset tuples_only on\n{sql}\n"));
     let ran = host.run(&cmd)?;
-    // psql ends with 0 whatever a query said.
+    let own = format!("database \"{}\" does not exist", database_name(service));
+    if ran.says("FATAL:") && ran.says(&own) {
+        return Ok(None);
+    }
+    // Whether psql ends with 0 after an error hangs on how it was called.
     if ran.code != 0 || ran.says("ERROR:") || ran.says("FATAL:") {
         return Err(host.failure(&cmd, &ran));
     }
@@ -74,7 +79,7 @@ fn query(host: &Host, service: &ServiceName, sql: &str) -> Result<Vec<String>> {
             && !line.starts_with("Output format is")
             && !line.starts_with("Tuples only is")
     };
-    Ok(ran.stdout.lines().map(str::trim).filter(told).map(str::to_owned).collect())
+    Ok(Some(ran.stdout.lines().map(str::trim).filter(told).map(str::to_owned).collect()))
 }
 
 /// The locale of a database; `None` if the service has no database of that name.
@@ -85,7 +90,7 @@ pub fn locale(host: &Host, service: &ServiceName, database: &str) -> Result<Opti
     let sql = format!(
         "SELECT pg_encoding_to_char(encoding),datcollate,datctype FROM pg_database WHERE datname='{database}';"
     );
-    let rows = query(host, service, &sql)?;
+    let rows = query(host, service, &sql)?.unwrap_or_default();
     Ok(rows.iter().find_map(|row| {
         let mut columns = row.split('|').map(str::to_owned);
         let (encoding, collate, ctype) = (columns.next()?, columns.next()?, columns.next()?);
@@ -93,10 +98,11 @@ pub fn locale(host: &Host, service: &ServiceName, database: &str) -> Result<Opti
     }))
 }
 
-/// How many tables a database of a service holds, the system's left out.
+/// How many tables the database of a service holds, the system's left out; none if there is no
+/// such database.
 pub fn tables(host: &Host, service: &ServiceName) -> Result<u64> {
     let sql = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog','information_schema');";
-    let rows = query(host, service, sql)?;
+    let Some(rows) = query(host, service, sql)? else { return Ok(0) };
     rows.first()
         .and_then(|row| row.parse().ok())
         .ok_or_else(|| Error::new(format!("the tables of the service {service} cannot be counted")))
@@ -111,6 +117,17 @@ pub fn linked(host: &Host, service: &ServiceName, app: &AppName) -> Result<bool>
 pub fn links(host: &Host, service: &ServiceName) -> Result<Vec<String>> {
     let text = value(host, &["postgres:links", service.as_str()])?;
     Ok(text.unwrap_or_default().split_whitespace().map(str::to_owned).collect())
+}
+
+/// Unlinks a service from an app, without a restart.
+pub fn unlink(host: &Host, service: &ServiceName, app: &AppName) -> Result<()> {
+    tell(host, ["postgres:unlink", service.as_str(), app.as_str(), "--no-restart"]).map(drop)
+}
+
+/// Whether a database address leads to a service.
+pub fn leads_to(url: &Secret, service: &ServiceName) -> bool {
+    let host = service.as_str().replace(['_', '.'], "-");
+    url.expose().contains(&format!("@dokku-postgres-{host}:"))
 }
 
 /// Links a service to an app, without a restart.

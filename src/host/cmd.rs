@@ -38,9 +38,9 @@ impl Cmd {
         }
     }
 
-    /// A call that only reads; at most 60 s.
+    /// A call that only reads; at most 120 s.
     pub fn reads(program: &str) -> Self {
-        Self::new(program, Effect::Reads, 60)
+        Self::new(program, Effect::Reads, 120)
     }
 
     /// A call that changes something; at most 30 min.

@@ -2,6 +2,7 @@
 //!
 //! Everything else in this crate is given a [`Host`] and touches nothing by itself.
 
+mod answers;
 pub mod clock;
 pub mod cmd;
 pub mod env;
@@ -16,6 +17,7 @@ pub mod secret;
 pub mod terminal;
 
 use crate::error::{Error, Result};
+use answers::Answers;
 use cmd::{Cmd, Effect, Ran};
 use env::Env;
 use lock::Children;
@@ -35,6 +37,7 @@ struct Shared {
     env: Env,
     scrubber: Scrubber,
     children: Children,
+    answers: Answers,
     reads_only: bool,
 }
 
@@ -43,7 +46,8 @@ impl Host {
     /// a dry run that slips is loud, not harmful.
     pub fn new(env: Env, sink: Arc<dyn Sink>, reads_only: bool) -> Self {
         let children = Children::default();
-        let shared = Shared { env, scrubber: Scrubber::default(), children, reads_only };
+        let (scrubber, answers) = (Scrubber::default(), Answers::default());
+        let shared = Shared { env, scrubber, children, answers, reads_only };
         Self { shared: Arc::new(shared), sink }
     }
 
@@ -86,10 +90,20 @@ impl Host {
     /// The program is missing, cannot be started, or ran into its time limit. An exit code
     /// other than 0 is not an error here.
     pub fn run(&self, cmd: &Cmd) -> Result<Ran> {
-        if cmd.effect == Effect::Changes {
-            self.may_change(&cmd.to_string())?;
+        let answers = &self.shared.answers;
+        if cmd.effect == Effect::Reads {
+            if let Some(known) = answers.known(cmd) {
+                return Ok(known);
+            }
+            let ran = run::run(cmd, self)?;
+            answers.remember(cmd, &ran);
+            return Ok(ran);
         }
-        run::run(cmd, self)
+        self.may_change(&cmd.to_string())?;
+        let ran = run::run(cmd, self);
+        // Also what another lane was told meanwhile, when it was half done.
+        answers.forget();
+        ran
     }
 
     /// Runs a program that has to end with 0.

@@ -23,10 +23,12 @@ pub fn ask(question: &str) -> Result<Secret> {
     write!(stderr, "{question}").and_then(|()| stderr.flush()).doing(|| "cannot ask".to_owned())?;
     let quiet = Quiet::new(&stdin)?;
     let mut line = String::new();
-    let got = stdin.lock().take(MOST).read_line(&mut line);
+    let got = stdin.lock().take(MOST + 1).read_line(&mut line);
     drop(quiet);
     writeln!(stderr).ok();
-    got.doing(|| "cannot read the answer".to_owned())?;
+    if got.doing(|| "cannot read the answer".to_owned())? as u64 > MOST {
+        return Err(too_long());
+    }
     Ok(Secret::new(line.trim_end_matches(['\r', '\n'])))
 }
 
@@ -38,17 +40,24 @@ pub fn one_line() -> Result<Secret> {
     let mut bytes = Vec::new();
     std::io::stdin()
         .lock()
-        .take(MOST)
+        .take(MOST + 1)
         .read_to_end(&mut bytes)
         .doing(|| "cannot read standard input".to_owned())?;
+    if bytes.len() as u64 > MOST {
+        return Err(too_long());
+    }
     let text = String::from_utf8(bytes)
-        .map_err(|_| Error::new("what came on standard input is not UTF-8"))?;
+        .map_err(|_| Error::usage("what came on standard input is not UTF-8"))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     if line.contains(['\n', '\0']) {
-        return Err(Error::new("standard input must be one line, the password"));
+        return Err(Error::usage("standard input must be one line, the password"));
     }
     Ok(Secret::new(line))
+}
+
+fn too_long() -> Error {
+    Error::usage(format!("the password cannot be used: it is longer than {MOST} bytes"))
 }
 
 /// Switches echo off, and on again when it is dropped.

@@ -51,6 +51,13 @@ pub fn put(host: &Host, app: &str, name: &str, text: &str) -> Result<()> {
     })
 }
 
+/// Whether Dokku has built the app's configuration since the file was written.
+pub fn is_built(host: &Host, app: &str, name: &str) -> Result<bool> {
+    let built = files::stat(&host.env().dokku_root().join(app).join("nginx.conf"))?;
+    let file = files::stat(&path(host, app, name))?;
+    Ok(matches!((built, file), (Some(built), Some(file)) if built.changed >= file.changed))
+}
+
 /// Takes the file away and has nginx read its configuration again.
 pub fn remove(host: &Host, app: &str, name: &str) -> Result<()> {
     files::remove(host, &path(host, app, name))?;

@@ -83,6 +83,9 @@ impl Watch for Watched {
     fn would(&self, step: &dyn Step, changes: &[String]) {
         self.0.lock().unwrap().push(format!("would {} {changes:?}", step.id().1));
     }
+    fn warns(&self, what: &str) {
+        self.0.lock().unwrap().push(format!("warns {what}"));
+    }
     fn ends(&self, step: &dyn Step) {
         self.0.lock().unwrap().push(format!("ends {}", step.id().1));
     }

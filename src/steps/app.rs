@@ -5,8 +5,9 @@ use crate::{
     dokku::{apps, domains},
     error::Result,
     host::Host,
+    marker,
     plan::{Change, State, Step, StepId},
-    server::Tls,
+    server::{Server, Tls},
 };
 
 /// The app exists.
@@ -28,12 +29,35 @@ impl Step for App {
 
     fn check(&self, host: &Host) -> Result<State> {
         let app = self.1.app(&self.0).clone();
-        if apps::exists(host, &app)? {
-            return Ok(State::Holds);
+        let marker = self.1.marker(&self.0);
+        let mut changes = vec![];
+        let there = apps::exists(host, &app)?;
+        if !there {
+            let (app, says) = (app.clone(), format!("dokku apps:create {app}"));
+            changes.push(Change::new(says, move |host| apps::create(host, &app)));
         }
-        let says = format!("dokku apps:create {app}");
-        Ok(State::Missing(vec![Change::new(says, move |host| apps::create(host, &app))]))
+        // Marked when it is there, and not before: a name alone makes no app ours.
+        if marker::read(host.env(), app.as_str())?.as_ref() != Some(&marker) {
+            let (wish, who) = (self.0.clone(), self.1);
+            changes.push(Change::new(format!("mark {app} as ours"), move |host| {
+                if there {
+                    taken_over(host, &wish, who)?;
+                }
+                marker::write(host, app.as_str(), &marker)
+            }));
+        }
+        Ok(State::of(changes))
     }
+}
+
+/// An app that was there before was not made by us, and is given back one day.
+fn taken_over(host: &Host, wish: &Wish, who: Who) -> Result<()> {
+    let Some(mut server) = Server::read(host.env(), &wish.server_name)? else { return Ok(()) };
+    match &mut server.element {
+        Some(element) if who == Who::Element && element.created => element.created = false,
+        _ => return Ok(()),
+    }
+    server.write(host)
 }
 
 /// The app answers to its domain; others beside it are the administrator's.

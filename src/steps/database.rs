@@ -5,8 +5,10 @@ use crate::{
     dokku::{config, postgres},
     error::{Error, Result},
     host::{Host, files},
+    names::ServiceName,
     plan::{Change, State, Step, StepId},
 };
+use camino::Utf8PathBuf;
 
 /// The service exists, runs, is no other app's, and its database is UTF8, C, C.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ impl Step for Service {
             return Ok(self.create(journal));
         }
         if postgres::status(host, service)? != "running" {
-            if half_made {
+            if half_made && holds_nothing(host, service)? {
                 return Ok(self.make_again(journal));
             }
             let service = service.clone();
@@ -44,9 +46,10 @@ impl Step for Service {
         }
         let database = self.database(host)?;
         match postgres::locale(host, service, &database)? {
-            Some(locale) if locale.is_right() => self
-                .only_ours(host)
-                .map(|()| if half_made { self.forget(journal) } else { State::Holds }),
+            Some(locale) if locale.is_right() => {
+                self.only_ours(host)?;
+                Ok(if half_made { forget(journal) } else { State::Holds })
+            }
             _ if half_made && postgres::tables(host, service)? == 0 => Ok(self.make_again(journal)),
             None => Err(self.refusal(&format!("has no database {database}"), &database)),
             Some(locale) => {
@@ -58,8 +61,20 @@ impl Step for Service {
     }
 }
 
+/// Whether a service was left before PostgreSQL had written anything.
+fn holds_nothing(host: &Host, service: &ServiceName) -> Result<bool> {
+    let data = host.env().lib_root().join("services/postgres").join(service.as_str()).join("data");
+    Ok(files::list(&data)?.is_empty())
+}
+
+/// The run that made the service was killed before it could cross it off.
+fn forget(journal: Utf8PathBuf) -> State {
+    let says = format!("remove {journal}");
+    State::Missing(vec![Change::new(says, move |host| files::remove(host, &journal))])
+}
+
 impl Service {
-    fn create(&self, journal: camino::Utf8PathBuf) -> State {
+    fn create(&self, journal: Utf8PathBuf) -> State {
         let service = self.0.service.clone();
         let says =
             format!("dokku postgres:create {service} --custom-env {:?}", postgres::RIGHT_ENV);
@@ -72,7 +87,7 @@ impl Service {
     }
 
     /// A service that a killed run left half made, with nothing in it.
-    fn make_again(&self, journal: camino::Utf8PathBuf) -> State {
+    fn make_again(&self, journal: Utf8PathBuf) -> State {
         let service = self.0.service.clone();
         let says = format!("dokku postgres:destroy {service} (half made, and without any table)");
         let destroy = Change::new(says, move |host| postgres::destroy(host, &service));
@@ -81,19 +96,10 @@ impl Service {
         State::Missing(changes)
     }
 
-    /// The run that made the service was killed before it could cross it off.
-    #[expect(clippy::unused_self, reason = "one of the answers of this step")]
-    fn forget(&self, journal: camino::Utf8PathBuf) -> State {
-        let says = format!("remove {journal}");
-        State::Missing(vec![Change::new(says, move |host| files::remove(host, &journal))])
-    }
-
     /// The database that the app uses, or will use once it is linked.
     fn database(&self, host: &Host) -> Result<String> {
         let url = config::get(host, &self.0.app, "DATABASE_URL")?;
-        let host_part =
-            format!("@dokku-postgres-{}:", self.0.service.as_str().replace(['_', '.'], "-"));
-        let ours = url.filter(|url| url.expose().contains(&host_part));
+        let ours = url.filter(|url| postgres::leads_to(url, &self.0.service));
         let named = ours.and_then(|url| {
             let path = url.expose().rsplit('/').next()?;
             let name = path.split('?').next()?;
@@ -102,10 +108,14 @@ impl Service {
         Ok(named.unwrap_or_else(|| postgres::database_name(&self.0.service)))
     }
 
+    /// A service that another app uses is not taken; whom the administrator links to ours later
+    /// is the administrator's.
     fn only_ours(&self, host: &Host) -> Result<()> {
         let links = postgres::links(host, &self.0.service)?;
-        let other = links.iter().find(|app| *app != self.0.app.as_str() && *app != "-");
-        match other {
+        if links.iter().any(|app| app == self.0.app.as_str()) {
+            return Ok(());
+        }
+        match links.iter().find(|app| *app != "-") {
             None => Ok(()),
             Some(app) => Err(Error::new(format!(
                 "the postgres service {} is used by the app {app}",
@@ -149,19 +159,32 @@ impl Step for Link {
 
     fn check(&self, host: &Host) -> Result<State> {
         let (service, app) = (self.0.service.clone(), self.0.app.clone());
+        let url = config::get(host, &app, "DATABASE_URL")?;
+        if let Some(url) = &url
+            && !postgres::leads_to(url, &service)
+        {
+            // Another link would get another name, and Synapse would go on with this database.
+            return Err(Error::new(format!(
+                "{app} has a DATABASE_URL that does not lead to {service}"
+            ))
+            .hint("Unlink what it leads to, then type the same command again:")
+            .hint(format!("dokku postgres:app-links {app}"))
+            .hint(format!("dokku postgres:unlink <service> {app} --no-restart")));
+        }
         // A service that is not there yet (a dry run) is linked to nothing.
         let linked = postgres::exists(host, &service)? && postgres::linked(host, &service, &app)?;
-        let says = format!("dokku postgres:link {service} {app} --no-restart");
-        let link = move |host: &Host| postgres::link(host, &service, &app);
-        if !linked {
-            return Ok(State::Missing(vec![Change::new(says, link)]));
-        }
-        if config::get(host, &self.0.app, "DATABASE_URL")?.is_some() {
+        if linked && url.is_some() {
             return Ok(State::Holds);
         }
-        let (service, app) = (&self.0.service, &self.0.app);
-        Err(Error::new(format!("{service} is linked to {app}, but {app} has no DATABASE_URL"))
-            .hint(format!("dokku postgres:unlink {service} {app} --no-restart"))
-            .hint(format!("dokku matrix:create {app}")))
+        let mut changes = vec![];
+        if linked {
+            // A link that was interrupted: nothing is lost by taking it back.
+            let (service, app) = (service.clone(), app.clone());
+            let says = format!("dokku postgres:unlink {service} {app} --no-restart");
+            changes.push(Change::new(says, move |host| postgres::unlink(host, &service, &app)));
+        }
+        let says = format!("dokku postgres:link {service} {app} --no-restart");
+        changes.push(Change::new(says, move |host| postgres::link(host, &service, &app)));
+        Ok(State::Missing(changes))
     }
 }

@@ -10,7 +10,6 @@ use crate::{
         env::Env,
         files, lock,
         run::find,
-        secret::Secret,
     },
     names::ServerName,
     nginx::{self, proof},
@@ -33,7 +32,17 @@ fn wants_8448(server: &Server) -> bool {
 fn alive(host: &Host, name: &ServerName) -> Result<bool> {
     let Some(server) = Server::read(host.env(), name)? else { return Ok(false) };
     let marked = crate::marker::server_of(host.env(), &server.app)?;
-    Ok(wants_8448(&server) && marked.as_ref() == Some(name))
+    let folder = host.env().dokku_root().join(server.app.as_str());
+    Ok(wants_8448(&server) && marked.as_ref() == Some(name) && files::stat(&folder)?.is_some())
+}
+
+/// The default server, if it still is one that can be: also one whose app is only being made.
+fn standing_default(host: &Host) -> Result<Option<ServerName>> {
+    let Some(name) = default_8448(host.env())? else { return Ok(None) };
+    let Some(server) = Server::read(host.env(), &name)? else { return Ok(None) };
+    let folder = host.env().dokku_root().join(server.app.as_str());
+    let coming = wants_8448(&server) && files::stat(&folder)?.is_none();
+    Ok((coming || alive(host, &name)?).then_some(name))
 }
 
 /// One homeserver of the host is the default one on 8448.
@@ -55,55 +64,90 @@ impl Step for Default8448 {
 
     fn check(&self, host: &Host) -> Result<State> {
         let name = self.0.server_name.clone();
-        let now = default_8448(host.env())?;
-        let ours = now.as_ref() == Some(&name);
-        if wants_8448(&self.0) {
-            let taken = match &now {
-                Some(other) if !ours => alive(host, other)?,
-                _ => ours,
-            };
-            if taken {
+        let ours = default_8448(host.env())?.as_ref() == Some(&name);
+        if !wants_8448(&self.0) {
+            if !ours {
                 return Ok(State::Holds);
             }
-            return Ok(State::Missing(vec![Change::new(format!("choose {name}"), move |host| {
-                let _lock = lock::shared(&server::host_lock(host.env()))?;
-                let path = server::default_8448(host.env());
-                files::write(host, &path, &format!("{name}\n"), files::PUBLIC)
-            })]));
+            let says = "leave it to another homeserver";
+            return Ok(State::Missing(vec![Change::new(says, move |host| release(host, &name))]));
         }
-        if !ours {
+        if ours || standing_default(host)?.is_some() {
             return Ok(State::Holds);
         }
-        Ok(State::Missing(vec![Change::new("pass it on to another homeserver", move |host| {
-            pass_on(host, &name).map(drop)
+        Ok(State::Missing(vec![Change::new(format!("choose {name}"), move |host| {
+            let _lock = lock::shared(&server::host_lock(host.env()))?;
+            // Another run may have been quicker.
+            if standing_default(host)?.is_some() {
+                return Ok(());
+            }
+            let path = server::default_8448(host.env());
+            files::write(host, &path, &format!("{name}\n"), files::PUBLIC)
         })]))
     }
 }
 
-/// Takes the default on 8448 from a server and gives it to another one that wants it; names the
-/// app that has it now.
-pub fn pass_on(host: &Host, from: &ServerName) -> Result<Option<Wish>> {
+/// Takes the default on 8448 from a server that has it.
+pub fn release(host: &Host, name: &ServerName) -> Result<()> {
     let _lock = lock::shared(&server::host_lock(host.env()))?;
-    if default_8448(host.env())?.as_ref() != Some(from) {
+    if default_8448(host.env())?.as_ref() == Some(name) {
+        files::remove(host, &server::default_8448(host.env()))?;
+    }
+    Ok(())
+}
+
+/// The server that is to be the default on 8448, where none is and one wants it.
+fn heir(host: &Host) -> Result<Option<Server>> {
+    if standing_default(host)?.is_some() {
         return Ok(None);
     }
-    let path = server::default_8448(host.env());
     for next in Server::all(host.env())? {
-        if next.server_name == *from || !alive(host, &next.server_name)? {
-            continue;
+        if alive(host, &next.server_name)? {
+            return Ok(Some(next));
         }
-        let next = Arc::new(next);
-        files::write(host, &path, &format!("{}\n", next.server_name), files::PUBLIC)?;
-        let places = next.places(host.env());
-        let text = Secret::new(nginx::template(true));
-        files::write(host, &places.template(), text.expose(), files::PUBLIC)?;
-        if proof::prove(host, &next)?.is_none() {
-            words::build(host, next.app.as_str())?;
-        }
-        return Ok(Some(next));
     }
-    files::remove(host, &path)?;
     Ok(None)
+}
+
+/// Gives the default on 8448 to a server that wants it, where none has it; names that server.
+/// The one that had it must be out of nginx by then.
+pub fn succeed(host: &Host) -> Result<Option<ServerName>> {
+    let _lock = lock::shared(&server::host_lock(host.env()))?;
+    let Some(next) = heir(host)? else { return Ok(None) };
+    let name = next.server_name.clone();
+    let path = server::default_8448(host.env());
+    files::write(host, &path, &format!("{name}\n"), files::PUBLIC)?;
+    let places = next.places(host.env());
+    files::write(host, &places.template(), &nginx::template(true), files::PUBLIC)?;
+    if proof::prove(host, &next)?.is_none() {
+        words::build(host, next.app.as_str())?;
+    }
+    Ok(Some(name))
+}
+
+/// Some homeserver that wants 8448 is the default one there.
+#[derive(Debug)]
+pub struct Successor;
+
+impl Step for Successor {
+    fn id(&self) -> StepId {
+        ("host", "successor")
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        // When ours has left nginx's configuration.
+        vec![("matrix", "built"), ("matrix", "certificate"), ("element", "certificate")]
+    }
+
+    fn title(&self) -> String {
+        "Passing the default on port 8448 on".to_owned()
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let Some(next) = heir(host)? else { return Ok(State::Holds) };
+        let says = format!("choose {}", next.server_name);
+        Ok(State::Missing(vec![Change::new(says, |host| succeed(host).map(drop))]))
+    }
 }
 
 /// The firewall lets 8448 through exactly where a homeserver of this host wants it.
@@ -181,7 +225,7 @@ impl Step for Firewall {
     }
 
     fn needs(&self) -> Vec<StepId> {
-        vec![("matrix", "ready"), ("matrix", "certificate"), ("element", "certificate")]
+        vec![("host", "successor"), ("matrix", "certificate"), ("element", "certificate")]
     }
 
     fn title(&self) -> String {

@@ -18,6 +18,7 @@ pub mod storage;
 
 use crate::{
     host::Host,
+    marker::Marker,
     names::{AppName, Domain, ImageRef},
     plan::Step,
     server::{Server, Tls},
@@ -50,6 +51,14 @@ impl Who {
         match (self, &server.element) {
             (Self::Element, Some(element)) => &element.app,
             _ => &server.app,
+        }
+    }
+
+    /// What its app is marked as.
+    pub fn marker(self, server: &Server) -> Marker {
+        match self {
+            Self::Synapse => Marker::Synapse(server.server_name.clone()),
+            Self::Element => Marker::Element(server.server_name.clone()),
         }
     }
 
@@ -181,7 +190,8 @@ fn run(wish: &Wish, who: Who, how: How) -> Steps {
 }
 
 fn finish(wish: &Wish) -> Steps {
-    let mut steps: Steps = vec![Box::new(firewall::Firewall::new(wish.clone()))];
+    let mut steps: Steps =
+        vec![Box::new(firewall::Successor), Box::new(firewall::Firewall::new(wish.clone()))];
     if wish.tls == Tls::Letsencrypt {
         steps.push(Box::new(certificate::Renewal(wish.clone())));
     }

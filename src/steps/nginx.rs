@@ -199,10 +199,10 @@ impl Step for Built {
         let app = self.1.app(&self.0).to_string();
         let folder = env.dokku_root().join(&app);
         let places = self.0.places(env);
-        let mut parts = vec![
-            folder.join("nginx.conf.d/matrix.conf"),
-            env.lib_root().join("config/nginx").join(&app),
-        ];
+        let mut parts = vec![folder.join("nginx.conf.d/matrix.conf")];
+        // The files themselves: Dokku writes a property in place.
+        let properties = env.lib_root().join("config/nginx").join(&app);
+        parts.extend(files::list(&properties)?.into_iter().map(|name| properties.join(name)));
         if self.1 == Who::Synapse {
             parts.extend([places.template(), places.proof()]);
         }

@@ -1,6 +1,9 @@
 //! Preflight: what must be so before anything is touched.
 
-use super::{How, Who, Wish};
+use super::{
+    How, Who, Wish,
+    database::{Link, Service},
+};
 use crate::{
     dokku::{
         apps, domains, letsencrypt, nginx, ps,
@@ -10,11 +13,14 @@ use crate::{
     host::{Host, files},
     marker::{self, Marker},
     names::AppName,
+    plan::Step,
     server::{Server, Tls},
 };
 
 /// The oldest Dokku that has all we need.
 const OLDEST: Version = Version(0, 38, 22);
+/// The oldest dokku-letsencrypt that reports in JSON.
+const OLDEST_LETSENCRYPT: Version = Version(0, 24, 0);
 /// The first dokku-letsencrypt that requests two certificates side by side.
 const TOGETHER: Version = Version(0, 25, 1);
 
@@ -49,10 +55,18 @@ pub fn look(host: &Host, wish: &Wish) -> Result<Found> {
     }
     plugin(host, "postgres")?;
     if wish.tls == Tls::Letsencrypt {
-        found.certificates_together = plugin(host, "letsencrypt")? >= TOGETHER;
+        let version = plugin(host, "letsencrypt")?;
+        if version < OLDEST_LETSENCRYPT && version != Version(0, 0, 0) {
+            return Err(Error::new(format!(
+                "dokku-letsencrypt {version} is too old; {OLDEST_LETSENCRYPT} or newer is needed"
+            ))
+            .hint("sudo dokku plugin:update letsencrypt"));
+        }
+        found.certificates_together = version >= TOGETHER;
     }
     machine(host, &mut found)?;
     names(host, wish)?;
+    database(host, wish)?;
     app(host, wish, Who::Synapse)?;
     if wish.element.is_some() {
         app(host, wish, Who::Element)?;
@@ -105,7 +119,9 @@ fn machine(host: &Host, found: &mut Found) -> Result<()> {
 /// No two homeservers share a server name, no two apps a domain.
 fn names(host: &Host, wish: &Wish) -> Result<()> {
     for other in Server::all(host.env())? {
-        let alive = marker::server_of(host.env(), &other.app)?.as_ref() == Some(&other.server_name);
+        let marked =
+            marker::server_of(host.env(), &other.app)?.as_ref() == Some(&other.server_name);
+        let alive = marked && apps::exists(host, &other.app)?;
         if other.server_name == wish.server_name && other.app != wish.app && alive {
             return Err(Error::new(format!(
                 "the server name {} is that of the app {}",
@@ -116,6 +132,9 @@ fn names(host: &Host, wish: &Wish) -> Result<()> {
     }
     let mut pairs = vec![(Who::Synapse.app(wish), Who::Synapse.domain(wish))];
     if let Some(element) = &wish.element {
+        if element.app == wish.app {
+            return Err(Error::usage("Element Web must have an app of its own"));
+        }
         if element.domain == wish.domain {
             return Err(Error::usage("Element Web must not have the homeserver's own domain")
                 .hint("It would let a page of one read the other; choose another one."));
@@ -132,12 +151,37 @@ fn names(host: &Host, wish: &Wish) -> Result<()> {
     Ok(())
 }
 
+/// A service that is there already must fit before it is recorded for good.
+fn database(host: &Host, wish: &Wish) -> Result<()> {
+    for other in Server::all(host.env())? {
+        if other.server_name != wish.server_name && other.service == wish.service {
+            return Err(Error::new(format!(
+                "the postgres service {} holds the database of the server {}",
+                wish.service, other.server_name
+            ))
+            .hint("To have that server again:")
+            .hint(format!("  dokku matrix:create {} --server-name {}", wish.app, other.server_name))
+            .hint("For a new one, name another service:")
+            .hint(format!("  dokku matrix:create {} --service <name>", wish.app)));
+        }
+    }
+    if Server::read(host.env(), &wish.server_name)?.is_none() {
+        Service(wish.clone()).check(host)?;
+        Link(wish.clone()).check(host)?;
+    }
+    Ok(())
+}
+
 /// The app is free, or never deployed, or ours.
 fn app(host: &Host, wish: &Wish, who: Who) -> Result<()> {
     let app = who.app(wish);
     let ours = match marker::read(host.env(), app.as_str())? {
-        Some(Marker::Synapse(name)) => who == Who::Synapse && name == wish.server_name,
-        Some(Marker::Element(name)) => who == Who::Element && name == wish.server_name,
+        Some(Marker::Synapse(name)) if who == Who::Synapse && name == wish.server_name => true,
+        Some(Marker::Element(name)) if who == Who::Element && name == wish.server_name => true,
+        Some(Marker::Synapse(name) | Marker::Element(name)) => {
+            return Err(Error::new(format!("{app} is an app of the homeserver {name}"))
+                .hint("dokku matrix:list"));
+        }
         Some(Marker::Clone) => {
             return Err(Error::new(format!("{app} is a clone of a homeserver's app"))
                 .hint(format!("dokku apps:destroy {app}")));

@@ -63,14 +63,16 @@ impl Step for SelfCheck {
                 unreachable.push(format!("{}: {why}", question.url));
             }
         }
-        if unreachable.is_empty() {
-            return Ok(State::Holds);
+        let mut lines = vec![];
+        for who in [Who::Synapse, Who::Element] {
+            lines.extend(self.lacks_its_certificate(host, who)?);
         }
-        let mut lines =
-            vec!["Through the DNS, as others see it, this does not answer yet:".to_owned()];
-        lines.extend(unreachable);
-        lines.extend(missing_records(&self.0));
-        Ok(State::Attention(lines.join("\n")))
+        if !unreachable.is_empty() {
+            lines.push("Through the DNS, as others see it, this does not answer yet:".to_owned());
+            lines.extend(unreachable);
+            lines.extend(missing_records(&self.0));
+        }
+        Ok(if lines.is_empty() { State::Holds } else { State::Attention(lines.join("\n")) })
     }
 }
 
@@ -89,6 +91,20 @@ impl Question {
 }
 
 impl SelfCheck {
+    /// A certificate that the administrator is to bring, and has not.
+    fn lacks_its_certificate(&self, host: &Host, who: Who) -> Result<Option<String>> {
+        let wish = &self.0;
+        let there = who == Who::Synapse || wish.element.is_some();
+        let app = who.app(wish);
+        if !there || wish.tls != Tls::Provided || words::has_certificate(host, app)? == Some(true) {
+            return Ok(None);
+        }
+        Ok(Some(format!(
+            "{} has no certificate, and so is reached over http only: dokku certs:add {app} < certificate.tar",
+            who.domain(wish)
+        )))
+    }
+
     fn questions(&self, host: &Host) -> Result<Vec<Question>> {
         let wish = &self.0;
         let secure = |app| Ok::<_, Error>(words::has_certificate(host, app)? == Some(true));
@@ -97,6 +113,7 @@ impl SelfCheck {
         let mut questions = vec![];
         let mut ask = |url: String, expect: Expect| questions.push(Question { url, expect });
         ask(format!("{base}/_matrix/client/versions"), |r| r.json()["versions"].is_array());
+        ask(format!("{base}/.well-known/matrix/server"), |r| r.json()["m.server"].is_string());
         ask(format!("{base}/.well-known/matrix/client"), |r| r.json()["m.homeserver"].is_object());
         let version: Expect = |r| r.json()["server"]["version"].is_string();
         if tls {

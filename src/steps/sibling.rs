@@ -136,7 +136,9 @@ impl Step for Sibling {
             });
         };
         let text = self.text();
-        if install::missing(host, app.as_str(), FILE, &text)?.is_some() {
+        if install::missing(host, app.as_str(), FILE, &text)?.is_some()
+            || !install::is_built(host, app.as_str(), FILE)?
+        {
             let refused = self.refused.clone();
             let says = format!("write {FILE} for {app}, and nginx -t");
             changes.push(Change::new(says, move |host| {

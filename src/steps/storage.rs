@@ -4,14 +4,13 @@ use super::Wish;
 use crate::{
     error::{Error, Result},
     host::{Host, files, owner::Owner, random},
-    marker::{self, Marker},
     plan::{Change, State, Step, StepId},
-    server::Server,
+    server::{Places, Server},
     synapse::signing_key,
 };
 use camino::Utf8PathBuf;
 
-/// The intent is recorded, and the apps carry their markers.
+/// The intent is recorded.
 #[derive(Debug)]
 pub struct Intent {
     wish: Wish,
@@ -57,19 +56,6 @@ impl Step for Intent {
             let wish = self.wish.clone();
             let says = format!("write {}", self.wish.places(env).intent());
             changes.push(Change::new(says, move |host| wish.write(host)));
-        }
-        let name = &self.wish.server_name;
-        let mut wanted = vec![(self.wish.app.clone(), Marker::Synapse(name.clone()))];
-        if let Some(element) = &self.wish.element {
-            wanted.push((element.app.clone(), Marker::Element(name.clone())));
-        }
-        for (app, marker) in wanted {
-            if marker::read(env, app.as_str())?.as_ref() != Some(&marker) {
-                let says = format!("mark {app} as an app of this homeserver");
-                changes.push(Change::new(says, move |host| {
-                    marker::write(host, app.as_str(), &marker)
-                }));
-            }
         }
         Ok(State::of(changes))
     }
@@ -154,9 +140,11 @@ impl Step for Secrets {
         let mut changes = vec![];
         let key = places.signing_key();
         match files::read(&key)? {
-            Some(text) => signing_key::check(&text).map_err(|error| error.context(&key))?,
-            // The configuration is written after the key: with it, the key must have been there.
-            None if files::stat(&places.homeserver_d().join("10-server.yaml"))?.is_some() => {
+            Some(text) => {
+                signing_key::check(&text).map_err(|error| error.context(&key))?;
+                changes.extend(private(key)?);
+            }
+            None if had_one(&places)? => {
                 return Err(Error::new(format!("the signing key {key} is missing"))
                     .hint("Put it back from a backup: with another key this is another server.")
                     .hint("Nothing was changed."));
@@ -178,6 +166,13 @@ impl Step for Secrets {
         }
         Ok(State::of(changes))
     }
+}
+
+/// Whether there are signs that the server had a signing key: all of them come after it.
+fn had_one(places: &Places) -> Result<bool> {
+    let configured = files::stat(&places.homeserver_d().join("10-server.yaml"))?.is_some();
+    let judged = files::stat(&places.judged())?.is_some();
+    Ok(configured || judged || !files::list(&places.data())?.is_empty())
 }
 
 fn generate(path: Utf8PathBuf) -> Change {

@@ -23,9 +23,12 @@ pub(super) fn setup(call: &Call) -> Result<()> {
     marker::write(host, new, &call.marker)?;
     if let Marker::Synapse(name) | Marker::Element(name) = &call.marker {
         let mut server = Server::load(call.env(), name)?;
-        match &mut server.element {
-            Some(element) if element.app.as_str() == call.app => element.app = app,
-            _ => server.app = app,
+        match (&call.marker, &mut server.element) {
+            (Marker::Synapse(_), _) if server.app.as_str() == call.app => server.app = app,
+            (Marker::Element(_), Some(element)) if element.app.as_str() == call.app => {
+                element.app = app;
+            }
+            _ => {}
         }
         server.write(host)?;
     }

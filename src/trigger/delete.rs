@@ -7,6 +7,7 @@ use crate::{
     dokku::nginx,
     error::Result,
     marker::{self, Marker},
+    names::ServerName,
     server::Server,
     steps::{firewall, sibling},
 };
@@ -41,23 +42,37 @@ pub(super) fn after(call: &Call) -> Result<()> {
             marker::remove(host, &call.app)
         }
         Marker::Synapse(name) => {
-            let Some(server) = call.server()? else { return marker::remove(host, &call.app) };
+            let ours = call.server()?.is_some();
             // First of all it is ours no more: what follows may fail, and others go on.
             marker::remove(host, &call.app)?;
-            // Its nginx configuration stands until the very end, and two default servers on one
-            // port stop nginx for every app, and this destruction half-way.
-            nginx::clear(host, &call.app)?;
-            for app in sibling::withdraw(host, name)? {
-                call.ui.step(&format!("Well-known files of {name} removed from {app}"));
-            }
-            if let Some(next) = firewall::pass_on(host, &server.server_name)? {
-                let next = &next.server_name;
-                call.ui.step(&format!("{next} is the default homeserver on port 8448 now"));
-            }
-            if firewall::close_if_unused(host)? {
-                call.ui.step("Closed port 8448 in the firewall");
-            }
-            Ok(())
+            if ours { give_back(call, name) } else { Ok(()) }
         }
     }
+}
+
+/// Each of these is tried, whatever comes of the one before; the first trouble is told.
+fn give_back(call: &Call, name: &ServerName) -> Result<()> {
+    let (host, ui) = (&call.host, &call.ui);
+    // Its nginx configuration stands until the very end, and two default servers on one port
+    // stop nginx for every app, and this destruction half-way.
+    let cleared = nginx::clear(host, &call.app);
+    let withdrawn = sibling::withdraw(host, name).map(|apps| {
+        for app in apps {
+            ui.step(&format!("Well-known files of {name} removed from {app}"));
+        }
+    });
+    let passed = firewall::release(host, name).and_then(|()| {
+        if cleared.is_ok()
+            && let Some(next) = firewall::succeed(host)?
+        {
+            ui.step(&format!("{next} is the default homeserver on port 8448 now"));
+        }
+        Ok(())
+    });
+    let closed = firewall::close_if_unused(host).map(|closed| {
+        if closed {
+            ui.step("Closed port 8448 in the firewall");
+        }
+    });
+    cleared.and(withdrawn).and(passed).and(closed)
 }

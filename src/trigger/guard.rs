@@ -9,12 +9,16 @@ use super::Call;
 use crate::{
     dokku::{config, docker, ps},
     error::{Error, Result},
-    host::{Host, files, owner::Owner},
+    host::{Host, env::Env, files, owner::Owner},
     marker::Marker,
+    names::AppName,
     nginx::proof,
+    server,
     steps::{Wish, config::Config, container::wrong_scale},
     synapse::judge,
 };
+use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 pub(super) fn run(call: &Call) -> Result<()> {
@@ -24,28 +28,67 @@ pub(super) fn run(call: &Call) -> Result<()> {
         Marker::Clone => return Err(clone(app)),
         Marker::Synapse(_) => {}
     }
-    let Some(server) = call.server()? else { return Err(clone(app)) };
     let host = &call.host;
-    let runs = docker::running(host, &server.app)?.is_some();
-    one_web(call, &server, runs)?;
-    if !ps::checks_disabled(host, &server.app)?.unwrap_or_default().iter().any(|kind| kind == "web")
-    {
-        ps::disable_checks(host, &server.app)?;
+    let name: AppName = app.parse()?;
+    // Nothing that cannot be told stands for "runs": then a refusal would be an outage.
+    let runs = docker::running(host, &name).is_ok_and(|container| container.is_some());
+    let server = match call.server() {
+        Ok(Some(server)) => server,
+        Ok(None) => return Err(clone(app)),
+        Err(error) => return refuse_or_warn(call, runs, error),
+    };
+    if let Err(error) = one_web(call, &server, runs).and_then(|()| checks(host, &server)) {
+        refuse_or_warn(call, runs, error)?;
     }
-    let tag = call.args.get(2).map_or("latest", String::as_str);
+    let tag = call.args.get(2).filter(|tag| !tag.is_empty()).map_or("latest", String::as_str);
     if let Err(error) = configuration(host, &server, tag) {
-        if runs {
-            return Err(error.hint("Nothing was stopped: the old server runs on."));
-        }
-        for line in error.lines() {
-            call.ui.warn(&line);
-        }
+        refuse_or_warn(call, runs, error)?;
     }
     template(call, &server);
     Ok(())
 }
 
-fn clone(app: &str) -> Error {
+fn refuse_or_warn(call: &Call, runs: bool, error: Error) -> Result<()> {
+    if runs {
+        return Err(error.hint("Nothing was stopped: the old server runs on."));
+    }
+    for line in error.lines() {
+        call.ui.warn(&line);
+    }
+    Ok(())
+}
+
+/// The old process is stopped before the new one starts; `apps:rename` loses that.
+fn checks(host: &Host, server: &Wish) -> Result<()> {
+    let disabled = ps::checks_disabled(host, &server.app)?.unwrap_or_default();
+    if disabled.iter().any(|kind| kind == "web") {
+        return Ok(());
+    }
+    ps::disable_checks(host, &server.app)
+}
+
+/// An app without a marker that holds the folders of a homeserver: a clone that was made while
+/// the plugin could not see it, or a mount by hand. From Dokku's own files, for it runs at every
+/// deploy of every app; what cannot be read is none of ours.
+pub(super) fn holds_our_folders(env: &Env, app: &str) -> bool {
+    let text = |path: Utf8PathBuf| files::read(&path).ok().flatten().unwrap_or_default();
+    let mounts = text(env.lib_root().join("config/storage").join(app).join("mounts"));
+    let data = env.for_daemon(&server::data_root(env));
+    mounts.lines().any(|line| {
+        let mount: Value = serde_json::from_str(line).unwrap_or_default();
+        let (Some(name), Some("/data" | "/config")) =
+            (mount["entry_name"].as_str(), mount["container_path"].as_str())
+        else {
+            return false;
+        };
+        let file = format!("data/storage-registry/entries/{name}.json");
+        let entry: Value =
+            serde_json::from_str(&text(env.lib_root().join(file))).unwrap_or_default();
+        entry["host_path"].as_str().is_some_and(|path| Utf8Path::new(path).starts_with(&data))
+    })
+}
+
+pub(super) fn clone(app: &str) -> Error {
     Error::new(format!("{app} is a clone of a homeserver's app and must not run"))
         .hint("Two Synapse processes on one database corrupt it.")
         .hint(format!("dokku apps:destroy {app}"))
@@ -66,7 +109,7 @@ fn one_web(call: &Call, server: &Wish, runs: bool) -> Result<()> {
     if runs {
         return Err(Error::new(format!("{app} must have one web process and no other"))
             .hint("Two Synapse processes on one database corrupt it.")
-            .hint("The scale was put back to web=1; what runs was not touched."));
+            .hint("The scale was put back to web=1."));
     }
     call.ui.warn(&format!("{app} must have one web process and no other; put back to web=1"));
     Ok(())

@@ -56,6 +56,9 @@ fn place_of_app(trigger: &str) -> usize {
 pub fn run(env: Env, trigger: &str, args: &[String]) -> Exit {
     let Some(app) = args.get(place_of_app(trigger)) else { return Exit::Done };
     match marker::read(&env, app) {
+        Ok(None) if trigger == "scheduler-deploy" && guard::holds_our_folders(&env, app) => {
+            told(&Ui::new(false, false), trigger, Err(guard::clone(app)))
+        }
         Ok(None) => Exit::Done,
         Ok(Some(marker)) => {
             let (ui, host) = (Ui::new(false, false), Host::new(env, Arc::new(Nowhere), false));
