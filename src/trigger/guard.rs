@@ -11,6 +11,7 @@ use crate::{
     error::{Error, Result},
     host::{Host, files, owner::Owner},
     marker::Marker,
+    names::AppName,
     nginx::proof,
     steps::{Wish, config::Config, container::wrong_scale},
     synapse::judge,
@@ -24,25 +25,34 @@ pub(super) fn run(call: &Call) -> Result<()> {
         Marker::Clone => return Err(clone(app)),
         Marker::Synapse(_) => {}
     }
-    let Some(server) = call.server()? else { return Err(clone(app)) };
+    let server = match call.server() {
+        Ok(None) => return Err(clone(app)),
+        Ok(Some(server)) => Ok(server),
+        Err(error) => Err(error),
+    };
     let host = &call.host;
-    let runs = docker::running(host, &server.app)?.is_some();
-    one_web(call, &server, runs)?;
-    if !ps::checks_disabled(host, &server.app)?.unwrap_or_default().iter().any(|kind| kind == "web")
-    {
-        ps::disable_checks(host, &server.app)?;
-    }
-    let tag = call.args.get(2).map_or("latest", String::as_str);
-    if let Err(error) = configuration(host, &server, tag) {
+    let app = app.parse()?;
+    let runs = docker::running(host, &app)?.is_some();
+    one_web(call, &app, runs)?;
+    if let Err(error) = server.and_then(|server| prepared(call, &server)) {
         if runs {
             return Err(error.hint("Nothing was stopped: the old server runs on."));
         }
-        for line in error.lines() {
-            call.ui.warn(&line);
-        }
+        super::warn(&call.ui, &error);
     }
-    template(call, &server);
     Ok(())
+}
+
+/// All but the number of processes, which is what may never be let pass.
+fn prepared(call: &Call, server: &Wish) -> Result<()> {
+    let host = &call.host;
+    let disabled = ps::checks_disabled(host, &server.app)?.unwrap_or_default();
+    if !disabled.iter().any(|kind| kind == "web") {
+        ps::disable_checks(host, &server.app)?;
+    }
+    template(call, server);
+    let tag = call.args.get(2).map_or("latest", String::as_str);
+    configuration(host, server, tag)
 }
 
 fn clone(app: &str) -> Error {
@@ -53,8 +63,7 @@ fn clone(app: &str) -> Error {
 
 /// One `web` process and no other. What was asked for is not left recorded: the next boot would
 /// be an outage.
-fn one_web(call: &Call, server: &Wish, runs: bool) -> Result<()> {
-    let app = &server.app;
+fn one_web(call: &Call, app: &AppName, runs: bool) -> Result<()> {
     let wrong = wrong_scale(&scale(call)?);
     let asked = call.args.get(3).map(String::as_str).unwrap_or_default();
     if wrong.is_empty() && matches!(asked, "" | "web") {
