@@ -7,6 +7,7 @@ use crate::{
     dokku::nginx,
     error::Result,
     marker::{self, Marker},
+    names::ServerName,
     server::Server,
     steps::{firewall, sibling},
 };
@@ -41,23 +42,44 @@ pub(super) fn after(call: &Call) -> Result<()> {
             marker::remove(host, &call.app)
         }
         Marker::Synapse(name) => {
-            let Some(server) = call.server()? else { return marker::remove(host, &call.app) };
+            let server = call.server();
             // First of all it is ours no more: what follows may fail, and others go on.
             marker::remove(host, &call.app)?;
+            if server?.is_none() {
+                return Ok(());
+            }
             // Its nginx configuration stands until the very end, and two default servers on one
             // port stop nginx for every app, and this destruction half-way.
-            nginx::clear(host, &call.app)?;
-            for app in sibling::withdraw(host, name)? {
-                call.ui.step(&format!("Well-known files of {name} removed from {app}"));
-            }
-            if let Some(next) = firewall::pass_on(host, &server.server_name)? {
-                let next = &next.server_name;
-                call.ui.step(&format!("{next} is the default homeserver on port 8448 now"));
-            }
-            if firewall::close_if_unused(host)? {
-                call.ui.step("Closed port 8448 in the firewall");
+            let passed = nginx::clear(host, &call.app).and_then(|()| pass_on(call, name));
+            // One that fails is no reason to leave the others undone.
+            for error in
+                [passed, withdraw(call, name), close(call)].into_iter().filter_map(Result::err)
+            {
+                super::warn(&call.ui, &error);
             }
             Ok(())
         }
     }
+}
+
+fn withdraw(call: &Call, name: &ServerName) -> Result<()> {
+    for app in sibling::withdraw(&call.host, name)? {
+        call.ui.step(&format!("Well-known files of {name} removed from {app}"));
+    }
+    Ok(())
+}
+
+fn pass_on(call: &Call, name: &ServerName) -> Result<()> {
+    if let Some(next) = firewall::pass_on(&call.host, name)? {
+        let next = &next.server_name;
+        call.ui.step(&format!("{next} is the default homeserver on port 8448 now"));
+    }
+    Ok(())
+}
+
+fn close(call: &Call) -> Result<()> {
+    if firewall::close_if_unused(&call.host)? {
+        call.ui.step("Closed port 8448 in the firewall");
+    }
+    Ok(())
 }
