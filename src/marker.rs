@@ -4,6 +4,7 @@ use crate::{
     error::{Error, Result},
     host::{Host, env::Env, files},
     names::{AppName, ServerName},
+    server,
 };
 use camino::Utf8PathBuf;
 
@@ -18,13 +19,25 @@ pub enum Marker {
     Clone,
 }
 
-/// The folder of an app's marker, which Dokku calls its properties.
-pub fn folder(env: &Env, app: &str) -> Utf8PathBuf {
-    env.lib_root().join("config/matrix").join(app)
+/// The folder with a marker for each app of ours.
+///
+/// Not `config/matrix/<app>`, where Dokku's plugins keep their properties: since 0.38 Dokku keeps
+/// the environment of an app in `config/<app>`, and removes that folder with the app. Destroying
+/// or renaming an app named `matrix` would take the markers of all the others with it.
+fn folder(env: &Env) -> Utf8PathBuf {
+    server::data_root(env).join(".apps")
 }
 
 fn path(env: &Env, app: &str) -> Utf8PathBuf {
-    folder(env, app).join("server")
+    folder(env).join(app)
+}
+
+/// The apps that have a marker.
+pub fn apps(env: &Env) -> Result<Vec<String>> {
+    let mut apps = files::list(&folder(env))?;
+    // A run that was killed may leave the draft of a marker.
+    apps.retain(|app| !app.starts_with('.'));
+    Ok(apps)
 }
 
 /// Reads the marker of an app; `None` if the app is not ours.
@@ -55,11 +68,14 @@ pub fn write(host: &Host, app: &str, marker: &Marker) -> Result<()> {
         Marker::Element(name) => format!("element {name}"),
         Marker::Clone => "clone".to_owned(),
     };
-    files::make_folder(host, &folder(host.env(), app), 0o755)?;
+    let folder = folder(host.env());
+    if files::stat(&folder)?.is_none() {
+        files::make_folder(host, &folder, 0o755)?;
+    }
     files::write(host, &path(host.env(), app), &format!("{text}\n"), files::PUBLIC)
 }
 
 /// Takes the marker of an app away.
 pub fn remove(host: &Host, app: &str) -> Result<()> {
-    files::remove_folder(host, &folder(host.env(), app))
+    files::remove(host, &path(host.env(), app))
 }

@@ -276,3 +276,6 @@ fn apply(host: &Host, step: &dyn Step, changes: Vec<Change>) -> Result<Option<St
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

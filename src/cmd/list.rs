@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Exit, Result},
-    host::{env::Env, files},
+    host::env::Env,
     marker::{self, Marker},
     ui::Ui,
 };
@@ -14,7 +14,7 @@ pub struct Args {}
 /// The apps that run a homeserver.
 pub(super) fn apps(env: &Env) -> Result<Vec<String>> {
     let mut apps = vec![];
-    for app in files::list(&env.lib_root().join("config/matrix"))? {
+    for app in marker::apps(env)? {
         if matches!(marker::read(env, &app)?, Some(Marker::Synapse(_))) {
             apps.push(app);
         }

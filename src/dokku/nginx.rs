@@ -34,6 +34,11 @@ pub fn build(host: &Host, app: &str) -> Result<()> {
     tell(host, ["proxy:build-config", app]).map(drop)
 }
 
+/// Takes the app's nginx configuration away and has nginx forget the app.
+pub fn clear(host: &Host, app: &str) -> Result<()> {
+    tell(host, ["proxy:clear-config", app]).map(drop)
+}
+
 /// The proxy of an app; of all apps to come without one. `None` if there is no such app.
 pub fn proxy(host: &Host, app: &AppName) -> Result<Option<String>> {
     value(host, &["proxy:report", app.as_str(), "--proxy-computed-type"])

@@ -141,15 +141,6 @@ pub fn remove(host: &Host, path: &Utf8Path) -> Result<()> {
     }
 }
 
-/// Takes a folder with all that is in it away: for what we made ourselves and can make again.
-pub fn remove_folder(host: &Host, path: &Utf8Path) -> Result<()> {
-    host.may_change(path.as_str())?;
-    match fs::remove_dir_all(path) {
-        Err(error) if !absent(&error) => Err(error).doing(|| format!("cannot remove {path}")),
-        _ => Ok(()),
-    }
-}
-
 /// A folder for scratch files that goes away with the value.
 pub fn scratch() -> Result<(tempfile::TempDir, Utf8PathBuf)> {
     let folder = tempfile::tempdir().doing(|| "cannot make a scratch folder".to_owned())?;

@@ -19,7 +19,7 @@ impl Step for Email {
     }
 
     fn needs(&self) -> Vec<StepId> {
-        vec![(self.1.name(), "domains")]
+        vec![(self.1.name(), "domains"), (self.1.name(), "environment")]
     }
 
     fn title(&self) -> String {
@@ -64,8 +64,7 @@ impl Step for Certificate {
 
     fn needs(&self) -> Vec<StepId> {
         let name = self.who.name();
-        let mut needs =
-            vec![(name, "email"), (name, "deployed"), (name, "built"), ("matrix", "ready")];
+        let mut needs = vec![(name, "email"), (name, "deployed"), (name, "built"), (name, "ready")];
         if self.who == Who::Element && !self.together {
             needs.push(("matrix", "certificate"));
         }

@@ -148,7 +148,9 @@ impl Step for Locations {
     }
 
     fn needs(&self) -> Vec<StepId> {
-        vec![(self.1.name(), "ports"), ("matrix", "properties")]
+        // The second is Synapse's alone: each app has one chain, for two calls of Dokku on one
+        // app get into each other's way.
+        vec![(self.1.name(), "ports"), (self.1.name(), "properties")]
     }
 
     fn title(&self) -> String {
@@ -185,7 +187,7 @@ impl Step for Built {
 
     fn needs(&self) -> Vec<StepId> {
         // After the deploy, which builds it as well: then there is nothing left to do.
-        vec![(self.1.name(), "deployed"), ("matrix", "ready")]
+        vec![(self.1.name(), "deployed"), (self.1.name(), "ready")]
     }
 
     fn title(&self) -> String {

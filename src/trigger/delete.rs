@@ -4,6 +4,7 @@
 
 use super::Call;
 use crate::{
+    dokku::nginx,
     error::Result,
     marker::{self, Marker},
     server::Server,
@@ -43,6 +44,9 @@ pub(super) fn after(call: &Call) -> Result<()> {
             let Some(server) = call.server()? else { return marker::remove(host, &call.app) };
             // First of all it is ours no more: what follows may fail, and others go on.
             marker::remove(host, &call.app)?;
+            // Its nginx configuration stands until the very end, and two default servers on one
+            // port stop nginx for every app, and this destruction half-way.
+            nginx::clear(host, &call.app)?;
             for app in sibling::withdraw(host, name)? {
                 call.ui.step(&format!("Well-known files of {name} removed from {app}"));
             }

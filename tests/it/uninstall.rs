@@ -9,9 +9,9 @@ fn host(name: &str) -> PluginCopy {
     let copy = PluginCopy::named(name);
     let lib = copy.path().join("lib");
     for (app, marker) in [("matrix", "synapse example.org\n"), ("chat", "element example.org\n")] {
-        let folder = lib.join("config/matrix").join(app);
+        let folder = lib.join("data/matrix/.apps");
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("server"), marker).unwrap();
+        fs::write(folder.join(app), marker).unwrap();
     }
     fs::create_dir_all(lib.join("data/matrix/example.org")).unwrap();
     fs::write(copy.sudoers(), "dokku ALL=(root) NOPASSWD: /usr/sbin/ufw status\n").unwrap();
@@ -38,7 +38,7 @@ fn our_own_names_the_homeservers_and_keeps_the_data() {
         format!(
             "-----> Matrix data is kept
        Keys, media, and configuration files: {lib}/data/matrix
-       Which app is which server: {lib}/config/matrix
+       Which app is which server: {lib}/data/matrix/.apps
        The databases are services of the plugin postgres (dokku postgres:list)
 "
         )
@@ -46,7 +46,7 @@ fn our_own_names_the_homeservers_and_keeps_the_data() {
     assert_eq!(ran.code, Some(0));
     assert!(!copy.sudoers().exists());
     assert!(copy.path().join("lib/data/matrix/example.org").exists());
-    assert!(copy.path().join("lib/config/matrix/matrix/server").exists());
+    assert!(copy.path().join("lib/data/matrix/.apps/matrix").exists());
 }
 
 #[test]

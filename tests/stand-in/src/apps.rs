@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::call::{Call, fail, stop};
 use crate::dokku::{arg, has, words};
 use crate::report::{Keys, Report, of_apps};
+use crate::verdict::judge;
 use crate::{containers, domains, files, proxy};
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
@@ -129,7 +130,12 @@ pub(crate) fn destroy(call: &Call, name: &str) -> Result<()> {
     call.fire("scheduler-stop", &["docker-local", name, "true"])?;
     containers::remove_all(call, name)?;
     call.fire("scheduler-post-delete", &["docker-local", name, tag])?;
+    // The environment of an app is in `config/<app>`; the plugin `config` comes before ours, and
+    // removes the whole folder, whatever else is in it.
+    files::remove(&call.lib.join("config").join(name))?;
     call.fire("post-delete", &[name, tag])?;
+    // That of nginx-vhosts, which comes after ours, reloads nginx; the app's nginx.conf still stands.
+    judge(call)?;
     schedule_written(call)?;
     schedule_written(call)?;
     files::remove(&call.lib.join("config/ps").join(name))?;

@@ -12,7 +12,7 @@ use crate::call::{Call, quit};
 use crate::dokku::arg;
 use crate::report::{Keys, Report, of_apps};
 use crate::verdict::judge;
-use crate::{host, network, ports};
+use crate::{files, host, network, ports};
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     let name = arg(args, 0);
@@ -21,6 +21,11 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
         "build-config" => {
             call.app(name)?;
             rebuild(call, name)?;
+        }
+        "clear-config" => {
+            call.app(name)?;
+            files::remove(&call.home(name).join("nginx.conf"))?;
+            judge(call)?;
         }
         _ => return Ok(false),
     }

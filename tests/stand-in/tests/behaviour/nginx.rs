@@ -25,7 +25,9 @@ fn one_bad_file_breaks_every_app() {
         ] {
             let output = refused(&scene, line);
             assert!(stderr(&output).contains("test failed"), "{line}");
+            part(&scene, "one", "");
             run(&scene, "dokku apps:destroy three --force");
+            part(&scene, "one", bad);
         }
     }
     part(&scene, "one", "location = /x {\n}\n");
