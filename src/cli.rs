@@ -75,11 +75,13 @@ pub fn read(env: &Env, args: &[String]) -> Result<Read> {
 /// Dokku's `--app <app>` may stand anywhere: it becomes the first argument.
 fn with_app(env: &Env, args: &[String]) -> Vec<String> {
     let mut words = args.to_vec();
+    let place = words.iter().position(|word| word == "--app");
+    // This one has an `--app` of its own, which Dokku takes for its own as well.
+    if place.is_some() && words.first().is_some_and(|word| word == "matrix:enable-element") {
+        return words;
+    }
     let mut app = env.get("DOKKU_APP_NAME").map(str::to_owned);
-    if let Some(place) = words.iter().position(|word| word == "--app")
-        && words.first().is_some_and(|word| word != "matrix:enable-element")
-        && place + 1 < words.len()
-    {
+    if let Some(place) = place.filter(|place| place + 1 < words.len()) {
         app = Some(words.remove(place + 1));
         words.remove(place);
     }

@@ -34,7 +34,10 @@ fn path(env: &Env, app: &str) -> Utf8PathBuf {
 
 /// The apps that have a marker.
 pub fn apps(env: &Env) -> Result<Vec<String>> {
-    files::list(&folder(env))
+    let mut apps = files::list(&folder(env))?;
+    // A run that was killed may leave the draft of a marker.
+    apps.retain(|app| !app.starts_with('.'));
+    Ok(apps)
 }
 
 /// Reads the marker of an app; `None` if the app is not ours.

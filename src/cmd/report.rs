@@ -2,7 +2,7 @@
 
 use super::{list, session::Session};
 use crate::{
-    dokku::{docker, nginx, ps},
+    dokku::{docker, nginx},
     error::{Error, Exit, Result},
     host::{Host, env::Env},
     names::AppName,
@@ -74,8 +74,9 @@ pub type Rows = Vec<(&'static str, String)>;
 
 /// What there is to report on a homeserver.
 pub fn rows(host: &Host, server: &Server) -> Result<Rows> {
-    let running = docker::running(host, &server.app)?.map_or("false", |_| "true");
-    let deployed = ps::source_image(host, &server.app)?.unwrap_or_default();
+    let container = docker::running(host, &server.app)?;
+    let running = container.is_some().to_string();
+    let deployed = container.map(|container| container.source_image).unwrap_or_default();
     let tls = match server.tls {
         Tls::Off => "off".to_owned(),
         tls => {
@@ -98,7 +99,7 @@ pub fn rows(host: &Host, server: &Server) -> Result<Rows> {
         ("image", server.image.to_string()),
         ("image-deployed", deployed),
         ("port-8448", (server.port_8448 && server.tls != Tls::Off).to_string()),
-        ("running", running.to_owned()),
+        ("running", running),
         ("server-name", server.server_name.to_string()),
         ("service", server.service.to_string()),
         ("tls", tls),

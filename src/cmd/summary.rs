@@ -4,7 +4,7 @@ use super::session::Session;
 use crate::{
     plan::Outcome,
     server::{Server, Tls},
-    steps::self_check,
+    steps::{firewall, self_check},
 };
 
 /// Tells what came of it.
@@ -16,9 +16,9 @@ pub(super) fn tell(session: &Session, server: &Server, outcome: &Outcome) {
             ui.heading(&format!("{} is as it should be; nothing would be changed", server.app));
         } else {
             ui.heading(&format!("A dry run: {count} changes would be made, none was"));
-        }
-        for line in self_check::missing_records(server) {
-            ui.detail(&line);
+            for line in self_check::missing_records(server) {
+                ui.detail(&line);
+            }
         }
         return;
     }
@@ -36,6 +36,13 @@ pub(super) fn tell(session: &Session, server: &Server, outcome: &Outcome) {
     if server.tls != Tls::Off {
         let also = if server.port_8448 { ", :8448" } else { "" };
         line("Federation", &format!("{}:443{also}", server.base_url()));
+        // An answer that cannot be had is no reason to fail at the very end.
+        if server.port_8448
+            && outcome.changes > 0
+            && let Ok(Some(advice)) = firewall::advice(&session.host)
+        {
+            line("Firewall", advice);
+        }
     }
     if let Some(element) = &server.element {
         line("Element Web", &format!("{}://{}", server.scheme(), element.domain));

@@ -34,7 +34,7 @@ pub fn get(host: &Host, app: &AppName, name: &str) -> Result<Option<Secret>> {
             Ok(Some(value))
         }
         // 1 without a word: not set.
-        1 if ran.lines.is_empty() => Ok(None),
+        1 if ran.answer().is_empty() && !ran.says(" !     ") => Ok(None),
         NO_APP => Ok(None),
         _ => Err(host.failure(&cmd, &ran)),
     }

@@ -1,5 +1,6 @@
 //! Docker itself, where Dokku has no word for it.
 
+use super::storage::Mount;
 use crate::{
     error::{Error, Result},
     host::{
@@ -8,18 +9,30 @@ use crate::{
     },
     names::{AppName, ImageRef},
 };
+use serde_json::Value;
 
-/// A container of an app.
+/// A container of an app, as it was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
-    /// Its number.
-    pub id: String,
-    /// Docker's word for what it does: `running`, `exited`.
-    pub state: String,
+    /// The reference of the image that the app's own was made of.
+    pub source_image: String,
     /// When it started, in milliseconds since 1970; 0 if never.
     pub started: i64,
     /// How often Docker has started it again because it ended.
     pub restarts: u32,
+    /// The user and group inside, as they were given.
+    pub user: String,
+    /// Its environment, `NAME=value`.
+    env: Vec<String>,
+    /// What of the host it sees.
+    pub mounts: Vec<Mount>,
+}
+
+impl Container {
+    /// Whether a variable has this value in it.
+    pub fn has_variable(&self, name: &str, value: &str) -> bool {
+        self.env.iter().any(|pair| pair.split_once('=') == Some((name, value)))
+    }
 }
 
 /// Whether an image is on this host.
@@ -80,21 +93,33 @@ pub fn running(host: &Host, app: &AppName) -> Result<Option<Container>> {
 }
 
 fn inspect(host: &Host, id: &str) -> Result<Option<Container>> {
-    let format = "{{.State.Status}} {{.State.StartedAt}} {{.RestartCount}}";
-    let cmd =
-        Cmd::reads(host.env().docker()).args(["container", "inspect", "--format", format, id]);
-    let ran = host.run(&cmd)?;
-    let words: Vec<_> = ran.answer().split(' ').collect();
-    let [state, started, restarts] = words[..] else {
-        // It went away between the two questions.
-        return Ok(None);
+    let cmd = Cmd::reads(host.env().docker()).args(["container", "inspect", "--format"]);
+    let ran = host.run(&cmd.args(["{{json .}}", id]))?;
+    // Any other answer: it went away between the two questions.
+    let Ok(all) = serde_json::from_str::<Value>(ran.answer()) else { return Ok(None) };
+    Ok(Some(container(&all)))
+}
+
+fn container(all: &Value) -> Container {
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let items = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mount = |value: &Value| Mount {
+        host: word(&value["Source"]),
+        container: word(&value["Destination"]),
+        readonly: value["RW"] == false,
     };
-    Ok(Some(Container {
-        id: id.to_owned(),
-        state: state.to_owned(),
-        started: started.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_millisecond),
-        restarts: restarts.parse().unwrap_or_default(),
-    }))
+    // A list of references, in JSON, for Dokku makes an image of its own of the one it is given.
+    let tags = word(&all["Config"]["Labels"]["com.dokku.docker-image-labeler/alternate-tags"]);
+    let tags: Vec<String> = serde_json::from_str(&tags).unwrap_or_default();
+    let started = word(&all["State"]["StartedAt"]).parse::<jiff::Timestamp>();
+    Container {
+        source_image: tags.into_iter().next_back().unwrap_or_default(),
+        started: started.map_or(0, jiff::Timestamp::as_millisecond),
+        restarts: all["RestartCount"].as_u64().and_then(|n| n.try_into().ok()).unwrap_or_default(),
+        user: word(&all["Config"]["User"]),
+        env: items(&all["Config"]["Env"]).iter().map(word).collect(),
+        mounts: items(&all["Mounts"]).iter().map(mount).collect(),
+    }
 }
 
 /// A run of a program inside an image, gone when it has ended.

@@ -60,11 +60,15 @@ pub fn start(host: &Host, service: &ServiceName) -> Result<()> {
     tell(host, ["postgres:start", service.as_str()]).map(drop)
 }
 
-/// Runs a query that reads, and gives its rows, the columns parted by `|`.
-fn query(host: &Host, service: &ServiceName, sql: &str) -> Result<Vec<String>> {
+/// Runs a query that reads, and gives its rows, the columns parted by `|`; `None` if the service
+/// has not even its own database, as `LC_ALL=C` leaves it, or a run that was killed half-way.
+fn query(host: &Host, service: &ServiceName, sql: &str) -> Result<Option<Vec<String>>> {
     let cmd = reading(["postgres:connect", service.as_str()])
         .stdin(format!("\\pset format unaligned\n\\pset tuples_only on\n{sql}\n"));
     let ran = host.run(&cmd)?;
+    if ran.says(&format!("FATAL:  database \"{}\" does not exist", database_name(service))) {
+        return Ok(None);
+    }
     // psql ends with 0 whatever a query said.
     if ran.code != 0 || ran.says("ERROR:") || ran.says("FATAL:") {
         return Err(host.failure(&cmd, &ran));
@@ -74,7 +78,7 @@ fn query(host: &Host, service: &ServiceName, sql: &str) -> Result<Vec<String>> {
             && !line.starts_with("Output format is")
             && !line.starts_with("Tuples only is")
     };
-    Ok(ran.stdout.lines().map(str::trim).filter(told).map(str::to_owned).collect())
+    Ok(Some(ran.stdout.lines().map(str::trim).filter(told).map(str::to_owned).collect()))
 }
 
 /// The locale of a database; `None` if the service has no database of that name.
@@ -85,7 +89,7 @@ pub fn locale(host: &Host, service: &ServiceName, database: &str) -> Result<Opti
     let sql = format!(
         "SELECT pg_encoding_to_char(encoding),datcollate,datctype FROM pg_database WHERE datname='{database}';"
     );
-    let rows = query(host, service, &sql)?;
+    let rows = query(host, service, &sql)?.unwrap_or_default();
     Ok(rows.iter().find_map(|row| {
         let mut columns = row.split('|').map(str::to_owned);
         let (encoding, collate, ctype) = (columns.next()?, columns.next()?, columns.next()?);
@@ -93,10 +97,10 @@ pub fn locale(host: &Host, service: &ServiceName, database: &str) -> Result<Opti
     }))
 }
 
-/// How many tables a database of a service holds, the system's left out.
+/// How many tables a database of a service holds, the system's left out; 0 if it has none.
 pub fn tables(host: &Host, service: &ServiceName) -> Result<u64> {
     let sql = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog','information_schema');";
-    let rows = query(host, service, sql)?;
+    let Some(rows) = query(host, service, sql)? else { return Ok(0) };
     rows.first()
         .and_then(|row| row.parse().ok())
         .ok_or_else(|| Error::new(format!("the tables of the service {service} cannot be counted")))

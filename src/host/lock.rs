@@ -19,6 +19,8 @@ use std::{
 #[derive(Debug)]
 pub struct Lock {
     file: Flock<File>,
+    /// Whether the file's text is ours to take away.
+    ours: bool,
 }
 
 /// The children of this process that change something, as the lock file names them.
@@ -59,7 +61,7 @@ impl Children {
 /// # Errors
 /// [`Exit::Busy`] when another run, or a program that a killed run left behind, has it.
 pub fn server(host: &Host, path: &Utf8Path, command: &str) -> Result<Lock> {
-    let (lock, before) = take(path)?.ok_or_else(|| busy(path))?;
+    let (mut lock, before) = take(path)?.ok_or_else(|| busy(path))?;
     for line in before.lines() {
         if let Some((pid, start)) =
             line.strip_prefix("child ").and_then(|rest| rest.split_once(' '))
@@ -78,6 +80,7 @@ pub fn server(host: &Host, path: &Utf8Path, command: &str) -> Result<Lock> {
     let mut file = lock.file.try_clone().doing(|| format!("cannot open {path}"))?;
     rewrite(&mut file, &inner.holder).doing(|| format!("cannot write {path}"))?;
     inner.file = Some(file);
+    lock.ours = true;
     Ok(lock)
 }
 
@@ -101,7 +104,7 @@ fn take(path: &Utf8Path) -> Result<Option<(Lock, String)>> {
         Ok(mut file) => {
             let mut text = String::new();
             file.read_to_string(&mut text).doing(|| format!("cannot read {path}"))?;
-            Ok(Some((Lock { file }, text)))
+            Ok(Some((Lock { file, ours: false }, text)))
         }
         Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
         Err((_, error)) => Err(Error::new(format!("cannot lock {path}: {error}"))),
@@ -132,7 +135,9 @@ fn rewrite(file: &mut File, text: &str) -> std::io::Result<()> {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        rewrite(&mut self.file, "").ok();
+        if self.ours {
+            rewrite(&mut self.file, "").ok();
+        }
     }
 }
 

@@ -9,10 +9,13 @@ use super::{
 use crate::error::{Doing, Error, Result};
 use std::{
     fmt::Debug,
-    io::{BufRead, BufReader, Read, Write},
-    os::unix::process::{CommandExt, ExitStatusExt},
+    fs::File,
+    io::Write,
+    os::unix::{
+        fs::FileExt,
+        process::{CommandExt, ExitStatusExt},
+    },
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     time::{Duration, Instant},
 };
 
@@ -37,8 +40,8 @@ impl Sink for Nowhere {
     fn line(&self, _line: &str) {}
 }
 
-/// What a call of ours must not hand on: each would change what `dokku` does.
-const NOT_INHERITED: [&str; 7] = [
+/// What a call of ours must not hand on: each would change what `dokku` does or prints.
+const NOT_INHERITED: [&str; 8] = [
     "DOKKU_APP_NAME",
     "DOKKU_APPS_FORCE_DELETE",
     "DOKKU_BUILD_ID",
@@ -46,24 +49,17 @@ const NOT_INHERITED: [&str; 7] = [
     "DOKKU_PID",
     "DOKKU_QUIET_OUTPUT",
     "DOKKU_REDIRECT_OUTPUT",
+    "DOKKU_TRACE",
 ];
 
-/// How long to wait for the streams to close after the program has ended: something that it
-/// left in the background may hold them for ever.
-const LINGER: Duration = Duration::from_millis(500);
-
-enum Event {
-    Line { out: bool, line: String },
-    Closed,
-}
-
 pub(super) fn run(cmd: &Cmd, host: &Host) -> Result<Ran> {
-    let mut child = spawn(cmd)?;
+    let (mut out, mut err) = (Tail::new()?, Tail::new()?);
+    let mut child = spawn(cmd, &out, &err)?;
     let changes = cmd.effect == Effect::Changes;
     if changes {
         host.children().began(child.id())?;
     }
-    let ran = attend(cmd, host, &mut child);
+    let ran = follow(cmd, host, &mut child, &mut out, &mut err);
     if changes {
         host.children().ended(child.id())?;
     }
@@ -71,104 +67,118 @@ pub(super) fn run(cmd: &Cmd, host: &Host) -> Result<Ran> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-fn spawn(cmd: &Cmd) -> Result<Child> {
+fn spawn(cmd: &Cmd, out: &Tail, err: &Tail) -> Result<Child> {
     let mut command = Command::new(&cmd.program);
-    command.args(&cmd.args).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(&cmd.args).stdout(out.writer()?).stderr(err.writer()?);
     command.stdin(if cmd.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     for name in NOT_INHERITED {
         command.env_remove(name);
     }
     command.envs(cmd.env.iter().copied());
-    // A group of its own: an interrupt from the terminal ends us between two calls, never
-    // Dokku in the middle of one.
+    // A group of its own: an interrupt from the terminal ends us, never Dokku in the middle of
+    // a deploy. The lock tells of a child that was left at work.
     command.process_group(0);
-    command.spawn().map_err(|error| match error.kind() {
+    let mut child = command.spawn().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             Error::new(format!("the program {} is not on this host", cmd.program))
         }
         _ => Error::new(format!("cannot start {}: {error}", cmd.program)),
-    })
-}
-
-fn attend(cmd: &Cmd, host: &Host, child: &mut Child) -> Result<Ran> {
-    let (sender, events) = channel();
-    let mut streams = 0;
-    if let Some(stdout) = child.stdout.take() {
-        listen(stdout, true, sender.clone());
-        streams += 1;
-    }
-    if let Some(stderr) = child.stderr.take() {
-        listen(stderr, false, sender);
-        streams += 1;
-    }
+    })?;
     if let (Some(text), Some(mut stdin)) = (cmd.stdin.clone(), child.stdin.take()) {
-        // In a thread, for a program may print much before it reads; if it ends without
-        // reading, that is its business.
+        // In a thread, for a program may do much before it reads; if it ends without reading,
+        // that is its business.
         std::thread::spawn(move || stdin.write_all(text.expose().as_bytes()).ok());
     }
-    let mut ran = Ran { code: 0, stdout: String::new(), lines: vec![] };
-    let status = follow(cmd, host, child, &events, streams, &mut ran)?;
-    ran.code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
-    Ok(ran)
-}
-
-fn listen(stream: impl Read + Send + 'static, out: bool, events: Sender<Event>) {
-    std::thread::spawn(move || {
-        let mut reader = BufReader::new(stream);
-        let mut bytes = Vec::new();
-        while reader.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
-            let line = String::from_utf8_lossy(&bytes).into_owned();
-            bytes.clear();
-            if events.send(Event::Line { out, line }).is_err() {
-                return;
-            }
-        }
-        events.send(Event::Closed).ok();
-    });
+    Ok(child)
 }
 
 fn follow(
     cmd: &Cmd,
     host: &Host,
     child: &mut Child,
-    events: &Receiver<Event>,
-    mut open: usize,
-    ran: &mut Ran,
-) -> Result<ExitStatus> {
+    out: &mut Tail,
+    err: &mut Tail,
+) -> Result<Ran> {
     let start = Instant::now();
-    let mut ended: Option<(ExitStatus, Instant)> = None;
+    let mut ran = Ran { code: 0, stdout: String::new(), lines: vec![] };
     // Polled more slowly the longer it takes: a quick answer is not waited for.
     let mut pause = Duration::from_millis(1);
     loop {
-        match events.recv_timeout(pause) {
-            Ok(Event::Line { out, line }) => {
-                if out {
+        let status = child.try_wait().doing(|| format!("cannot wait for {}", cmd.program))?;
+        for (tail, is_out) in [(&mut *out, true), (&mut *err, false)] {
+            for line in tail.lines(status.is_some())? {
+                if is_out {
                     ran.stdout.push_str(&line);
                 }
                 let text = line.trim_end_matches(['\r', '\n']);
-                host.sink().line(&host.scrubber().scrub(text));
+                // What answers a question is no news, and may hold secrets that nobody knows yet.
+                if cmd.effect == Effect::Changes {
+                    host.sink().line(&host.scrubber().scrub(text));
+                }
                 ran.lines.push(text.to_owned());
-                continue;
             }
-            Ok(Event::Closed) => open -= 1,
-            Err(RecvTimeoutError::Timeout) => pause = (pause * 2).min(Duration::from_millis(50)),
-            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_millis(1)),
         }
-        let closed = open == 0;
-        if ended.is_none() {
-            let status = child.try_wait().doing(|| format!("cannot wait for {}", cmd.program))?;
-            ended = status.map(|status| (status, Instant::now()));
-        }
-        if let Some((status, at)) = ended
-            && (closed || at.elapsed() > LINGER)
-        {
-            return Ok(status);
+        if let Some(status) = status {
+            ran.code = code(status);
+            return Ok(ran);
         }
         if start.elapsed() > cmd.limit {
             stop(child);
             let limit = cmd.limit.as_secs();
             return Err(Error::new(format!("`{cmd}` did not end within {limit} seconds")));
         }
+        std::thread::sleep(pause);
+        let longest = if start.elapsed().as_secs() < 1 { 4 } else { 50 };
+        pause = (pause * 2).min(Duration::from_millis(longest));
+    }
+}
+
+fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
+}
+
+/// A file without a name that a child writes to, read while it grows.
+///
+/// Not a pipe: with us its reader would be gone, and the next line that Dokku prints would end it
+/// in the middle of a deploy. Nor does anything that the child leaves in the background hold us.
+struct Tail {
+    file: File,
+    read: u64,
+    rest: Vec<u8>,
+}
+
+impl Tail {
+    fn new() -> Result<Self> {
+        let file = tempfile::tempfile().doing(|| "cannot make a scratch file".to_owned())?;
+        Ok(Self { file, read: 0, rest: vec![] })
+    }
+
+    fn writer(&self) -> Result<File> {
+        self.file.try_clone().doing(|| "cannot make a scratch file".to_owned())
+    }
+
+    /// The lines that have come since the last time, with their line ends; at the end also one
+    /// that has none.
+    fn lines(&mut self, ended: bool) -> Result<Vec<String>> {
+        let mut buffer = [0; 8192];
+        loop {
+            // Not with the file's own position, which is the child's.
+            let got = self.file.read_at(&mut buffer, self.read);
+            let got = got.doing(|| "cannot read what a program prints".to_owned())?;
+            if got == 0 {
+                break;
+            }
+            self.read += got as u64;
+            self.rest.extend_from_slice(&buffer[..got]);
+        }
+        let whole = match self.rest.iter().rposition(|byte| *byte == b'\n') {
+            _ if ended => self.rest.len(),
+            Some(end) => end + 1,
+            None => 0,
+        };
+        let bytes: Vec<u8> = self.rest.drain(..whole).collect();
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(text.split_inclusive('\n').map(str::to_owned).collect())
     }
 }
 

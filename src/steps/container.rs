@@ -96,7 +96,7 @@ impl Step for User {
         let now = options::of(host, &self.0.app)?.unwrap_or_default();
         let mut changes = vec![];
         for (phase, list) in [("deploy", &now.deploy), ("run", &now.run)] {
-            for other in list.iter().filter(|o| o.starts_with("--user") && **o != want) {
+            for other in list.iter().filter(|o| is_user(o) && **o != want) {
                 let (app, other) = (self.0.app.clone(), other.clone());
                 let says = format!("dokku docker-options:remove {app} {phase} {other:?}");
                 changes.push(Change::new(says, move |host| {
@@ -115,9 +115,24 @@ impl Step for User {
     }
 }
 
+/// `--userns` is another option, and the administrator's.
+fn is_user(option: &str) -> bool {
+    option.starts_with("--user ") || option.starts_with("--user=")
+}
+
 /// The image is told where its configuration is.
 #[derive(Debug)]
 pub struct Environment(pub Wish, pub Who);
+
+impl Environment {
+    /// The variable that an app must have.
+    pub fn wanted(who: Who) -> (&'static str, &'static str) {
+        match who {
+            Who::Synapse => ("SYNAPSE_CONFIG_PATH", "/config/homeserver.d"),
+            Who::Element => ("ELEMENT_WEB_PORT", "8080"),
+        }
+    }
+}
 
 impl Step for Environment {
     fn id(&self) -> StepId {
@@ -134,10 +149,7 @@ impl Step for Environment {
 
     fn check(&self, host: &Host) -> Result<State> {
         let app = self.1.app(&self.0).clone();
-        let (name, value) = match self.1 {
-            Who::Synapse => ("SYNAPSE_CONFIG_PATH", "/config/homeserver.d"),
-            Who::Element => ("ELEMENT_WEB_PORT", "8080"),
-        };
+        let (name, value) = Self::wanted(self.1);
         let now = config::all(host, &app)?.unwrap_or_default();
         if now.contains_key("UID") {
             return Err(Error::new(format!(

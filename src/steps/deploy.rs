@@ -1,10 +1,16 @@
 //! The image: that it is here, and that it runs.
 
-use super::{Who, Wish};
+use super::{
+    Who, Wish,
+    container::{Environment, Mounts},
+};
 use crate::{
-    dokku::{docker, postgres, ps},
+    dokku::{
+        docker::{self, Container},
+        postgres, ps,
+    },
     error::{Error, Result},
-    host::{Host, cmd::Ran, files},
+    host::{Host, cmd::Ran, files, owner::Owner},
     plan::{Change, State, Step, StepId},
     synapse::health::{self, Readiness},
 };
@@ -56,32 +62,27 @@ impl Step for Deployed {
 
     fn check(&self, host: &Host) -> Result<State> {
         let (app, image) = (self.1.app(&self.0), self.1.image(&self.0));
-        let source = ps::source_image(host, app)?.unwrap_or_default();
-        if source != image.as_str() {
+        let container = docker::running(host, app)?;
+        // The container is asked, not Dokku: that records an image before it has built it.
+        let Some(container) = container.filter(|now| now.source_image == image.as_str()) else {
             return Ok(self.change(format!("dokku git:from-image {app} {image}"), How::FromImage));
-        }
-        let Some(container) = docker::running(host, app)? else {
-            let restart = ps::deployed(host, app)?.unwrap_or_default();
-            let (word, how) =
-                if restart { ("restart", How::Restart) } else { ("rebuild", How::Rebuild) };
-            return Ok(self.change(format!("dokku ps:{word} {app} (nothing runs)"), how));
         };
-        if self.newest(host)? > container.started {
-            let says = format!("dokku ps:restart {app} (its files changed)");
-            return Ok(self.change(says, How::Restart));
-        }
-        if self.1 == Who::Synapse && self.database_is_lost(host)? {
-            let says = format!("dokku ps:restart {app} (its link to the database is dead)");
-            return Ok(self.change(says, How::Restart));
-        }
-        Ok(State::Holds)
+        let why = if !self.fits(host, &container)? {
+            "it was started otherwise"
+        } else if self.newest(host)? > container.started {
+            "its files changed"
+        } else if self.1 == Who::Synapse && self.database_is_lost(host)? {
+            "its link to the database is dead"
+        } else {
+            return Ok(State::Holds);
+        };
+        Ok(self.change(format!("dokku ps:restart {app} ({why})"), How::Restart))
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 enum How {
     FromImage,
-    Rebuild,
     Restart,
 }
 
@@ -89,6 +90,19 @@ impl Deployed {
     fn change(&self, says: String, how: How) -> State {
         let (wish, who) = (self.0.clone(), self.1);
         State::Missing(vec![Change::new(says, move |host| deploy(host, &wish, who, how))])
+    }
+
+    /// Whether the container was started with what is recorded in Dokku by now: a run that was
+    /// killed before its deploy leaves the two apart.
+    fn fits(&self, host: &Host, container: &Container) -> Result<bool> {
+        let owner = Owner::of(host.env().dokku_user())?;
+        let user =
+            self.1 == Who::Element || container.user == format!("{}:{}", owner.uid, owner.gid);
+        let (name, value) = Environment::wanted(self.1);
+        let mounts = Mounts::wanted(host, &self.0, self.1);
+        Ok(user
+            && container.has_variable(name, value)
+            && mounts.iter().all(|mount| container.mounts.contains(mount)))
     }
 
     /// When a file that the container read at its start changed last.
@@ -115,8 +129,10 @@ impl Deployed {
         let Some(address) = ps::listeners(host, &self.0.app)?.into_iter().next() else {
             return Ok(false);
         };
+        // Asked twice: a server under load may keep one question waiting.
         Ok(health::probe(host, &address)? == Readiness::NoDatabase
-            && postgres::status(host, &self.0.service)? == "running")
+            && postgres::status(host, &self.0.service)? == "running"
+            && health::probe(host, &address)? == Readiness::NoDatabase)
     }
 }
 
@@ -125,14 +141,13 @@ fn deploy(host: &Host, wish: &Wish, who: Who, how: How) -> Result<()> {
     let ran = match how {
         How::FromImage => {
             let ran = ps::from_image(host, app, who.image(wish))?;
-            // An earlier build that failed left its commit: the same image is no news to Dokku.
+            // What was stopped, or an earlier build that failed: the image is no news to Dokku.
             if ran.code != 0 && ran.says("No changes detected") {
                 ps::rebuild(host, app)?
             } else {
                 ran
             }
         }
-        How::Rebuild => ps::rebuild(host, app)?,
         How::Restart => ps::restart(host, app)?,
     };
     if ran.code == 0 { Ok(()) } else { Err(failure(host, wish, who, &ran)) }
@@ -145,5 +160,5 @@ fn failure(host: &Host, wish: &Wish, who: Who, ran: &Ran) -> Error {
     Error::new(format!("{image} could not be deployed to {app}"))
         .shown(lines)
         .hint(format!("dokku logs {app}"))
-        .hint(format!("dokku matrix:deploy {} goes on from here", wish.app))
+        .hint(super::again(host, wish))
 }

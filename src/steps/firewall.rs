@@ -151,6 +151,16 @@ fn look(host: &Host) -> Result<Ufw> {
     Ok(Ufw::Active { open: ran.stdout.lines().any(open) })
 }
 
+/// What the user should know of the way to 8448, where no ufw of this host guards it.
+pub fn advice(host: &Host) -> Result<Option<&'static str>> {
+    Ok(match look(host)? {
+        Ufw::Absent | Ufw::Inactive => {
+            Some("ufw is not active here; let 8448/tcp through where it is filtered elsewhere")
+        }
+        Ufw::Forbidden | Ufw::Active { .. } => None,
+    })
+}
+
 /// Closes 8448 where no homeserver of the host wants it any more; silent where that cannot be.
 pub fn close_if_unused(host: &Host) -> Result<bool> {
     for server in Server::all(host.env())? {

@@ -17,6 +17,7 @@ pub mod sibling;
 pub mod storage;
 
 use crate::{
+    host::Host,
     names::{AppName, Domain, ImageRef},
     plan::Step,
     server::{Server, Tls},
@@ -110,6 +111,18 @@ pub fn everything(wish: &Wish, recorded: &Wish, how: How) -> Steps {
         steps.extend(finish(wish));
     }
     steps
+}
+
+/// What to type to go on, or to go back to the image that was recorded before.
+pub fn again(host: &Host, wish: &Server) -> String {
+    let app = &wish.app;
+    match Server::read(host.env(), &wish.server_name) {
+        Ok(Some(recorded)) if recorded.image != wish.image => format!(
+            "To go on: dokku matrix:deploy {app} --image {}. The way back: dokku matrix:deploy {app}",
+            wish.image
+        ),
+        _ => format!("To go on: dokku matrix:deploy {app}"),
+    }
 }
 
 fn prepare(wish: &Wish, recorded: &Wish) -> Steps {

@@ -29,6 +29,10 @@ impl Step for Ready {
         vec![("matrix", "deployed")]
     }
 
+    fn asks_for_the_result(&self) -> bool {
+        true
+    }
+
     fn title(&self) -> String {
         format!("Waiting for {} to become ready", self.0.app)
     }
@@ -58,6 +62,11 @@ pub fn look(host: &Host, wish: &Wish) -> Result<Readiness> {
 pub fn wait(host: &Host, wish: &Wish, limit: Duration) -> Result<()> {
     let start = Instant::now();
     let mut last = Readiness::Starting(String::new());
+    let restarts = |host: &Host| {
+        docker::running(host, &wish.app).map(|now| now.map_or(0, |container| container.restarts))
+    };
+    // Docker counts over the container's whole life.
+    let before = restarts(host)?;
     loop {
         let found = clock::poll(Duration::from_secs(10), Duration::from_millis(500), || {
             last = look(host, wish)?;
@@ -66,8 +75,7 @@ pub fn wait(host: &Host, wish: &Wish, limit: Duration) -> Result<()> {
         if found.is_some() {
             return Ok(());
         }
-        let ends_again_and_again = docker::running(host, &wish.app)?
-            .is_some_and(|container| container.restarts >= RESTARTS);
+        let ends_again_and_again = restarts(host)? >= before + RESTARTS;
         let over = start.elapsed() >= limit && !(migrates(host, wish) && start.elapsed() < LONGEST);
         if ends_again_and_again || over {
             let waited = clock::words(start.elapsed());
@@ -85,14 +93,10 @@ fn migrates(host: &Host, wish: &Wish) -> bool {
 
 fn not_ready(host: &Host, wish: &Wish, waited: &str, last: &Readiness) -> Error {
     let app = &wish.app;
-    let error = Error::new(format!("{app} is not ready after {waited}: {}", words(last)))
+    Error::new(format!("{app} is not ready after {waited}: {}", words(last)))
         .shown(ps::log_tail(host, app, 20))
-        .hint(format!("dokku logs {app}"));
-    match crate::server::Server::read(host.env(), &wish.server_name) {
-        Ok(Some(recorded)) if recorded.image != wish.image => error
-            .hint(format!("The way back: dokku matrix:deploy {app} --image {}", recorded.image)),
-        _ => error.hint(format!("dokku matrix:deploy {app} goes on from here")),
-    }
+        .hint(format!("dokku logs {app}"))
+        .hint(super::again(host, wish))
 }
 
 fn words(state: &Readiness) -> &str {

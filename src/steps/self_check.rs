@@ -63,14 +63,13 @@ impl Step for SelfCheck {
                 unreachable.push(format!("{}: {why}", question.url));
             }
         }
-        if unreachable.is_empty() {
-            return Ok(State::Holds);
+        let mut lines = self.uncertified(host)?;
+        if !unreachable.is_empty() {
+            lines.push("Through the DNS, as others see it, this does not answer yet:".to_owned());
+            lines.extend(unreachable);
+            lines.extend(missing_records(&self.0));
         }
-        let mut lines =
-            vec!["Through the DNS, as others see it, this does not answer yet:".to_owned()];
-        lines.extend(unreachable);
-        lines.extend(missing_records(&self.0));
-        Ok(State::Attention(lines.join("\n")))
+        Ok(if lines.is_empty() { State::Holds } else { State::Attention(lines.join("\n")) })
     }
 }
 
@@ -89,6 +88,22 @@ impl Question {
 }
 
 impl SelfCheck {
+    /// What the administrator has still to add where the certificates are provided.
+    fn uncertified(&self, host: &Host) -> Result<Vec<String>> {
+        let mut lines = vec![];
+        let element = self.0.element.as_ref().map(|_| Who::Element);
+        for who in [Some(Who::Synapse), element].into_iter().flatten() {
+            let app = who.app(&self.0);
+            if self.0.tls == Tls::Provided && words::has_certificate(host, app)? != Some(true) {
+                let domain = who.domain(&self.0);
+                lines
+                    .push(format!("{domain} has no certificate yet; until then it is http alone:"));
+                lines.push(format!("dokku certs:add {app} < cert-key.tar"));
+            }
+        }
+        Ok(lines)
+    }
+
     fn questions(&self, host: &Host) -> Result<Vec<Question>> {
         let wish = &self.0;
         let secure = |app| Ok::<_, Error>(words::has_certificate(host, app)? == Some(true));

@@ -143,6 +143,7 @@ fn labels(container: &Container) -> Value {
         "com.dokku.app-name": container.app,
         "com.dokku.container-type": "deploy",
         "com.dokku.process-type": container.process,
+        "com.dokku.docker-image-labeler/alternate-tags": json!([container.image]).to_string(),
         "com.dokku.dyno": format!("{}.{}", container.process, container.index),
         "dokku": "",
     })
