@@ -204,6 +204,7 @@ fn lane(
         };
         let step = steps[state.waiting.remove(place)].as_ref();
         if mode == Mode::Print && state.outcome.changes > 0 && step.asks_for_the_result() {
+            state.done.insert(step.id());
             continue;
         }
         state.running += 1;

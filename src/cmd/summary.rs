@@ -16,9 +16,9 @@ pub(super) fn tell(session: &Session, server: &Server, outcome: &Outcome) {
             ui.heading(&format!("{} is as it should be; nothing would be changed", server.app));
         } else {
             ui.heading(&format!("A dry run: {count} changes would be made, none was"));
-        }
-        for line in self_check::missing_records(server) {
-            ui.detail(&line);
+            for line in self_check::missing_records(server) {
+                ui.detail(&line);
+            }
         }
         return;
     }

@@ -61,13 +61,12 @@ pub fn start(host: &Host, service: &ServiceName) -> Result<()> {
 }
 
 /// Runs a query that reads, and gives its rows, the columns parted by `|`; `None` if the service
-/// has no database of its own name, to which `postgres:connect` always goes.
+/// has not even its own database, as `LC_ALL=C` leaves it, or a run that was killed half-way.
 fn query(host: &Host, service: &ServiceName, sql: &str) -> Result<Option<Vec<String>>> {
     let cmd = reading(["postgres:connect", service.as_str()])
         .stdin(format!("\\pset format unaligned\n\\pset tuples_only on\n{sql}\n"));
     let ran = host.run(&cmd)?;
-    let own = format!("database \"{}\" does not exist", database_name(service));
-    if ran.says("FATAL:") && ran.says(&own) {
+    if ran.says(&format!("FATAL:  database \"{}\" does not exist", database_name(service))) {
         return Ok(None);
     }
     // Whether psql ends with 0 after an error hangs on how it was called.
@@ -98,8 +97,7 @@ pub fn locale(host: &Host, service: &ServiceName, database: &str) -> Result<Opti
     }))
 }
 
-/// How many tables the database of a service holds, the system's left out; none if there is no
-/// such database.
+/// How many tables a database of a service holds, the system's left out; 0 if it has none.
 pub fn tables(host: &Host, service: &ServiceName) -> Result<u64> {
     let sql = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog','information_schema');";
     let Some(rows) = query(host, service, sql)? else { return Ok(0) };

@@ -1,7 +1,12 @@
 //! `storage:*`: what of the host is seen inside containers.
 
 use super::{report, tell};
-use crate::{error::Result, host::Host, names::AppName};
+use crate::{
+    error::Result,
+    host::{Host, env::Env, files},
+    names::AppName,
+};
+use serde_json::Value;
 
 /// A mount of an app.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +41,27 @@ pub fn of(host: &Host, app: &AppName) -> Result<Option<Vec<Mount>>> {
         };
         all.as_array().into_iter().flatten().map(mount).collect()
     }))
+}
+
+/// The mounts of an app, from Dokku's own files: a trigger looks at each deploy of each app.
+pub fn recorded(env: &Env, app: &str) -> Result<Vec<Mount>> {
+    let root = env.lib_root();
+    let text = files::read(&root.join("config/storage").join(app).join("mounts"))?;
+    let mut mounts = vec![];
+    for line in text.unwrap_or_default().lines() {
+        let mount: Value = serde_json::from_str(line).unwrap_or_default();
+        let Some(name) = mount["entry_name"].as_str() else { continue };
+        let path = root.join("data/storage-registry/entries").join(format!("{name}.json"));
+        let entry: Value = files::read(&path)?
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default();
+        mounts.push(Mount {
+            host: entry["host_path"].as_str().unwrap_or_default().to_owned(),
+            container: mount["container_path"].as_str().unwrap_or_default().to_owned(),
+            readonly: mount["readonly"] == true,
+        });
+    }
+    Ok(mounts)
 }
 
 /// Adds a mount.

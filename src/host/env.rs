@@ -13,7 +13,7 @@ impl Env {
     /// Reads the process's environment.
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn read() -> Self {
-        const NAMES: [&str; 18] = [
+        const NAMES: [&str; 19] = [
             "DOCKER_BIN",
             "DOKKU_APP_NAME",
             "DOKKU_APPS_FORCE_DELETE",
@@ -24,6 +24,7 @@ impl Env {
             "DOKKU_MATRIX_HTTPS_PORT",
             "DOKKU_MATRIX_8448_PORT",
             "DOKKU_MATRIX_LANES",
+            "DOKKU_MATRIX_PATIENCE",
             "DOKKU_QUIET_OUTPUT",
             "DOKKU_ROOT",
             "DOKKU_SYSTEM_GROUP",

@@ -15,6 +15,8 @@ use std::{
 pub const PRIVATE: u32 = 0o600;
 /// A file for everybody to read.
 pub const PUBLIC: u32 = 0o644;
+/// How the name of a file that is being written begins; the number of its process follows.
+const STAGED: &str = ".new-";
 
 /// What is known of a file or folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,8 +91,9 @@ pub fn write_new(host: &Host, path: &Utf8Path, text: &str, mode: u32) -> Result<
 fn staged(host: &Host, path: &Utf8Path, text: &str, mode: u32) -> Result<tempfile::NamedTempFile> {
     host.may_change(path.as_str())?;
     let doing = || format!("cannot write {path}");
+    sweep(folder(path))?;
     let mut temp = tempfile::Builder::new()
-        .prefix(".new-")
+        .prefix(&format!("{STAGED}{}-", std::process::id()))
         .permissions(Permissions::from_mode(PRIVATE))
         .tempfile_in(folder(path))
         .doing(doing)?;
@@ -98,6 +101,17 @@ fn staged(host: &Host, path: &Utf8Path, text: &str, mode: u32) -> Result<tempfil
     temp.as_file().set_permissions(Permissions::from_mode(mode)).doing(doing)?;
     temp.as_file().sync_all().doing(doing)?;
     Ok(temp)
+}
+
+/// Takes away what a process that was killed has left: it may be half a secret.
+fn sweep(folder: &Utf8Path) -> Result<()> {
+    for name in list(folder)? {
+        let pid = name.strip_prefix(STAGED).and_then(|rest| rest.split('-').next());
+        if pid.is_some_and(|pid| !Utf8Path::new("/proc").join(pid).exists()) {
+            fs::remove_file(folder.join(&name)).ok();
+        }
+    }
+    Ok(())
 }
 
 /// Makes a folder, its parents included; the mode is that of the last one.

@@ -159,14 +159,17 @@ impl Resolver for Names {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        if self.via == Via::Dns {
-            return DefaultResolver::default().resolve(uri, config, timeout);
-        }
         let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
         let asked = uri.port_u16().unwrap_or(usual);
         let port = self.ports.iter().find(|(from, _)| *from == asked).map_or(asked, |(_, to)| *to);
         let mut found = self.empty();
-        found.push(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        if self.via == Via::Dns {
+            for address in &DefaultResolver::default().resolve(uri, config, timeout)? {
+                found.push(SocketAddr::from((address.ip(), port)));
+            }
+        } else {
+            found.push(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        }
         Ok(found)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Who, Wish, config::exactly, firewall};
 use crate::{
-    dokku::nginx as words,
+    dokku::{nginx as words, ps},
     error::Result,
     host::{Host, files, secret::Secret},
     nginx::{self, install, locations::WellKnown, proof},
@@ -211,6 +211,9 @@ impl Step for Built {
             newest = newest.max(files::stat(&part)?.map_or(0, |stat| stat.changed));
         }
         let built = files::stat(&folder.join("nginx.conf"))?;
+        if built.is_none() && ps::deployed(host, self.1.app(&self.0))? != Some(true) {
+            return Ok(State::NotYet((self.1.name(), "deployed")));
+        }
         if built.is_some_and(|stat| stat.changed >= newest) {
             return Ok(State::Holds);
         }

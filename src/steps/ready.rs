@@ -29,6 +29,10 @@ impl Step for Ready {
         vec![("matrix", "deployed")]
     }
 
+    fn asks_for_the_result(&self) -> bool {
+        true
+    }
+
     fn title(&self) -> String {
         format!("Waiting for {} to become ready", self.0.app)
     }

@@ -63,10 +63,7 @@ impl Step for SelfCheck {
                 unreachable.push(format!("{}: {why}", question.url));
             }
         }
-        let mut lines = vec![];
-        for who in [Who::Synapse, Who::Element] {
-            lines.extend(self.lacks_its_certificate(host, who)?);
-        }
+        let mut lines = self.uncertified(host)?;
         if !unreachable.is_empty() {
             lines.push("Through the DNS, as others see it, this does not answer yet:".to_owned());
             lines.extend(unreachable);
@@ -91,18 +88,20 @@ impl Question {
 }
 
 impl SelfCheck {
-    /// A certificate that the administrator is to bring, and has not.
-    fn lacks_its_certificate(&self, host: &Host, who: Who) -> Result<Option<String>> {
-        let wish = &self.0;
-        let there = who == Who::Synapse || wish.element.is_some();
-        let app = who.app(wish);
-        if !there || wish.tls != Tls::Provided || words::has_certificate(host, app)? == Some(true) {
-            return Ok(None);
+    /// What the administrator has still to add where the certificates are provided.
+    fn uncertified(&self, host: &Host) -> Result<Vec<String>> {
+        let mut lines = vec![];
+        let element = self.0.element.as_ref().map(|_| Who::Element);
+        for who in [Some(Who::Synapse), element].into_iter().flatten() {
+            let app = who.app(&self.0);
+            if self.0.tls == Tls::Provided && words::has_certificate(host, app)? != Some(true) {
+                let domain = who.domain(&self.0);
+                lines
+                    .push(format!("{domain} has no certificate yet; until then it is http alone:"));
+                lines.push(format!("dokku certs:add {app} < cert-key.tar"));
+            }
         }
-        Ok(Some(format!(
-            "{} has no certificate, and so is reached over http only: dokku certs:add {app} < certificate.tar",
-            who.domain(wish)
-        )))
+        Ok(lines)
     }
 
     fn questions(&self, host: &Host) -> Result<Vec<Question>> {
@@ -113,7 +112,6 @@ impl SelfCheck {
         let mut questions = vec![];
         let mut ask = |url: String, expect: Expect| questions.push(Question { url, expect });
         ask(format!("{base}/_matrix/client/versions"), |r| r.json()["versions"].is_array());
-        ask(format!("{base}/.well-known/matrix/server"), |r| r.json()["m.server"].is_string());
         ask(format!("{base}/.well-known/matrix/client"), |r| r.json()["m.homeserver"].is_object());
         let version: Expect = |r| r.json()["server"]["version"].is_string();
         if tls {

@@ -106,6 +106,8 @@ impl Step for Folders {
                     changes
                         .push(Change::new(says, move |host| files::set_mode(host, &path, 0o700)));
                 }
+                // The intent, which is recorded in it, was there first.
+                None if path == places.root() => {}
                 None => {
                     let says = format!("make the folder {path}");
                     changes.push(Change::new(says, move |host| {

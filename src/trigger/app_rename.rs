@@ -18,10 +18,10 @@ use std::sync::Arc;
 pub(super) fn setup(call: &Call) -> Result<()> {
     let Some(new) = call.args.get(1) else { return Ok(()) };
     let host = &call.host;
-    let app: AppName = new.parse().doing(|| "apps:rename".to_owned())?;
     // The new marker first: should this end half-way, the guard refuses rather than not look.
     marker::write(host, new, &call.marker)?;
     if let Marker::Synapse(name) | Marker::Element(name) = &call.marker {
+        let app: AppName = new.parse().doing(|| "apps:rename".to_owned())?;
         let mut server = Server::load(call.env(), name)?;
         match (&call.marker, &mut server.element) {
             (Marker::Synapse(_), _) if server.app.as_str() == call.app => server.app = app,

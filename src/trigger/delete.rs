@@ -42,37 +42,44 @@ pub(super) fn after(call: &Call) -> Result<()> {
             marker::remove(host, &call.app)
         }
         Marker::Synapse(name) => {
-            let ours = call.server()?.is_some();
+            let server = call.server();
             // First of all it is ours no more: what follows may fail, and others go on.
             marker::remove(host, &call.app)?;
-            if ours { give_back(call, name) } else { Ok(()) }
+            if server?.is_none() {
+                return Ok(());
+            }
+            // Its nginx configuration stands until the very end, and two default servers on one
+            // port stop nginx for every app, and this destruction half-way.
+            let passed = nginx::clear(host, &call.app).and_then(|()| pass_on(call, name));
+            // One that fails is no reason to leave the others undone.
+            for error in
+                [passed, withdraw(call, name), close(call)].into_iter().filter_map(Result::err)
+            {
+                super::warn(&call.ui, &error);
+            }
+            Ok(())
         }
     }
 }
 
-/// Each of these is tried, whatever comes of the one before; the first trouble is told.
-fn give_back(call: &Call, name: &ServerName) -> Result<()> {
-    let (host, ui) = (&call.host, &call.ui);
-    // Its nginx configuration stands until the very end, and two default servers on one port
-    // stop nginx for every app, and this destruction half-way.
-    let cleared = nginx::clear(host, &call.app);
-    let withdrawn = sibling::withdraw(host, name).map(|apps| {
-        for app in apps {
-            ui.step(&format!("Well-known files of {name} removed from {app}"));
-        }
-    });
-    let passed = firewall::release(host, name).and_then(|()| {
-        if cleared.is_ok()
-            && let Some(next) = firewall::succeed(host)?
-        {
-            ui.step(&format!("{next} is the default homeserver on port 8448 now"));
-        }
-        Ok(())
-    });
-    let closed = firewall::close_if_unused(host).map(|closed| {
-        if closed {
-            ui.step("Closed port 8448 in the firewall");
-        }
-    });
-    cleared.and(withdrawn).and(passed).and(closed)
+fn withdraw(call: &Call, name: &ServerName) -> Result<()> {
+    for app in sibling::withdraw(&call.host, name)? {
+        call.ui.step(&format!("Well-known files of {name} removed from {app}"));
+    }
+    Ok(())
+}
+
+fn pass_on(call: &Call, name: &ServerName) -> Result<()> {
+    firewall::release(&call.host, name)?;
+    if let Some(next) = firewall::succeed(&call.host)? {
+        call.ui.step(&format!("{next} is the default homeserver on port 8448 now"));
+    }
+    Ok(())
+}
+
+fn close(call: &Call) -> Result<()> {
+    if firewall::close_if_unused(&call.host)? {
+        call.ui.step("Closed port 8448 in the firewall");
+    }
+    Ok(())
 }

@@ -9,16 +9,13 @@ use super::Call;
 use crate::{
     dokku::{config, docker, ps},
     error::{Error, Result},
-    host::{Host, env::Env, files, owner::Owner},
+    host::{Host, files, owner::Owner},
     marker::Marker,
     names::AppName,
     nginx::proof,
-    server,
     steps::{Wish, config::Config, container::wrong_scale},
     synapse::judge,
 };
-use camino::{Utf8Path, Utf8PathBuf};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 pub(super) fn run(call: &Call) -> Result<()> {
@@ -28,67 +25,37 @@ pub(super) fn run(call: &Call) -> Result<()> {
         Marker::Clone => return Err(clone(app)),
         Marker::Synapse(_) => {}
     }
-    let host = &call.host;
-    let name: AppName = app.parse()?;
-    // Nothing that cannot be told stands for "runs": then a refusal would be an outage.
-    let runs = docker::running(host, &name).is_ok_and(|container| container.is_some());
     let server = match call.server() {
-        Ok(Some(server)) => server,
         Ok(None) => return Err(clone(app)),
-        Err(error) => return refuse_or_warn(call, runs, error),
+        Ok(Some(server)) => Ok(server),
+        Err(error) => Err(error),
     };
-    if let Err(error) = one_web(call, &server, runs).and_then(|()| checks(host, &server)) {
-        refuse_or_warn(call, runs, error)?;
-    }
-    let tag = call.args.get(2).filter(|tag| !tag.is_empty()).map_or("latest", String::as_str);
-    if let Err(error) = configuration(host, &server, tag) {
-        refuse_or_warn(call, runs, error)?;
-    }
-    template(call, &server);
-    Ok(())
-}
-
-fn refuse_or_warn(call: &Call, runs: bool, error: Error) -> Result<()> {
-    if runs {
-        return Err(error.hint("Nothing was stopped: the old server runs on."));
-    }
-    for line in error.lines() {
-        call.ui.warn(&line);
+    let host = &call.host;
+    let app = app.parse()?;
+    let runs = docker::running(host, &app)?.is_some();
+    one_web(call, &app, runs)?;
+    if let Err(error) = server.and_then(|server| prepared(call, &server)) {
+        if runs {
+            return Err(error.hint("Nothing was stopped: the old server runs on."));
+        }
+        super::warn(&call.ui, &error);
     }
     Ok(())
 }
 
-/// The old process is stopped before the new one starts; `apps:rename` loses that.
-fn checks(host: &Host, server: &Wish) -> Result<()> {
+/// All but the number of processes, which is what may never be let pass.
+fn prepared(call: &Call, server: &Wish) -> Result<()> {
+    let host = &call.host;
     let disabled = ps::checks_disabled(host, &server.app)?.unwrap_or_default();
-    if disabled.iter().any(|kind| kind == "web") {
-        return Ok(());
+    if !disabled.iter().any(|kind| kind == "web") {
+        ps::disable_checks(host, &server.app)?;
     }
-    ps::disable_checks(host, &server.app)
+    template(call, server);
+    let tag = call.args.get(2).filter(|tag| !tag.is_empty()).map_or("latest", String::as_str);
+    configuration(host, server, tag)
 }
 
-/// An app without a marker that holds the folders of a homeserver: a clone that was made while
-/// the plugin could not see it, or a mount by hand. From Dokku's own files, for it runs at every
-/// deploy of every app; what cannot be read is none of ours.
-pub(super) fn holds_our_folders(env: &Env, app: &str) -> bool {
-    let text = |path: Utf8PathBuf| files::read(&path).ok().flatten().unwrap_or_default();
-    let mounts = text(env.lib_root().join("config/storage").join(app).join("mounts"));
-    let data = env.for_daemon(&server::data_root(env));
-    mounts.lines().any(|line| {
-        let mount: Value = serde_json::from_str(line).unwrap_or_default();
-        let (Some(name), Some("/data" | "/config")) =
-            (mount["entry_name"].as_str(), mount["container_path"].as_str())
-        else {
-            return false;
-        };
-        let file = format!("data/storage-registry/entries/{name}.json");
-        let entry: Value =
-            serde_json::from_str(&text(env.lib_root().join(file))).unwrap_or_default();
-        entry["host_path"].as_str().is_some_and(|path| Utf8Path::new(path).starts_with(&data))
-    })
-}
-
-pub(super) fn clone(app: &str) -> Error {
+fn clone(app: &str) -> Error {
     Error::new(format!("{app} is a clone of a homeserver's app and must not run"))
         .hint("Two Synapse processes on one database corrupt it.")
         .hint(format!("dokku apps:destroy {app}"))
@@ -96,8 +63,7 @@ pub(super) fn clone(app: &str) -> Error {
 
 /// One `web` process and no other. What was asked for is not left recorded: the next boot would
 /// be an outage.
-fn one_web(call: &Call, server: &Wish, runs: bool) -> Result<()> {
-    let app = &server.app;
+fn one_web(call: &Call, app: &AppName, runs: bool) -> Result<()> {
     let wrong = wrong_scale(&scale(call)?);
     let asked = call.args.get(3).map(String::as_str).unwrap_or_default();
     if wrong.is_empty() && matches!(asked, "" | "web") {
@@ -109,7 +75,7 @@ fn one_web(call: &Call, server: &Wish, runs: bool) -> Result<()> {
     if runs {
         return Err(Error::new(format!("{app} must have one web process and no other"))
             .hint("Two Synapse processes on one database corrupt it.")
-            .hint("The scale was put back to web=1."));
+            .hint("The scale was put back to web=1; what runs was not touched."));
     }
     call.ui.warn(&format!("{app} must have one web process and no other; put back to web=1"));
     Ok(())

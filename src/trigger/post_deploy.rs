@@ -15,7 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) fn run(call: &Call) -> Result<()> {
     let Some(server) = call.server()? else { return Ok(()) };
-    let ready = clock::poll(PATIENCE, Duration::from_millis(250), || {
+    let given = call.env().get("DOKKU_MATRIX_PATIENCE").and_then(|text| text.parse().ok());
+    let patience = given.map_or(PATIENCE, Duration::from_secs);
+    let ready = clock::poll(patience, Duration::from_millis(250), || {
         let state = ready::look(&call.host, &server)?;
         Ok::<_, Error>((state == Readiness::Ready).then_some(()))
     })?;

@@ -3,7 +3,10 @@
 //! What is compared is the whole of it: both streams, the exit code, the calls that change
 //! something, and what the host is afterwards.
 
+mod camera;
 mod create;
 pub(crate) mod homeserver;
+mod killed;
+mod portrait;
 pub(crate) mod rig;
 pub(crate) mod web;

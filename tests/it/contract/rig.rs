@@ -18,12 +18,16 @@ use super::homeserver::Homeserver;
 use super::web::{Nginx, trusted};
 use crate::plugin_copy::Ran;
 use stand_in::{Record, Scene, State};
+use std::fmt::Debug;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 pub(crate) const SYNAPSE: &str = "matrixdotorg/synapse:v1.163.2";
 pub(crate) const ELEMENT: &str = "vectorim/element-web:v1.12.32";
@@ -72,6 +76,42 @@ impl Rig {
         let ran = self.dokku(line);
         assert!(matches!(ran.code, Some(0 | 3)), "{line}: {ran:#?}");
         ran
+    }
+
+    /// Does something for each case, as many at a time as there are cores; tells all that fail.
+    pub(crate) fn each<T: Debug + Sync>(cases: &[T], act: impl Fn(&T) + Sync) {
+        let (next, failed) = (AtomicUsize::new(0), Mutex::new(vec![]));
+        let lane = || {
+            while let Some(case) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
+                if catch_unwind(AssertUnwindSafe(|| act(case))).is_err() {
+                    failed.lock().unwrap().push(case);
+                }
+            }
+        };
+        let lanes = thread::available_parallelism().map_or(2, usize::from).min(cases.len());
+        thread::scope(|scope| (0..lanes).for_each(|_| drop(scope.spawn(lane))));
+        let failed = failed.into_inner().unwrap();
+        assert!(failed.is_empty(), "{} of {} failed: {failed:#?}", failed.len(), cases.len());
+    }
+
+    /// Dokku commands of somebody else, which have to succeed and are not looked at.
+    pub(crate) fn setup(&self, lines: &[&str]) {
+        for line in lines {
+            let ran = self.dokku(line);
+            assert_eq!(ran.code, Some(0), "{line}: {ran:#?}");
+        }
+        self.changes();
+    }
+
+    /// Somebody else's app with a domain and a certificate.
+    pub(crate) fn website(&self, app: &str, domain: &str) {
+        self.scene.update(|state| state.pullable.insert("nginx:1".into())).unwrap();
+        self.setup(&[
+            &format!("apps:create {app}"),
+            &format!("domains:set {app} {domain}"),
+            &format!("git:from-image {app} nginx:1"),
+        ]);
+        self.scene.give_certificate(app, &[domain]).unwrap();
     }
 
     /// Everything that there is to see of `dokku <line>`: streams, exit code, and changing calls.

@@ -138,7 +138,9 @@ pub(crate) fn destroy(call: &Call, name: &str) -> Result<()> {
     judge(call)?;
     schedule_written(call)?;
     schedule_written(call)?;
-    files::remove(&call.lib.join("config/ps").join(name))?;
+    for plugin in ["ps", "storage"] {
+        files::remove(&call.lib.join("config").join(plugin).join(name))?;
+    }
     call.info1("Cleaning up...");
     call.info1("Retiring old containers and images");
     call.fire("scheduler-retire", &["docker-local", name])?;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use serde_json::json;
 
 use crate::app::App;
 use crate::call::Call;
@@ -31,6 +32,34 @@ impl Call {
         let rows: Vec<String> =
             app.scale.iter().map(|(process, count)| format!("{process}={count}")).collect();
         Ok(fs::write(folder.join("scale"), lines(&rows))?)
+    }
+
+    /// Writes `config/storage/<app>/mounts`, and the entries that it names.
+    pub(crate) fn write_mounts(&self, name: &str, app: &App) -> Result<()> {
+        let (folder, entries) = (
+            self.lib.join("config/storage").join(name),
+            self.lib.join("data/storage-registry/entries"),
+        );
+        fs::create_dir_all(&folder)?;
+        fs::create_dir_all(&entries)?;
+        let mut rows = Vec::new();
+        for mount in &app.mounts {
+            let entry = json!({
+                "name": mount.entry, "scheduler": "docker-local", "host_path": mount.host,
+                "schema_version": 1,
+            });
+            let text = serde_json::to_string_pretty(&entry)?;
+            fs::write(entries.join(format!("{}.json", mount.entry)), text)?;
+            let mut row = json!({
+                "entry_name": mount.entry, "container_path": mount.container,
+                "phases": ["deploy", "run"], "process_type": "_default_",
+            });
+            if mount.readonly {
+                row["readonly"] = true.into();
+            }
+            rows.push(row.to_string());
+        }
+        Ok(fs::write(folder.join("mounts"), lines(&rows))?)
     }
 
     /// The ids in `CONTAINER.<process>.<index>`, by process and index.

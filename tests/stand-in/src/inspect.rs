@@ -52,20 +52,26 @@ pub(crate) fn inspect(call: &Call, args: &[String], kind: &str) -> Result<()> {
     if missing.is_empty() { Ok(()) } else { quit(1) }
 }
 
-fn image(state: &State, name: &str) -> Option<Value> {
+/// The reference that an image on this host was made from: its own, or what an app was built from.
+pub(crate) fn source(state: &State, name: &str) -> Option<String> {
     let built = name
         .strip_prefix("dokku/")
         .and_then(|rest| state.apps.get(rest.split(':').next()?))
         .map(|app| app.built.clone());
-    let reference = match built {
-        Some(built) => built?,
-        None if state.on_host(name) => name.to_owned(),
-        None => return None,
-    };
+    match built {
+        Some(built) => built,
+        None if state.on_host(name) => Some(name.to_owned()),
+        None => None,
+    }
+}
+
+fn image(state: &State, name: &str) -> Option<Value> {
+    let reference = source(state, name)?;
     let id = format!("sha256:{}{}", hex(&reference), &hex(&format!("{reference}."))[..24]);
-    Some(
-        json!({ "Id": id, "RepoTags": [name], "RepoDigests": [], "Config": { "Labels": {}, "Env": [] }, "Os": "linux" }),
-    )
+    Some(json!({
+        "Id": id, "RepoTags": [name], "RepoDigests": [], "Config": { "Labels": {}, "Env": [] },
+        "Os": "linux", "RootFS": { "Type": "layers", "Layers": [id] },
+    }))
 }
 
 fn time(nanoseconds: i128) -> String {

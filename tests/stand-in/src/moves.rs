@@ -112,6 +112,7 @@ fn copy_rest(call: &Call, old: &str, new: &str, from: &App) -> Result<()> {
         app.clone()
     })?;
     call.write_scale(new, &app)?;
+    call.write_mounts(new, &app)?;
     let linked = call.update(|state| {
         let held = state.services.iter_mut().filter(|(_, service)| service.links.contains(old));
         Ok(held

@@ -97,10 +97,12 @@ fn mount(call: &Call, name: &str, what: &str, folder: Option<&str>) -> Result<()
 }
 
 fn add(call: &Call, name: &str, mount: Mount) -> Result<()> {
-    call.change(name, |app| {
+    let app = call.change(name, |app| {
         app.mounts.push(mount);
         app.mounts.sort();
-    })
+        app.clone()
+    })?;
+    call.write_mounts(name, &app)
 }
 
 fn unmount(call: &Call, name: &str, what: &str) -> Result<()> {
@@ -109,7 +111,11 @@ fn unmount(call: &Call, name: &str, what: &str) -> Result<()> {
     if !app.mounts.iter().any(same) {
         return fail("Mount path does not exist.");
     }
-    call.change(name, |app| app.mounts.retain(|mount| !same(mount)))
+    let app = call.change(name, |app| {
+        app.mounts.retain(|mount| !same(mount));
+        app.clone()
+    })?;
+    call.write_mounts(name, &app)
 }
 
 fn create(call: &Call, name: &str, path: &str) -> Result<()> {
