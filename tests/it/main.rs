@@ -11,6 +11,7 @@ mod dispatch;
 mod install;
 mod nginx;
 mod plugin_copy;
+mod readme;
 mod support;
 mod synapse;
 mod tree;

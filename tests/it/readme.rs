@@ -1,0 +1,339 @@
+//! The README keeps what it promises: its commands are run, in its order, and its tables are
+//! compared with the code.
+
+use crate::contract::rig::{ELEMENT, Rig, SYNAPSE};
+use crate::plugin_copy::Ran;
+use dokku_matrix::cmd::create::{ELEMENT_IMAGE, SYNAPSE_IMAGE};
+use dokku_matrix::error::Exit;
+use std::collections::BTreeSet;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn file(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+fn readme() -> String {
+    file("README.md")
+}
+
+/// The fenced blocks of that language, each as its lines.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<Vec<&'a str>> {
+    let (mut blocks, mut inside) = (vec![], None);
+    for line in text.lines() {
+        match (line.strip_prefix("```"), &mut inside) {
+            (Some(_), Some((name, lines))) => {
+                if *name == language {
+                    blocks.push(std::mem::take(lines));
+                }
+                inside = None;
+            }
+            (Some(name), None) => inside = Some((name, vec![])),
+            (None, Some((_, lines))) => lines.push(line),
+            (None, None) => {}
+        }
+    }
+    assert!(inside.is_none(), "a block is not closed");
+    blocks
+}
+
+/// The text below a heading, up to the next one of its rank or above.
+fn section<'a>(text: &'a str, heading: &str) -> &'a str {
+    let start = text.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+    let below = &text[start + heading.len() + 2..];
+    let rank = heading.split(' ').next().unwrap();
+    let end = (2..=rank.len()).filter_map(|n| below.find(&format!("\n{} ", "#".repeat(n)))).min();
+    &below[..end.unwrap_or(below.len())]
+}
+
+/// The rows of a section's table, cell by cell.
+fn rows(section: &str) -> Vec<Vec<&str>> {
+    let lines = section.lines().filter(|line| line.starts_with('|')).skip(2);
+    lines.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+/// What stands between backticks.
+fn code(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// A host whose domain stands for the README's, with a Synapse for each app that it makes, and
+/// every image that it names.
+struct Host {
+    rig: Rig,
+    #[expect(dead_code, reason = "they end with the value")]
+    others: Vec<crate::contract::homeserver::Homeserver>,
+}
+
+impl Host {
+    fn new(text: &str) -> Self {
+        let rig = Rig::new();
+        let words = || text.split(|c: char| c.is_whitespace() || "`'(),".contains(c));
+        let images = words().filter(|word| {
+            word.starts_with("matrixdotorg/synapse:v") || word.starts_with("vectorim/")
+        });
+        rig.scene.update(|state| state.pullable.extend(images.map(str::to_owned))).unwrap();
+        let made = text.lines().filter_map(|line| line.strip_prefix("dokku matrix:create "));
+        let apps: BTreeSet<_> = made.filter_map(|rest| rest.split(' ').next()).collect();
+        let others = apps.into_iter().filter(|app| *app != "matrix" && !app.starts_with('<'));
+        let others = others.map(|app| rig.homeserver(app)).collect();
+        Self { rig, others }
+    }
+
+    /// A line as a shell takes it, with a password on standard input for who wants one.
+    fn shell(&self, line: &str) -> Ran {
+        self.rig.run(self.command(line), b"correct horse battery staple\n")
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let line = line.replace("example.org", "site.test");
+        let mut command = self.rig.scene.command("bash");
+        command.args(["-c", &line]);
+        for (name, value) in self.rig.command("").get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        command
+    }
+}
+
+/// Whether a line is for the stood-in host: what needs root, an editor, or a file is not.
+fn is_run(line: &str) -> bool {
+    let other = ["sudo ", "#", "dokku postgres:export", "dokku postgres:import", "dev/"];
+    !line.contains('<') && !other.iter().any(|start| line.starts_with(start))
+}
+
+#[test]
+fn every_command_does_what_is_said() {
+    let text = readme();
+    let host = Host::new(&text);
+    let mut done = 0;
+    for block in blocks(&text, "shell") {
+        for line in block.into_iter().filter(|line| is_run(line)) {
+            let ran = host.shell(line);
+            // Its names are in no DNS: the one thing that keeps a server here from ending with 0.
+            let unseen = ["<not in the DNS>", "must serve these two files over https"];
+            let attention = unseen.iter().any(|text| ran.stderr.contains(text));
+            let want = if attention { Exit::Attention } else { Exit::Done };
+            assert_eq!(ran.code, Some(want.code().into()), "{line}: {ran:#?}");
+            let ours = line.contains("dokku matrix:");
+            assert!(attention || !ours || ran.stderr.is_empty(), "{line}: {ran:#?}");
+            done += usize::from(ours);
+        }
+    }
+    let shown = text.lines().filter(|l| l.contains("dokku matrix:") && is_run(l));
+    let shown = shown.filter(|line| line.starts_with("dokku") || line.starts_with("echo"));
+    assert_eq!(done, shown.count(), "a command stands outside of a block of shell");
+    assert!(done > 25, "{done}");
+    let users: Vec<_> = host.rig.synapse.users().into_keys().collect();
+    assert_eq!(users, ["alice", "bob", "carol"].map(|name| format!("@{name}:matrix.site.test")));
+    assert!(host.rig.state().max_mains.into_values().all(|most| most == 1));
+}
+
+#[test]
+fn the_commands_are_those_of_the_help() {
+    let help = Rig::new().dokku("matrix:help").stdout;
+    let lines = help.lines().skip_while(|line| *line != "Additional commands:").skip(1);
+    let helped: Vec<_> = lines.filter_map(|line| line.trim().split_once("  ")).collect();
+    let text = readme();
+    let listed = &blocks(section(&text, "## Commands"), "")[0];
+    let listed: Vec<_> = listed.iter().filter_map(|line| line.split_once("  ")).collect();
+    let trimmed = |(left, right): &(&str, &str)| {
+        (left.trim().to_owned(), right.trim_start_matches([' ', '#']).to_owned())
+    };
+    assert_eq!(
+        listed.iter().map(trimmed).collect::<Vec<_>>(),
+        helped.iter().map(trimmed).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn every_command_is_told_with_all_its_flags() {
+    let (text, rig) = (readme(), Rig::new());
+    for name in dokku_matrix::entry::SUBCOMMANDS.iter().filter(|name| **name != "default") {
+        let told = section(&text, &format!("### matrix:{name}"));
+        let bullets = told.lines().filter_map(|line| line.strip_prefix("- `--"));
+        let told: BTreeSet<_> = bullets
+            .flat_map(|rest| {
+                let names = rest.split("`:").next().unwrap();
+                names.split("`, `").map(|flag| flag.trim_start_matches('-').split(' ').next())
+            })
+            .flatten()
+            .filter(|flag| !flag.starts_with("matrix-"))
+            .map(str::to_owned)
+            .collect();
+        let help = rig.dokku(&format!("matrix:help {name}")).stdout;
+        let lines = help.lines().map(str::trim_start).filter_map(|line| line.strip_prefix("--"));
+        let flags = lines.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
+        assert_eq!(told, flags, "matrix:{name}");
+    }
+}
+
+#[test]
+fn the_report_has_the_flags_that_are_told() {
+    let (text, rig) = (readme(), Rig::new());
+    rig.ok("matrix:create matrix --tls off");
+    let json = rig.dokku("matrix:report matrix --format json").stdout;
+    let json: serde_json::Map<_, _> = serde_json::from_str(&json).unwrap();
+    let keys: Vec<_> = json.keys().map(|key| format!("--matrix-{key}")).collect();
+    let told = section(&text, "### matrix:report");
+    let line = told.lines().find(|line| line.starts_with("- `--matrix-")).unwrap();
+    assert_eq!(code(line), keys);
+}
+
+#[test]
+fn exit_codes() {
+    let source = file("src/error.rs");
+    let (_, body) = source.split_once("pub enum Exit {").unwrap();
+    let variants = body.split('}').next().unwrap().lines().filter_map(|l| l.split_once(" = "));
+    let codes = variants.map(|(_, code)| code.trim_end_matches(','));
+    // That one is between Dokku and the file `commands`.
+    let codes: Vec<_> = codes.filter(|c| *c != Exit::NotImplemented.code().to_string()).collect();
+    let text = readme();
+    let told: Vec<_> = rows(section(&text, "## Exit codes")).iter().map(|row| row[0]).collect();
+    assert_eq!(told, codes);
+}
+
+/// All that is kept is in the table, and is there when its writers have run.
+#[test]
+fn what_is_kept_where() {
+    let rig = Rig::new();
+    rig.scene.update(|state| state.pullable.insert("nginx:1".into())).unwrap();
+    for line in ["apps:create site", "domains:set site site.test", "git:from-image site nginx:1"] {
+        rig.ok(line);
+    }
+    rig.scene.give_certificate("site", &["site.test"]).unwrap();
+    rig.ok("matrix:create matrix --server-name site.test --email a@site.test --element");
+    rig.ok("matrix:email matrix --smtp-host mail.site.test --from a@site.test");
+    let text = readme();
+    let mut known = BTreeSet::new();
+    for row in rows(section(&text, "## What is kept where")) {
+        let [path, _, secret, writer] = row[..] else { panic!("{row:?}") };
+        if ["the installation", "dokku-postgres"].contains(&writer) {
+            continue;
+        }
+        for app in ["matrix", "chat"] {
+            let path = code(path)[0]
+                .replace("/var/lib/dokku", rig.lib("").to_str().unwrap().trim_end_matches('/'))
+                .replace("/home/dokku", rig.scene.root().to_str().unwrap())
+                .replace("<server name>", "site.test")
+                .replace("<other app>", "site")
+                .replace("<app>", app);
+            let data = fs::metadata(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            if data.is_file() && secret == "**yes**" {
+                assert_eq!(data.permissions().mode() & 0o777, 0o600, "{path}");
+            }
+            known.insert(PathBuf::from(path));
+        }
+    }
+    let mut files = vec![];
+    walk(&rig.lib("data/matrix"), &mut files);
+    assert!(files.len() > 10);
+    // Locks are nothing that anybody has to know of.
+    files.retain(|path| path.extension().is_none_or(|extension| extension != "lock"));
+    for path in files {
+        assert!(path.ancestors().any(|path| known.contains(path)), "{}", path.display());
+    }
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { walk(&path, files) } else { files.push(path) }
+    }
+}
+
+/// The messages in the table are those of the program.
+#[test]
+fn troubles_are_named_as_they_are_told() {
+    let mut sources = vec![];
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut sources);
+    let mut all = file("commands") + &file("install");
+    for path in sources {
+        all += &fs::read_to_string(path).unwrap();
+    }
+    // Names that are filled in part a message, and so does the end of a line of source.
+    let all = all.replace("the plugin {name} is", "the plugin postgres is");
+    let text = readme();
+    let rows = rows(section(&text, "## Troubleshooting"));
+    assert!(rows.len() > 10);
+    for row in rows {
+        for part in code(row[0])[0].split(" ... ") {
+            assert!(all.contains(part), "nothing says {part:?}");
+        }
+    }
+}
+
+#[test]
+fn versions_and_names_are_those_of_the_code() {
+    let (text, cargo) = (readme(), file("Cargo.toml"));
+    let value = |key: &str| {
+        let line = cargo.lines().find_map(|line| line.strip_prefix(&format!("{key} = ")));
+        line.unwrap().trim_matches('"').to_owned()
+    };
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(&format!("if Rust {} or newer", value("rust-version"))));
+    assert_eq!((SYNAPSE, ELEMENT), (SYNAPSE_IMAGE, ELEMENT_IMAGE));
+    for image in [SYNAPSE_IMAGE, ELEMENT_IMAGE] {
+        assert!(text.contains(&format!("(default: `{image}`)")), "{image}");
+    }
+    let version = value("version");
+    let changes = file("CHANGELOG.md");
+    let known = [format!("## [{version}]"), "## [Unreleased]".to_owned()];
+    assert!(known.iter().any(|heading| changes.contains(heading)), "{version}");
+    for row in rows(section(&text, "## Development")) {
+        let mut paths: Vec<_> = code(row[0]).into_iter().map(PathBuf::from).collect();
+        if let [folder @ ("dev/" | "tests/")] = code(row[0])[..] {
+            paths.extend(code(row[1]).into_iter().map(|name| Path::new(folder).join(name)));
+        }
+        for path in paths {
+            let found = Path::new(env!("CARGO_MANIFEST_DIR")).join(&path).exists();
+            assert!(found, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for page in ["README.md", "docs/architecture.md"] {
+        let text = file(page);
+        let headings = text.lines().filter_map(|line| line.strip_prefix('#'));
+        let anchors: BTreeSet<_> = headings
+            .map(|line| line.trim_start_matches(['#', ' ']).to_lowercase())
+            .map(|line| line.replace(' ', "-").replace([',', ':', '.', '\''], ""))
+            .collect();
+        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+            let target = root.join(page).parent().unwrap().join(link);
+            let leads = link.starts_with("https://")
+                || link.strip_prefix('#').map_or(target.exists(), |at| anchors.contains(at));
+            assert!(leads, "{page}: {link}");
+        }
+    }
+}
+
+/// The main job for `dev/demo`, which names the file to print to: what is typed, and what is seen.
+#[test]
+#[ignore = "run by dev/demo"]
+fn demo() {
+    let out = OpenOptions::new().append(true).open(std::env::var("DEMO_OUTPUT").unwrap()).unwrap();
+    let say = |text: &str| std::io::Write::write_all(&mut &out, text.as_bytes()).unwrap();
+    let text = readme();
+    let host = Host::new(&text);
+    let last = ["dokku matrix:report matrix", "dokku matrix:list"];
+    let job = section(&text, "## Quick start");
+    for line in blocks(job, "shell").concat().into_iter().chain(last) {
+        let asks = line.contains("register-user");
+        let line = if asks { format!("echo 'a long password' | {line}") } else { line.to_owned() };
+        say(&format!("\n$ {}\n", line.replace("example.org", "site.test")));
+        let mut command = host.command(&line);
+        command.stdout(out.try_clone().unwrap()).stderr(out.try_clone().unwrap());
+        command.env("DOKKU_MATRIX_LANES", "3");
+        let status = command.status().unwrap();
+        assert!(matches!(status.code(), Some(0 | 3)), "{line}: {status}");
+        if status.code() == Some(3) {
+            say("(exit code 3: done, but the names of this made-up host are in no DNS)\n");
+        }
+    }
+}
