@@ -108,12 +108,6 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl From<anyhow::Error> for Error {
-    fn from(error: anyhow::Error) -> Self {
-        Self::new(format!("{error:#}"))
-    }
-}
-
 /// Adds what was being done to an error of the standard library or of a crate.
 pub trait Doing<T> {
     /// Turns the error into ours, saying what was being done.

@@ -27,36 +27,40 @@ pub struct Args {
 /// Reports on one homeserver or on all.
 pub fn run(env: Env, args: &Args) -> Result<Exit> {
     let session = Session::new(env, "matrix:report", false, false);
-    let Some(app) = &args.app else {
-        let apps = list::apps(session.env())?;
-        if apps.is_empty() {
-            session.ui.warn("There are no Matrix homeservers");
+    if args.flag.is_some() && args.format.is_some() {
+        return Err(Error::usage("--format flag cannot be specified when specifying an info flag"));
+    }
+    if let Some(app) = &args.app {
+        return shown(&session, app, args);
+    }
+    let apps = list::apps(session.env())?;
+    if apps.is_empty() {
+        session.ui.warn("There are no Matrix homeservers");
+    }
+    let mut exit = Exit::Done;
+    for app in apps {
+        // One that cannot be told of does not hide the others.
+        if let Err(error) = app.parse().and_then(|app| shown(&session, &app, args)) {
+            error.lines().iter().for_each(|line| session.ui.warn(line));
+            exit = Exit::Failed;
         }
-        for app in apps {
-            let server = session.server(&app.parse()?)?;
-            section(&session.ui, &server.app, &rows(&session.host, &server)?);
-        }
-        return Ok(Exit::Done);
-    };
+    }
+    Ok(exit)
+}
+
+fn shown(session: &Session, app: &AppName, args: &Args) -> Result<Exit> {
     let server = session.server(app)?;
     let rows = rows(&session.host, &server)?;
-    let json = args.format.as_deref() == Some("json");
     match &args.flag {
-        Some(_) if args.format.is_some() => {
-            Err(Error::usage("--format flag cannot be specified when specifying an info flag"))
-        }
-        Some(flag) => one(&session.ui, &rows, flag),
-        None if json => {
+        Some(flag) => return one(&session.ui, &rows, flag),
+        None if args.format.as_deref() == Some("json") => {
             let map: Map<String, Value> =
                 rows.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
             session.ui.answer(&Value::Object(map).to_string());
-            Ok(Exit::Done)
         }
-        None => {
-            section(&session.ui, &server.app, &rows);
-            Ok(Exit::Done)
-        }
+        None => section(&session.ui, &server.app, &rows),
     }
+    Ok(Exit::Done)
 }
 
 fn one(ui: &Ui, rows: &Rows, flag: &str) -> Result<Exit> {

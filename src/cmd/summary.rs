@@ -28,8 +28,9 @@ pub(super) fn tell(session: &Session, server: &Server, outcome: &Outcome) {
             server.server_name
         ));
     } else {
+        let is = if outcome.attention.is_empty() { "is ready" } else { "runs, but needs you" };
         let elapsed = session.elapsed();
-        ui.heading(&format!("Matrix homeserver {} is ready ({elapsed})", server.server_name));
+        ui.heading(&format!("Matrix homeserver {} {is} ({elapsed})", server.server_name));
     }
     let line = |name: &str, value: &str| ui.detail(&format!("{name:<14} {value}"));
     line("Homeserver", &server.base_url());

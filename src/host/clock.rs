@@ -2,13 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-/// Seconds since 1970, for records.
-#[expect(clippy::disallowed_methods, reason = "this is the clock")]
-pub fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
-}
-
 /// Calls `probe` until it gives something or the time is over; at least once.
 ///
 /// # Errors

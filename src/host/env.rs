@@ -13,13 +13,11 @@ impl Env {
     /// Reads the process's environment.
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn read() -> Self {
-        const NAMES: [&str; 19] = [
+        const NAMES: [&str; 13] = [
             "DOCKER_BIN",
             "DOKKU_APP_NAME",
-            "DOKKU_APPS_FORCE_DELETE",
             "DOKKU_LIB_HOST_ROOT",
             "DOKKU_LIB_ROOT",
-            "DOKKU_MATRIX_ENTRY",
             "DOKKU_MATRIX_HTTP_PORT",
             "DOKKU_MATRIX_HTTPS_PORT",
             "DOKKU_MATRIX_8448_PORT",
@@ -27,12 +25,8 @@ impl Env {
             "DOKKU_MATRIX_PATIENCE",
             "DOKKU_QUIET_OUTPUT",
             "DOKKU_ROOT",
-            "DOKKU_SYSTEM_GROUP",
             "DOKKU_SYSTEM_USER",
-            "DOKKU_TRACE",
             "PLUGIN_ENABLED_PATH",
-            "PLUGIN_PATH",
-            "SSH_USER",
         ];
         let present = |name: &&str| {
             let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
@@ -82,10 +76,5 @@ impl Env {
     /// The user whom Dokku runs as.
     pub fn dokku_user(&self) -> &str {
         self.get("DOKKU_SYSTEM_USER").unwrap_or("dokku")
-    }
-
-    /// Whether `--force` was given to Dokku, or a destruction is not to be asked about.
-    pub fn forced(&self) -> bool {
-        self.get("DOKKU_APPS_FORCE_DELETE").is_some()
     }
 }

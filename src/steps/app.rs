@@ -85,9 +85,11 @@ impl Step for Domains {
         if now.iter().any(|one| one == domain.as_str()) && !fresh {
             return Ok(State::Holds);
         }
-        // A single name that Dokku gave by itself is replaced, whatever was added by hand stays.
+        // A single name that Dokku gave by itself is replaced; what was added by hand stays, and so
+        // does the server name, under which others look for us.
         let given = match now.as_slice() {
             [] => true,
+            [one] if one == self.0.server_name.host() => false,
             [one] => given_by_dokku(host, app.as_str(), one)?,
             _ => false,
         };

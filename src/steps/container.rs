@@ -87,7 +87,7 @@ impl Step for User {
     }
 
     fn title(&self) -> String {
-        format!("Running {} as the user {}", self.0.app, "dokku")
+        format!("Running {} as dokku's own user", self.0.app)
     }
 
     fn check(&self, host: &Host) -> Result<State> {
