@@ -1,6 +1,6 @@
 //! Preflight: what must be so before anything is touched.
 
-use super::{How, Who, Wish};
+use super::{How, Who, Wish, database::Service};
 use crate::{
     dokku::{
         apps, domains, letsencrypt, nginx, ps,
@@ -10,6 +10,7 @@ use crate::{
     host::{Host, files},
     marker::{self, Marker},
     names::AppName,
+    plan::Step,
     server::{Server, Tls},
 };
 
@@ -56,6 +57,10 @@ pub fn look(host: &Host, wish: &Wish) -> Result<Found> {
     app(host, wish, Who::Synapse)?;
     if wish.element.is_some() {
         app(host, wish, Who::Element)?;
+    }
+    // A service that was taken is the step's to look after; one that is to be is refused here.
+    if marker::server_of(host.env(), &wish.app)?.as_ref() != Some(&wish.server_name) {
+        Service(wish.clone()).check(host)?;
     }
     Ok(found)
 }
@@ -153,7 +158,7 @@ fn app(host: &Host, wish: &Wish, who: Who) -> Result<()> {
         ))
         .hint(match who {
             Who::Synapse => "Name another app: dokku matrix:create <app>",
-            Who::Element => "Name another app: --app <name>",
+            Who::Element => "Name another app: --element <name>, or --app <name> of enable-element",
         }));
     }
     let proxy = nginx::proxy(host, app)?.unwrap_or_default();
