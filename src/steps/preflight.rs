@@ -131,7 +131,7 @@ fn names(host: &Host, wish: &Wish) -> Result<()> {
         let owners = domains::owners(host, domain.as_str())?;
         if let Some(other) = owners.iter().find(|owner| *owner != app.as_str()) {
             return Err(Error::new(format!("the domain {domain} is used by the app {other}"))
-                .hint(format!("dokku domains:remove {other} {domain}")));
+                .hint(format!("Name another one with --domain, or free it: dokku domains:remove {other} {domain}")));
         }
     }
     Ok(())
