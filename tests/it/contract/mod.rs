@@ -11,4 +11,5 @@ pub(crate) mod homeserver;
 mod killed;
 mod portrait;
 pub(crate) mod rig;
+mod triggers;
 pub(crate) mod web;
