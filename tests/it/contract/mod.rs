@@ -5,6 +5,7 @@
 
 mod camera;
 mod create;
+mod failing;
 pub(crate) mod homeserver;
 mod killed;
 mod portrait;
