@@ -126,7 +126,9 @@ fn recorded(host: &Host, args: &Args) -> Result<Option<Server>> {
         None => match (&args.server_name, default_domain(host, args, None)) {
             (Some(name), _) => name.clone(),
             (None, Ok(domain)) => domain.server_name(),
-            (None, Err(_)) => return Ok(None),
+            // No domain can be had: then there is no name under which something could be recorded.
+            (None, Err(error)) if error.code() == Exit::Usage => return Ok(None),
+            (None, Err(error)) => return Err(error),
         },
     };
     if let Some(other) = args.server_name.as_ref().filter(|other| **other != name) {

@@ -213,9 +213,20 @@ impl Rig {
             let whole = format!("failed to lookup address information: {words}");
             text = text.replace(&whole, "<not in the DNS>");
         }
+        for start in [&std::env::temp_dir().join(".tmp"), &std::env::temp_dir().join("stand-in")] {
+            text = without_random(&text, start.to_str().unwrap());
+        }
         let line = |line: &str| without_time(line) + if line.ends_with('\n') { "\n" } else { "" };
         text.split_inclusive('\n').map(line).collect()
     }
+}
+
+/// `/tmp/.tmpFHqmrT` as `<scratch>`.
+fn without_random(text: &str, start: &str) -> String {
+    let mut parts = text.split(start);
+    let first = parts.next().unwrap_or_default().to_owned();
+    let other = |part: &str| format!("<scratch>{}", part.trim_start_matches(char::is_alphanumeric));
+    first + &parts.map(other).collect::<String>()
 }
 
 /// `is ready (1m 2s)` as `is ready (<time>)`.
