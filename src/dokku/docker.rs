@@ -95,10 +95,16 @@ pub fn running(host: &Host, app: &AppName) -> Result<Option<Container>> {
 
 fn inspect(host: &Host, id: &str) -> Result<Option<Container>> {
     let cmd = Cmd::reads(host.env().docker()).args(["container", "inspect", "--format"]);
-    let ran = host.run(&cmd.args(["{{json .}}", id]))?;
-    // Any other answer: it went away between the two questions.
-    let Ok(all) = serde_json::from_str::<Value>(ran.answer()) else { return Ok(None) };
-    Ok(Some(container(&all)))
+    let cmd = cmd.args(["{{json .}}", id]);
+    let ran = host.run(&cmd)?;
+    // It went away between the two questions.
+    if ran.code != 0 && (ran.says("No such container") || ran.says("no such container")) {
+        return Ok(None);
+    }
+    match serde_json::from_str::<Value>(ran.answer()) {
+        Ok(all) if ran.code == 0 => Ok(Some(container(&all))),
+        _ => Err(host.failure(&cmd, &ran)),
+    }
 }
 
 fn container(all: &Value) -> Container {

@@ -1,9 +1,12 @@
 //! dokku-postgres.
 
-use super::{asks, reading, tell, value};
+use super::{NO_APP, reading, tell, value};
 use crate::{
     error::{Error, Result},
-    host::{Host, cmd::Cmd, secret::Secret},
+    host::{
+        Host,
+        cmd::{Cmd, Ran},
+    },
     names::{AppName, ServiceName},
 };
 
@@ -34,9 +37,19 @@ pub fn database_name(service: &ServiceName) -> String {
     service.as_str().replace(['-', '.'], "_")
 }
 
+/// Yes, no, or an error: 1 is the exit code of both.
+fn no_or(host: &Host, cmd: &Cmd, ran: &Ran, no: bool) -> Result<bool> {
+    if ran.code != 0 && !no {
+        return Err(host.failure(cmd, ran));
+    }
+    Ok(ran.code == 0)
+}
+
 /// Whether there is a service of that name.
 pub fn exists(host: &Host, service: &ServiceName) -> Result<bool> {
-    asks(host, &["postgres:exists", service.as_str()], 1)
+    let cmd = reading(["postgres:exists", service.as_str()]);
+    let ran = host.run(&cmd)?;
+    no_or(host, &cmd, &ran, ran.says(&format!("{service} does not exist")))
 }
 
 /// Makes a service.
@@ -69,7 +82,7 @@ fn query(host: &Host, service: &ServiceName, sql: &str) -> Result<Option<Vec<Str
     if ran.says(&format!("FATAL:  database \"{}\" does not exist", database_name(service))) {
         return Ok(None);
     }
-    // Whether psql ends with 0 after an error hangs on how it was called.
+    // psql ends with 0 whatever a query said.
     if ran.code != 0 || ran.says("ERROR:") || ran.says("FATAL:") {
         return Err(host.failure(&cmd, &ran));
     }
@@ -108,7 +121,10 @@ pub fn tables(host: &Host, service: &ServiceName) -> Result<u64> {
 
 /// Whether a service is linked to an app.
 pub fn linked(host: &Host, service: &ServiceName, app: &AppName) -> Result<bool> {
-    asks(host, &["postgres:linked", service.as_str(), app.as_str()], 1)
+    let cmd = reading(["postgres:linked", service.as_str(), app.as_str()]);
+    let ran = host.run(&cmd)?;
+    let no = ran.says(&format!("{service} is not linked to {app}")) || ran.code == NO_APP;
+    no_or(host, &cmd, &ran, no)
 }
 
 /// The apps that a service is linked to.
@@ -120,12 +136,6 @@ pub fn links(host: &Host, service: &ServiceName) -> Result<Vec<String>> {
 /// Unlinks a service from an app, without a restart.
 pub fn unlink(host: &Host, service: &ServiceName, app: &AppName) -> Result<()> {
     tell(host, ["postgres:unlink", service.as_str(), app.as_str(), "--no-restart"]).map(drop)
-}
-
-/// Whether a database address leads to a service.
-pub fn leads_to(url: &Secret, service: &ServiceName) -> bool {
-    let host = service.as_str().replace(['_', '.'], "-");
-    url.expose().contains(&format!("@dokku-postgres-{host}:"))
 }
 
 /// Links a service to an app, without a restart.

@@ -2,13 +2,12 @@
 
 use super::Wish;
 use crate::{
-    dokku::{config, postgres},
+    dokku::{apps, config, postgres},
     error::{Error, Result},
-    host::{Host, files},
+    host::{Host, files, secret::Secret},
     names::ServiceName,
     plan::{Change, State, Step, StepId},
 };
-use camino::Utf8PathBuf;
 
 /// The service exists, runs, is no other app's, and its database is UTF8, C, C.
 #[derive(Debug)]
@@ -30,6 +29,8 @@ impl Step for Service {
     fn check(&self, host: &Host) -> Result<State> {
         let service = &self.0.service;
         let journal = self.0.places(host.env()).service_journal();
+        let url = config::get(host, &self.0.app, "DATABASE_URL")?;
+        self.no_other(url.as_ref())?;
         let half_made = files::read(&journal)?.is_some_and(|text| text.trim() == service.as_str());
         if !postgres::exists(host, service)? {
             return Ok(self.create(journal));
@@ -44,18 +45,17 @@ impl Step for Service {
                 postgres::start(host, &service)
             })]));
         }
-        let database = self.database(host)?;
+        let database = self.database(url.as_ref());
         match postgres::locale(host, service, &database)? {
-            Some(locale) if locale.is_right() => {
-                self.only_ours(host)?;
-                Ok(if half_made { forget(journal) } else { State::Holds })
-            }
+            Some(locale) if locale.is_right() => self
+                .only_ours(host)
+                .map(|()| if half_made { self.forget(journal) } else { State::Holds }),
             _ if half_made && postgres::tables(host, service)? == 0 => Ok(self.make_again(journal)),
-            None => Err(self.refusal(&format!("has no database {database}"), &database)),
+            None => Err(self.refusal(host, &format!("has no database {database}"), &database)?),
             Some(locale) => {
                 let is = format!("{}, {}, {}", locale.encoding, locale.collate, locale.ctype);
                 let why = format!("has the database {database} with {is} instead of UTF8, C, C");
-                Err(self.refusal(&why, &database))
+                Err(self.refusal(host, &why, &database)?)
             }
         }
     }
@@ -67,14 +67,8 @@ fn holds_nothing(host: &Host, service: &ServiceName) -> Result<bool> {
     Ok(files::list(&data)?.is_empty())
 }
 
-/// The run that made the service was killed before it could cross it off.
-fn forget(journal: Utf8PathBuf) -> State {
-    let says = format!("remove {journal}");
-    State::Missing(vec![Change::new(says, move |host| files::remove(host, &journal))])
-}
-
 impl Service {
-    fn create(&self, journal: Utf8PathBuf) -> State {
+    fn create(&self, journal: camino::Utf8PathBuf) -> State {
         let service = self.0.service.clone();
         let says =
             format!("dokku postgres:create {service} --custom-env {:?}", postgres::RIGHT_ENV);
@@ -87,7 +81,7 @@ impl Service {
     }
 
     /// A service that a killed run left half made, with nothing in it.
-    fn make_again(&self, journal: Utf8PathBuf) -> State {
+    fn make_again(&self, journal: camino::Utf8PathBuf) -> State {
         let service = self.0.service.clone();
         let says = format!("dokku postgres:destroy {service} (half made, and without any table)");
         let destroy = Change::new(says, move |host| postgres::destroy(host, &service));
@@ -96,26 +90,56 @@ impl Service {
         State::Missing(changes)
     }
 
+    /// The run that made the service was killed before it could cross it off.
+    #[expect(clippy::unused_self, reason = "one of the answers of this step")]
+    fn forget(&self, journal: camino::Utf8PathBuf) -> State {
+        let says = format!("remove {journal}");
+        State::Missing(vec![Change::new(says, move |host| files::remove(host, &journal))])
+    }
+
     /// The database that the app uses, or will use once it is linked.
-    fn database(&self, host: &Host) -> Result<String> {
-        let url = config::get(host, &self.0.app, "DATABASE_URL")?;
-        let ours = url.filter(|url| postgres::leads_to(url, &self.0.service));
+    fn database(&self, url: Option<&Secret>) -> String {
+        let ours = url.filter(|url| service_in(url).is_some_and(|name| name == self.name_in_url()));
         let named = ours.and_then(|url| {
             let path = url.expose().rsplit('/').next()?;
             let name = path.split('?').next()?;
             (!name.is_empty()).then(|| name.to_owned())
         });
-        Ok(named.unwrap_or_else(|| postgres::database_name(&self.0.service)))
+        named.unwrap_or_else(|| postgres::database_name(&self.0.service))
     }
 
-    /// A service that another app uses is not taken; whom the administrator links to ours later
-    /// is the administrator's.
+    fn name_in_url(&self) -> String {
+        self.0.service.as_str().replace(['_', '.'], "-")
+    }
+
+    /// The app is not linked to another service already: that would be the one that Synapse uses.
+    fn no_other(&self, url: Option<&Secret>) -> Result<()> {
+        let (service, app) = (&self.0.service, &self.0.app);
+        match url
+            .and_then(service_in)
+            .filter(|other| !other.eq_ignore_ascii_case(&self.name_in_url()))
+        {
+            None => Ok(()),
+            Some(other) => {
+                Err(Error::new(format!("{app} uses the postgres service {other}, not {service}"))
+                    .hint(format!(
+                        "To go on with {service}: dokku postgres:unlink {other} {app} --no-restart"
+                    ))
+                    .hint(format!(
+                        "To go on with {other}: dokku matrix:create {app} --service {other}"
+                    )))
+            }
+        }
+    }
+
     fn only_ours(&self, host: &Host) -> Result<()> {
         let links = postgres::links(host, &self.0.service)?;
+        // Who else uses a service that is ours already (a copy of the app, a backup) is not asked.
         if links.iter().any(|app| app == self.0.app.as_str()) {
             return Ok(());
         }
-        match links.iter().find(|app| *app != "-") {
+        let other = links.iter().find(|app| *app != self.0.app.as_str() && *app != "-");
+        match other {
             None => Ok(()),
             Some(app) => Err(Error::new(format!(
                 "the postgres service {} is used by the app {app}",
@@ -128,16 +152,29 @@ impl Service {
         }
     }
 
-    fn refusal(&self, why: &str, database: &str) -> Error {
+    fn refusal(&self, host: &Host, why: &str, database: &str) -> Result<Error> {
         let (service, app) = (&self.0.service, &self.0.app);
-        Error::new(format!("the postgres service {service} {why}, which Synapse refuses"))
+        let first = (!apps::exists(host, app)?).then(|| format!("  dokku apps:create {app}"));
+        let error = Error::new(format!("the postgres service {service} {why}, which Synapse refuses"))
             .hint("Nothing was changed. Either name a service that is not there yet:")
             .hint(format!("  dokku matrix:create {app} --service <name>"))
             .hint(format!("or make a right database in {service}, link it, and point the app to it:"))
-            .hint(format!("  dokku postgres:connect {service} <<< \"CREATE DATABASE synapse TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'\""))
-            .hint(format!("  dokku postgres:link {service} {app} --no-restart"))
-            .hint(format!("  dokku config:set --no-restart {app} DATABASE_URL=<the same with /synapse instead of /{database}>"))
+            .hint(format!("  dokku postgres:connect {service} <<< \"CREATE DATABASE synapse TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'\""));
+        let then = [
+            format!("  dokku postgres:link {service} {app} --no-restart"),
+            format!(
+                "  dokku config:set --no-restart {app} DATABASE_URL=<the same with /synapse instead of /{database}>"
+            ),
+            format!("  dokku matrix:create {app} --service {service}"),
+        ];
+        Ok(first.into_iter().chain(then).fold(error, Error::hint))
     }
+}
+
+/// The service that a `DATABASE_URL` leads to, if it is one of dokku-postgres.
+fn service_in(url: &Secret) -> Option<&str> {
+    let (_, host) = url.expose().rsplit_once('@')?;
+    host.split([':', '/']).next()?.strip_prefix("dokku-postgres-")
 }
 
 /// The service is linked to the app, and the app's `DATABASE_URL` is its.
@@ -159,21 +196,9 @@ impl Step for Link {
 
     fn check(&self, host: &Host) -> Result<State> {
         let (service, app) = (self.0.service.clone(), self.0.app.clone());
-        let url = config::get(host, &app, "DATABASE_URL")?;
-        if let Some(url) = &url
-            && !postgres::leads_to(url, &service)
-        {
-            // Another link would get another name, and Synapse would go on with this database.
-            return Err(Error::new(format!(
-                "{app} has a DATABASE_URL that does not lead to {service}"
-            ))
-            .hint("Unlink what it leads to, then type the same command again:")
-            .hint(format!("dokku postgres:app-links {app}"))
-            .hint(format!("dokku postgres:unlink <service> {app} --no-restart")));
-        }
         // A service that is not there yet (a dry run) is linked to nothing.
         let linked = postgres::exists(host, &service)? && postgres::linked(host, &service, &app)?;
-        if linked && url.is_some() {
+        if linked && config::get(host, &app, "DATABASE_URL")?.is_some() {
             return Ok(State::Holds);
         }
         let mut changes = vec![];

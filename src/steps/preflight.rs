@@ -1,9 +1,6 @@
 //! Preflight: what must be so before anything is touched.
 
-use super::{
-    How, Who, Wish,
-    database::{Link, Service},
-};
+use super::{How, Who, Wish, database::Service};
 use crate::{
     dokku::{
         apps, domains, letsencrypt, nginx, ps,
@@ -70,6 +67,10 @@ pub fn look(host: &Host, wish: &Wish) -> Result<Found> {
     app(host, wish, Who::Synapse)?;
     if wish.element.is_some() {
         app(host, wish, Who::Element)?;
+    }
+    // A service that was taken is the step's to look after; one that is to be is refused here.
+    if marker::server_of(host.env(), &wish.app)?.as_ref() != Some(&wish.server_name) {
+        Service(wish.clone()).check(host)?;
     }
     Ok(found)
 }
@@ -145,13 +146,13 @@ fn names(host: &Host, wish: &Wish) -> Result<()> {
         let owners = domains::owners(host, domain.as_str())?;
         if let Some(other) = owners.iter().find(|owner| *owner != app.as_str()) {
             return Err(Error::new(format!("the domain {domain} is used by the app {other}"))
-                .hint(format!("dokku domains:remove {other} {domain}")));
+                .hint(format!("Name another one with --domain, or free it: dokku domains:remove {other} {domain}")));
         }
     }
     Ok(())
 }
 
-/// A service that is there already must fit before it is recorded for good.
+/// No two homeservers share a service.
 fn database(host: &Host, wish: &Wish) -> Result<()> {
     for other in Server::all(host.env())? {
         if other.server_name != wish.server_name && other.service == wish.service {
@@ -164,10 +165,6 @@ fn database(host: &Host, wish: &Wish) -> Result<()> {
             .hint("For a new one, name another service:")
             .hint(format!("  dokku matrix:create {} --service <name>", wish.app)));
         }
-    }
-    if Server::read(host.env(), &wish.server_name)?.is_none() {
-        Service(wish.clone()).check(host)?;
-        Link(wish.clone()).check(host)?;
     }
     Ok(())
 }
@@ -197,7 +194,7 @@ fn app(host: &Host, wish: &Wish, who: Who) -> Result<()> {
         ))
         .hint(match who {
             Who::Synapse => "Name another app: dokku matrix:create <app>",
-            Who::Element => "Name another app: --app <name>",
+            Who::Element => "Name another app: --element <name>, or --app <name> of enable-element",
         }));
     }
     let proxy = nginx::proxy(host, app)?.unwrap_or_default();

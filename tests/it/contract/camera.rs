@@ -57,33 +57,52 @@ impl Camera {
 
     /// A host as it is in the picture.
     pub(crate) fn host(&self, shot: &Path) -> Rig {
+        develop(shot, &self.from)
+    }
+}
+
+/// A host that a command has run on, to be had again and again.
+pub(crate) struct Ready(Rig);
+
+impl Ready {
+    pub(crate) fn after(line: &str) -> Self {
         let rig = Rig::new();
-        let to = rig.scene.path();
-        let listeners = rig.state().listeners;
-        for folder in ["home", "lib", "state"] {
-            self.copy(&shot.join(folder), &to.join(folder), to.to_str().unwrap());
-        }
-        rig.scene.update(|state| state.listeners = listeners).unwrap();
-        rig.scene.forget_calls().unwrap();
-        rig
+        rig.ok(line);
+        Self(rig)
     }
 
-    /// With its own folder's name in every file, and the times as they were: the plugin looks at
-    /// them.
-    fn copy(&self, from: &Path, to: &Path, name: &str) {
-        if from.is_dir() {
-            fs::create_dir_all(to).unwrap();
-            for entry in fs::read_dir(from).unwrap() {
-                let entry = entry.unwrap();
-                self.copy(&entry.path(), &to.join(entry.file_name()), name);
-            }
-        } else {
-            let text = fs::read_to_string(from).unwrap();
-            fs::write(to, text.replace(&self.from, name)).unwrap();
-        }
-        let data = fs::metadata(from).unwrap();
-        fs::set_permissions(to, data.permissions()).unwrap();
-        let times = FileTimes::new().set_modified(data.modified().unwrap());
-        File::open(to).unwrap().set_times(times).unwrap();
+    pub(crate) fn host(&self) -> Rig {
+        let from = self.0.scene.path();
+        develop(from, from.to_str().unwrap())
     }
+}
+
+/// A host with the files of another one, whose folder they name.
+fn develop(shot: &Path, from: &str) -> Rig {
+    let rig = Rig::new();
+    let to = rig.scene.path();
+    let listeners = rig.state().listeners;
+    for folder in ["home", "lib/config", "lib/data", "lib/services", "state"] {
+        copy(&shot.join(folder), &to.join(folder), from, to.to_str().unwrap());
+    }
+    rig.scene.update(|state| state.listeners = listeners).unwrap();
+    rig.scene.forget_calls().unwrap();
+    rig
+}
+
+/// With its own folder's name in every file, and the times as they were: the plugin looks at them.
+fn copy(shot: &Path, to: &Path, old: &str, new: &str) {
+    let Ok(data) = fs::symlink_metadata(shot) else { return };
+    if data.is_dir() {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(shot).unwrap() {
+            let entry = entry.unwrap();
+            copy(&entry.path(), &to.join(entry.file_name()), old, new);
+        }
+    } else {
+        fs::write(to, fs::read_to_string(shot).unwrap().replace(old, new)).unwrap();
+    }
+    fs::set_permissions(to, data.permissions()).unwrap();
+    let times = FileTimes::new().set_modified(data.modified().unwrap());
+    File::open(to).unwrap().set_times(times).unwrap();
 }

@@ -3,10 +3,14 @@
 //! What is compared is the whole of it: both streams, the exit code, the calls that change
 //! something, and what the host is afterwards.
 
+mod bad_host;
+mod bad_names;
 mod camera;
 mod create;
+mod failing;
 pub(crate) mod homeserver;
 mod killed;
 mod portrait;
 pub(crate) mod rig;
+mod triggers;
 pub(crate) mod web;

@@ -127,10 +127,25 @@ impl Rig {
 
     /// `dokku <line>`, to be run by the test itself.
     pub(crate) fn command(&self, line: &str) -> Command {
-        let mut command = self.scene.command("dokku");
+        let mut command = self.program(Path::new("dokku"));
+        command.args(line.split_whitespace());
         command
-            .args(line.split_whitespace())
+    }
+
+    /// A trigger of the plugin, as Dokku calls it.
+    pub(crate) fn trigger(&self, name: &str, args: &str) -> Ran {
+        let mut command = self.program(&self.scene.enabled().join("matrix").join(name));
+        // An argument that is written `-` is empty.
+        command.args(args.split_whitespace().map(|word| word.trim_start_matches('-')));
+        command.env("STAND_IN_TRIGGER", name).env("DOKKU_PID", "1");
+        self.run(command, b"")
+    }
+
+    fn program(&self, program: &Path) -> Command {
+        let mut command = self.scene.command(program);
+        command
             .env("DOKKU_MATRIX_LANES", &self.lanes)
+            .env("DOKKU_MATRIX_PATIENCE", "1")
             .env("SSL_CERT_FILE", trusted())
             // Where there is no DNS at all, nobody wants to wait for it.
             .env("RES_OPTIONS", "timeout:1 attempts:1");
@@ -198,9 +213,20 @@ impl Rig {
             let whole = format!("failed to lookup address information: {words}");
             text = text.replace(&whole, "<not in the DNS>");
         }
+        for start in [&std::env::temp_dir().join(".tmp"), &std::env::temp_dir().join("stand-in")] {
+            text = without_random(&text, start.to_str().unwrap());
+        }
         let line = |line: &str| without_time(line) + if line.ends_with('\n') { "\n" } else { "" };
         text.split_inclusive('\n').map(line).collect()
     }
+}
+
+/// `/tmp/.tmpFHqmrT` as `<scratch>`.
+fn without_random(text: &str, start: &str) -> String {
+    let mut parts = text.split(start);
+    let first = parts.next().unwrap_or_default().to_owned();
+    let other = |part: &str| format!("<scratch>{}", part.trim_start_matches(char::is_alphanumeric));
+    first + &parts.map(other).collect::<String>()
 }
 
 /// `is ready (1m 2s)` as `is ready (<time>)`.

@@ -1,0 +1,304 @@
+//! Command lines that cannot be obeyed: said in one breath, and nothing is touched.
+
+use super::rig::Rig;
+
+/// What was typed, the exit code, and what is said, without Dokku's prefix.
+type Case = (&'static str, i32, &'static str);
+
+const NOTHING_THERE: &[Case] = &[
+    ("matrix:deploy nobody", 20, "App nobody does not exist"),
+    ("matrix:report nobody", 20, "App nobody does not exist"),
+    ("matrix:register-user nobody alice", 20, "App nobody does not exist"),
+    ("matrix:email nobody --off", 20, "App nobody does not exist"),
+    ("matrix:enable-element nobody", 20, "App nobody does not exist"),
+    ("matrix:disable-element nobody", 20, "App nobody does not exist"),
+    (
+        "matrix:create Matrix --email a@site.test",
+        2,
+        r#"invalid value 'Matrix' for '<APP>': "Matrix" is not a valid app name: it must be lower case"#,
+    ),
+    (
+        "matrix:create a_b --email a@site.test",
+        2,
+        r#"invalid value 'a_b' for '<APP>': "a_b" is not a valid app name: only a-z, 0-9, '.', and '-' are allowed"#,
+    ),
+    (
+        "matrix:create ../x --email a@site.test",
+        2,
+        r#"invalid value '../x' for '<APP>': "../x" is not a valid app name: only a-z, 0-9, '.', and '-' are allowed"#,
+    ),
+    (
+        "matrix:create a..b --email a@site.test",
+        2,
+        r#"invalid value 'a..b' for '<APP>': "a..b" is not a valid app name: it must not contain '..'"#,
+    ),
+    (
+        "matrix:create -x",
+        2,
+        "unexpected argument '-x' found
+tip: to pass '-x' as a value, use '-- -x'
+Usage: dokku matrix:create [OPTIONS] <APP>",
+    ),
+    (
+        "matrix:create",
+        2,
+        "the following required arguments were not provided: <APP>
+Usage: dokku matrix:create <APP>",
+    ),
+    (
+        "matrix:create matrix another",
+        2,
+        "unexpected argument 'another' found
+Usage: dokku matrix:create [OPTIONS] <APP>",
+    ),
+    (
+        "matrix:create matrix --nonsense",
+        2,
+        "unexpected argument '--nonsense' found
+tip: to pass '--nonsense' as a value, use '-- --nonsense'
+Usage: dokku matrix:create <APP>",
+    ),
+    (
+        "matrix:create matrix --tls none",
+        2,
+        "invalid value 'none' for '--tls <HOW>'
+[possible values: letsencrypt, provided, off]",
+    ),
+    (
+        "matrix:create matrix --timeout 9",
+        2,
+        "invalid value '9' for '--timeout <SECONDS>': 9 is not in 10..=86400",
+    ),
+    (
+        "matrix:create matrix --domain Example.org",
+        2,
+        r#"invalid value 'Example.org' for '--domain <HOST>': "Example.org" is not a valid domain: it must be lower case"#,
+    ),
+    (
+        "matrix:create matrix --server-name 10.0.0.1",
+        2,
+        r#"invalid value '10.0.0.1' for '--server-name <NAME>': "10.0.0.1" is not a valid server name: an IP address is not supported"#,
+    ),
+    (
+        "matrix:create matrix --server-name a.test:08",
+        2,
+        r#"invalid value 'a.test:08' for '--server-name <NAME>': "a.test:08" is not a valid server name: the port must be a number from 1 to 65535"#,
+    ),
+    (
+        "matrix:create matrix --email a@b",
+        2,
+        r#"invalid value 'a@b' for '--email <ADDRESS>': "a@b" is not a valid e-mail address: what stands behind the '@' is not a host name"#,
+    ),
+    (
+        "matrix:create matrix --service a.b",
+        2,
+        r#"invalid value 'a.b' for '--service <NAME>': "a.b" is not a valid service name: only A-Z, a-z, 0-9, '-', and '_' are allowed"#,
+    ),
+    (
+        "matrix:create matrix --image synapse",
+        2,
+        r#"invalid value 'synapse' for '--image <REF>': "synapse" is not a valid image reference: name a tag or a digest, as in matrixdotorg/synapse:v1.163.2"#,
+    ),
+    (
+        "matrix:create matrix --image a$b:1",
+        2,
+        r#"invalid value 'a$b:1' for '--image <REF>': "a$b:1" is not a valid image reference: only A-Z, a-z, 0-9, and . _ - / : @ are allowed"#,
+    ),
+    (
+        "matrix:create matrix --element Chat",
+        2,
+        r#"invalid value 'Chat' for '--element [<APP>]': "Chat" is not a valid app name: it must be lower case"#,
+    ),
+    (
+        "matrix:create matrix --support-mxid alice",
+        2,
+        r#"invalid value 'alice' for '--support-mxid <@USER:SERVER>': "alice" is not a valid Matrix user id: it must look like @alice:example.org"#,
+    ),
+    (
+        "matrix:create matrix --support-page javascript:x",
+        2,
+        "invalid value 'javascript:x' for '--support-page <URL>': it must be an address of the web, https://...",
+    ),
+    (
+        "matrix:create matrix --domain matrix.site.test --element chat --server-name chat.site.test --service a/b",
+        2,
+        r#"invalid value 'a/b' for '--service <NAME>': "a/b" is not a valid service name: only A-Z, a-z, 0-9, '-', and '_' are allowed"#,
+    ),
+    (
+        "matrix:create matrix",
+        2,
+        "letsencrypt needs an e-mail address
+dokku matrix:create matrix --email you@example.org",
+    ),
+    (
+        "matrix:create chat --email a@site.test --element talk --domain talk.site.test",
+        2,
+        "Element Web must not have the homeserver's own domain
+It would let a page of one read the other; choose another one.",
+    ),
+    (
+        "matrix:create shop --email a@site.test",
+        1,
+        "shop is an app that is deployed already, and not this homeserver's
+Name another app: dokku matrix:create <app>",
+    ),
+    (
+        "matrix:create matrix --email a@site.test --element shop",
+        1,
+        "shop is an app that is deployed already, and not this homeserver's
+Name another app: --element <name>, or --app <name> of enable-element",
+    ),
+    (
+        "matrix:create matrix --email a@site.test --domain shop.site.test",
+        1,
+        "the domain shop.site.test is used by the app shop
+Name another one with --domain, or free it: dokku domains:remove shop shop.site.test",
+    ),
+    (
+        "matrix:create matrix --email a@site.test --service shop-db",
+        1,
+        "the postgres service shop-db is used by the app shop
+Name another one: dokku matrix:create matrix --service <name>",
+    ),
+    (
+        "matrix:create shop --tls off",
+        1,
+        "shop is an app that is deployed already, and not this homeserver's
+Name another app: dokku matrix:create <app>",
+    ),
+    ("matrix:deploy shop", 1, "shop is not a Matrix homeserver\ndokku matrix:list"),
+    ("matrix:report shop", 1, "shop is not a Matrix homeserver\ndokku matrix:list"),
+    (
+        "matrix:nonsense",
+        1,
+        "`matrix:nonsense` is not a dokku command.
+See `dokku help` for a list of available commands.",
+    ),
+];
+
+/// On a host with the homeserver `matrix` and Element Web in `chat`.
+const ONE_THERE: &[Case] = &[
+    (
+        "matrix:create matrix --server-name other.test",
+        2,
+        "the server name of matrix is matrix.site.test and cannot become other.test
+All its users, rooms, and keys carry the name. For another name create another app:
+dokku matrix:create <app> --server-name other.test",
+    ),
+    (
+        "matrix:create matrix --service other",
+        2,
+        "the database of matrix.site.test is in the postgres service matrix-db
+Another service would be an empty server. Leave --service out.",
+    ),
+    (
+        "matrix:create second --tls off --service matrix-db",
+        1,
+        "the postgres service matrix-db is used by the app matrix
+Name another one: dokku matrix:create second --service <name>",
+    ),
+    (
+        "matrix:create second --tls off --server-name matrix.site.test",
+        1,
+        "the server name matrix.site.test is that of the app matrix
+dokku matrix:report matrix",
+    ),
+    (
+        "matrix:create second --tls off --domain matrix.site.test --server-name second.test",
+        1,
+        "the domain matrix.site.test is used by the app matrix
+Name another one with --domain, or free it: dokku domains:remove matrix matrix.site.test",
+    ),
+    (
+        "matrix:create second --tls off --element",
+        1,
+        "chat is an app that is deployed already, and not this homeserver's
+Name another app: --element <name>, or --app <name> of enable-element",
+    ),
+    (
+        "matrix:create matrix --element talk",
+        2,
+        "Element Web is in the app chat already
+dokku matrix:disable-element matrix",
+    ),
+    (
+        "matrix:enable-element matrix --app talk",
+        2,
+        "Element Web is in the app chat already
+dokku matrix:disable-element matrix",
+    ),
+    (
+        "matrix:enable-element matrix --domain matrix.site.test",
+        2,
+        "Element Web must not have the homeserver's own domain
+It would let a page of one read the other; choose another one.",
+    ),
+    ("matrix:create chat", 1, "chat runs Element Web, of the homeserver matrix.site.test"),
+    ("matrix:deploy chat", 1, "chat runs Element Web, of the homeserver matrix"),
+    ("matrix:register-user chat alice", 1, "chat runs Element Web, of the homeserver matrix"),
+    ("matrix:enable-element chat", 1, "chat runs Element Web, of the homeserver matrix"),
+    (
+        "matrix:register-user matrix Alice",
+        2,
+        r#"invalid value 'Alice' for '<USER>': "Alice" is not a valid user name: it must be lower case"#,
+    ),
+];
+
+/// Each is refused, in these words, and the host stays what it was.
+fn refused(rig: &Rig, cases: &[Case]) {
+    let before = rig.portrait();
+    rig.changes();
+    for (line, code, says) in cases {
+        let ran = rig.dokku(line);
+        let said = ran.stderr.lines().map(|line| line.strip_prefix(" !     ").unwrap_or(line));
+        let said = said.collect::<Vec<_>>().join("\n");
+        assert_eq!((ran.code, said.as_str()), (Some(*code), *says), "{line}");
+        assert_eq!(ran.stdout, "", "{line}");
+    }
+    assert_eq!(rig.changes(), [""; 0]);
+    assert_eq!(rig.portrait(), before);
+}
+
+#[test]
+fn where_nothing_is_there() {
+    let rig = Rig::new();
+    rig.website("shop", "shop.site.test");
+    rig.setup(&["postgres:create shop-db", "postgres:link shop-db shop --no-restart"]);
+    let change = |state: &mut stand_in::State| {
+        let locale = ["UTF8", "C", "C"].map(str::to_owned);
+        state.services.get_mut("shop-db").unwrap().databases.insert("shop_db".into(), locale);
+    };
+    rig.scene.update(change).unwrap();
+    refused(&rig, NOTHING_THERE);
+}
+
+#[test]
+fn where_a_homeserver_is() {
+    let rig = Rig::new();
+    rig.ok("matrix:create matrix --tls off --element");
+    refused(&rig, ONE_THERE);
+}
+
+/// Names of Dokku that look odd and are right.
+#[test]
+fn odd_names_work() {
+    Rig::each(
+        &[
+            ("9lives", "", "9lives.site.test", "9lives-db"),
+            ("a.site.test", "", "a.site.test", "a-site-test-db"),
+            ("m-1.x", " --domain localhost", "localhost", "m-1-x-db"),
+        ],
+        |(app, flags, domain, service)| {
+            let rig = Rig::new();
+            let _synapse = rig.homeserver(app);
+            rig.ok(&format!("matrix:create {app} --tls off{flags}"));
+            let state = rig.state();
+            assert_eq!(state.apps[*app].domains, [*domain]);
+            assert!(state.services.contains_key(*service));
+            assert_eq!(state.running(app).count(), 1);
+            rig.changes();
+            rig.ok(&format!("matrix:create {app}"));
+            assert_eq!(rig.changes(), [""; 0], "{app}");
+        },
+    );
+}
