@@ -156,7 +156,10 @@ impl Step for Secrets {
         let mut changes = vec![];
         let key = places.signing_key();
         match files::read(&key)? {
-            Some(text) => signing_key::check(&text).map_err(|error| error.context(&key))?,
+            Some(text) => {
+                signing_key::check(&text).map_err(|error| error.context(&key))?;
+                changes.extend(private(key)?);
+            }
             // The configuration is written after the key: with it, the key must have been there.
             None if files::stat(&places.homeserver_d().join("10-server.yaml"))?.is_some() => {
                 return Err(Error::new(format!("the signing key {key} is missing"))
