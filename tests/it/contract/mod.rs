@@ -5,6 +5,7 @@
 
 mod camera;
 mod create;
+mod drift;
 mod failing;
 pub(crate) mod homeserver;
 mod killed;

@@ -127,9 +127,13 @@ impl Rig {
 
     /// `dokku <line>`, to be run by the test itself.
     pub(crate) fn command(&self, line: &str) -> Command {
+        let user = format!("{}:{}", nix::unistd::getuid(), nix::unistd::getgid());
+        let words = line.split_whitespace().map(|word| {
+            word.replace("<host>", self.scene.path().to_str().unwrap()).replace("<user>", &user)
+        });
         let mut command = self.scene.command("dokku");
         command
-            .args(line.split_whitespace())
+            .args(words)
             .env("DOKKU_MATRIX_LANES", &self.lanes)
             .env("SSL_CERT_FILE", trusted())
             // Where there is no DNS at all, nobody wants to wait for it.
