@@ -188,7 +188,11 @@ impl Step for OneMain {
         let app = &self.0.app;
         let mut changes = vec![];
         let scale = ps::scale(host, app)?.unwrap_or_default();
-        let wrong = wrong_scale(&scale);
+        let mut wrong = wrong_scale(&scale);
+        // Dokku forgets a process type of which there is to be none.
+        if !scale.contains_key("web") {
+            wrong.push("web=1".to_owned());
+        }
         if !wrong.is_empty() {
             let says = format!("dokku ps:scale --skip-deploy {app} {}", wrong.join(" "));
             let app = app.clone();

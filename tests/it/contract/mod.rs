@@ -7,6 +7,7 @@ mod bad_host;
 mod bad_names;
 mod camera;
 mod create;
+mod drift;
 mod failing;
 pub(crate) mod homeserver;
 mod killed;

@@ -69,15 +69,20 @@ impl Rig {
     }
 }
 
-/// Two portraits are alike; what is not is told line by line.
+/// Two portraits are alike.
 pub(crate) fn assert_alike(now: &str, wanted: &str, what: &str) {
+    let differ = difference(now, wanted);
+    assert!(differ.is_empty(), "{what}:\n{differ}");
+}
+
+/// What is in one portrait alone, line by line.
+pub(crate) fn difference(now: &str, wanted: &str) -> String {
     let only = |some: &str, others: &str, sign: &str| {
         let others: BTreeSet<&str> = others.lines().collect();
         let lines = some.lines().filter(|line| !others.contains(line));
-        lines.map(|line| format!("{sign} {line}\n")).collect::<String>()
+        lines.map(|line| format!("{sign} {}\n", line.trim())).collect::<String>()
     };
-    let differ = only(wanted, now, "-") + &only(now, wanted, "+");
-    assert!(differ.is_empty(), "{what}:\n{differ}");
+    only(wanted, now, "-") + &only(now, wanted, "+")
 }
 
 fn walk(folder: &Path, all: &mut BTreeMap<String, String>) {

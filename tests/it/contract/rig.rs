@@ -127,8 +127,11 @@ impl Rig {
 
     /// `dokku <line>`, to be run by the test itself.
     pub(crate) fn command(&self, line: &str) -> Command {
+        let user = format!("{}:{}", nix::unistd::getuid(), nix::unistd::getgid());
         let mut command = self.program(Path::new("dokku"));
-        command.args(line.split_whitespace());
+        command.args(line.split_whitespace().map(|word| {
+            word.replace("<host>", self.scene.path().to_str().unwrap()).replace("<user>", &user)
+        }));
         command
     }
 

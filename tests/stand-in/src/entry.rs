@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{ExitCode, ExitStatus};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -113,6 +114,11 @@ fn report(call: &Call, error: &anyhow::Error) -> i32 {
             70
         }
     }
+}
+
+/// How a program ended, in the words of a shell: 128 and the number of the signal that ended it.
+pub(crate) fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
 }
 
 /// Ends the call with the exit code of a program that it ran.

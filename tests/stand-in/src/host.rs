@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::call::{Call, fail, quit};
 use crate::dokku::arg;
-use crate::entry::exit_with;
+use crate::entry::{code, exit_with};
 use crate::verdict;
 
 /// The last part of a program's path.
@@ -35,7 +35,7 @@ pub(crate) fn sudo(call: &Call) -> Result<()> {
         return quit(1);
     }
     let status = Command::new(program).args(args).env("STAND_IN_ROOT", "1").status()?;
-    exit_with(status.code().unwrap_or(137))
+    exit_with(code(status))
 }
 
 /// `ufw status`, `ufw allow <rule>`, `ufw delete allow <rule>`.

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::call::{Call, fail};
 use crate::dokku::arg;
-use crate::entry::exit_with;
+use crate::entry::{code, exit_with};
 
 const CORE: [(&str, &str); 46] = [
     ("00_dokku-standard", "standard"),
@@ -170,5 +170,5 @@ fn run(call: &Call, command: &mut Command) -> Result<i32> {
     if call.quiet {
         command.env("DOKKU_QUIET_OUTPUT", "1");
     }
-    Ok(command.status()?.code().unwrap_or(137))
+    Ok(code(command.status()?))
 }

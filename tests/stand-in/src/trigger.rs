@@ -10,13 +10,14 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use crate::call::{Call, quit};
+use crate::entry::code;
 
 impl Call {
     /// Fires a trigger; its output is the call's. A failure ends the call with its exit code.
     pub(crate) fn fire(&self, name: &str, args: &[&str]) -> Result<()> {
         for program in self.implementors(name) {
             let status = self.trigger(&program, name, args)?.stdout(Stdio::inherit()).status();
-            let rc = status.with_context(|| program.display().to_string())?.code().unwrap_or(137);
+            let rc = code(status.with_context(|| program.display().to_string())?);
             if rc != 0 {
                 return quit(rc);
             }
@@ -32,7 +33,7 @@ impl Call {
             if let Some(mut stdout) = child.stdout.take() {
                 stdout.read_to_string(&mut answer)?;
             }
-            let rc = child.wait()?.code().unwrap_or(137);
+            let rc = code(child.wait()?);
             if rc != 0 {
                 return quit(rc);
             }

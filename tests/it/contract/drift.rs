@@ -1,0 +1,138 @@
+//! What was changed by hand: what breaks the server is put right by the same command, what does
+//! not stays, and what is not ours to change is refused with the way out.
+
+use super::camera::Ready;
+use super::portrait::difference;
+use super::rig::Rig;
+use insta::assert_snapshot;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Mutex;
+
+const LINE: &str = "matrix:create matrix --email admin@site.test --element";
+
+/// Commands that somebody types, or files that somebody touches: `edit`, `remove`, `chmod`, by
+/// their path below the server's folder, or `/` and that below the host's.
+const DRIFTS: &[&[&str]] = &[
+    &["apps:destroy chat --force"],
+    &["apps:destroy matrix --force"],
+    &["checks:enable matrix web"],
+    &["chmod 644 config/homeserver.d/20-database.yaml"],
+    &["chmod 644 config/secrets/signing.key"],
+    &["chmod 644 config/secrets/form_secret"],
+    &["chmod 755 data"],
+    &["config:set --no-restart matrix SYNAPSE_CONFIG_PATH=/data/homeserver.yaml"],
+    &["config:set --no-restart matrix UID=1000"],
+    &["config:set matrix TZ=UTC"],
+    &["config:unset --no-restart chat ELEMENT_WEB_PORT"],
+    &["config:unset --no-restart matrix DATABASE_URL"],
+    &["docker-options:add matrix deploy --init"],
+    &["docker-options:add matrix deploy,run --user=7:7"],
+    &["docker-options:remove matrix deploy,run --user <user>"],
+    &["domains:add matrix m.site.test"],
+    &["domains:set chat web.site.test"],
+    &["domains:set matrix m.site.test"],
+    &["edit config/homeserver.d/10-server.yaml"],
+    &["edit config/homeserver.d/90-local.yaml"],
+    &["edit config/log.config"],
+    &["edit element/config.json"],
+    &["edit nginx/nginx.conf.sigil"],
+    &["edit /home/chat/nginx.conf.d/matrix.conf"],
+    &["edit /home/matrix/nginx.conf.d/matrix.conf"],
+    &["edit /lib/data/matrix/default-8448"],
+    &["edit server.json"],
+    &["letsencrypt:cron-job --remove"],
+    &["letsencrypt:disable matrix"],
+    &["letsencrypt:set matrix email"],
+    &["nginx:set matrix client-max-body-size 100m"],
+    &["nginx:set matrix client-max-body-size 1m"],
+    &["nginx:set matrix client-max-body-size 0"],
+    &["nginx:set matrix proxy-read-timeout 5m"],
+    &["ports:add matrix http:8080:8008"],
+    &["ports:set chat http:80:80"],
+    &["postgres:stop matrix-db"],
+    &["postgres:stop matrix-db", "postgres:start matrix-db"],
+    &["postgres:unlink matrix-db matrix --no-restart"],
+    &["ps:scale --skip-deploy matrix web=0"],
+    &["ps:scale --skip-deploy matrix web=2 worker=1"],
+    &["ps:set matrix restart-policy on-failure:3"],
+    &["ps:stop chat"],
+    &["ps:stop matrix"],
+    &["remove /home/matrix/nginx.conf"],
+    &["remove /lib/data/matrix/.apps/matrix"],
+    &["remove config/homeserver.d/20-database.yaml"],
+    &["remove config/homeserver.d/90-local.yaml"],
+    &["remove config/secrets/form_secret"],
+    &["remove config/secrets/signing.key"],
+    &["remove judged"],
+    &["remove nginx/proved"],
+    &["storage:mount matrix /srv/more:/more"],
+    &["storage:unmount matrix <host>/lib/data/matrix/matrix.site.test/data:/data"],
+    &[
+        "storage:unmount matrix <host>/lib/data/matrix/matrix.site.test/data:/data",
+        "storage:mount matrix /srv/data:/data",
+    ],
+];
+
+fn touch(rig: &Rig, what: &str) {
+    let (word, rest) = what.split_once(' ').unwrap();
+    let (mode, path) = match rest.split_once(' ') {
+        Some((mode, path)) => (u32::from_str_radix(mode, 8).unwrap(), path),
+        None => (0, rest),
+    };
+    let path = match path.strip_prefix('/') {
+        Some(path) => rig.scene.path().join(path),
+        None => rig.file(path),
+    };
+    match word {
+        "edit" => fs::write(&path, fs::read_to_string(&path).unwrap() + "\n# by hand\n").unwrap(),
+        "remove" => fs::remove_file(&path).unwrap(),
+        _ => fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap(),
+    }
+}
+
+#[test]
+fn drift_is_put_right_or_let_be_or_refused() {
+    let ready = Ready::after(LINE);
+    let told = Mutex::new(vec![]);
+    let cases: Vec<_> = DRIFTS.iter().enumerate().collect();
+    Rig::each(&cases, |(place, drift)| {
+        let text = tell(&ready.host(), drift);
+        told.lock().unwrap().push((*place, text));
+    });
+    let mut told = told.into_inner().unwrap();
+    told.sort();
+    assert_snapshot!(told.into_iter().map(|(_, text)| text).collect::<String>());
+}
+
+/// The drift, the changes that put it right, what was said, and what came of it.
+fn tell(rig: &Rig, drift: &[&str]) -> String {
+    let healthy = rig.portrait();
+    for what in drift {
+        if what.contains(':') {
+            rig.setup(&[what]);
+        } else {
+            touch(rig, what);
+        }
+    }
+    rig.changes();
+    let ran = rig.dokku(LINE);
+    let mut text = format!("{}\n", drift.join("; "));
+    for call in rig.changes() {
+        text += &format!("    {call}\n");
+    }
+    let code = ran.code.unwrap();
+    if code != 3 || !ran.stderr.starts_with(" !     Through the DNS") {
+        text += &format!("{}    exit code {code}\n", ran.stderr);
+        return text;
+    }
+    // What was put right stays so.
+    rig.dokku(LINE);
+    for call in rig.changes() {
+        text += &format!("    AND THEN {call}\n");
+    }
+    for line in difference(&rig.portrait(), &healthy).lines() {
+        text += &format!("    now {line}\n");
+    }
+    text
+}
