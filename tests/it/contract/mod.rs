@@ -8,6 +8,7 @@ mod bad_names;
 mod camera;
 mod create;
 mod failing;
+mod guard;
 pub(crate) mod homeserver;
 mod killed;
 mod portrait;
