@@ -218,7 +218,8 @@ impl Step for OneMain {
 /// is a second main too.
 pub fn wrong_scale(scale: &std::collections::BTreeMap<String, u32>) -> Vec<String> {
     let mut wrong = vec![];
-    if scale.get("web").is_some_and(|count| *count != 1) {
+    // Dokku records `web=1` of a new app, and forgets a process of which none is wished.
+    if scale.get("web") != Some(&1) {
         wrong.push("web=1".to_owned());
     }
     let others = scale.iter().filter(|(kind, count)| *kind != "web" && **count != 0);

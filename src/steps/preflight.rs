@@ -1,9 +1,9 @@
 //! Preflight: what must be so before anything is touched.
 
-use super::{How, Who, Wish, database::Service};
+use super::{How, Who, Wish, container::Mounts, database::Service};
 use crate::{
     dokku::{
-        apps, domains, letsencrypt, nginx, ps,
+        apps, domains, letsencrypt, nginx, ps, storage,
         version::{self, Version},
     },
     error::{Error, Result},
@@ -188,7 +188,7 @@ fn app(host: &Host, wish: &Wish, who: Who) -> Result<()> {
     if !apps::exists(host, app)? {
         return email(host, wish, app);
     }
-    if !ours && ps::deployed(host, app)? == Some(true) {
+    if !ours && ps::deployed(host, app)? == Some(true) && !was_ours(host, wish, who)? {
         return Err(Error::new(format!(
             "{app} is an app that is deployed already, and not this homeserver's"
         ))
@@ -210,6 +210,17 @@ fn app(host: &Host, wish: &Wish, who: Who) -> Result<()> {
         .hint(format!("dokku scheduler:set {app} selected docker-local")));
     }
     email(host, wish, app)
+}
+
+/// Only its marker is lost: it is the recorded app, and has the folders mounted.
+fn was_ours(host: &Host, wish: &Wish, who: Who) -> Result<bool> {
+    let app = who.app(wish);
+    let recorded = Server::read(host.env(), &wish.server_name)?;
+    if recorded.is_none_or(|recorded| who.app(&recorded) != app) {
+        return Ok(false);
+    }
+    let mounts = storage::of(host, app)?.unwrap_or_default();
+    Ok(Mounts::wanted(host, wish, who).iter().all(|mount| mounts.contains(mount)))
 }
 
 /// A certificate needs an e-mail address: ours, the app's, or the host's.

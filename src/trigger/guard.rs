@@ -64,7 +64,8 @@ fn clone(app: &str) -> Error {
 /// One `web` process and no other. What was asked for is not left recorded: the next boot would
 /// be an outage.
 fn one_web(call: &Call, app: &AppName, runs: bool) -> Result<()> {
-    let wrong = wrong_scale(&scale(call)?);
+    let scale = scale(call)?;
+    let wrong = wrong_scale(&scale);
     let asked = call.args.get(3).map(String::as_str).unwrap_or_default();
     if wrong.is_empty() && matches!(asked, "" | "web") {
         return Ok(());
@@ -73,9 +74,15 @@ fn one_web(call: &Call, app: &AppName, runs: bool) -> Result<()> {
         ps::set_scale(&call.host, app, &wrong)?;
     }
     if runs {
-        return Err(Error::new(format!("{app} must have one web process and no other"))
-            .hint("Two Synapse processes on one database corrupt it.")
-            .hint("The scale was put back to web=1; what runs was not touched."));
+        let mut error = Error::new(format!("{app} must have one web process and no other"));
+        error = match scale.values().sum() {
+            0 => error.hint(format!("To stop it: dokku ps:stop {app}")),
+            _ => error.hint("Two Synapse processes on one database corrupt it."),
+        };
+        return Err(match wrong[..] {
+            [] => error.hint("What runs was not touched."),
+            _ => error.hint("The scale was put back to web=1; what runs was not touched."),
+        });
     }
     call.ui.warn(&format!("{app} must have one web process and no other; put back to web=1"));
     Ok(())

@@ -52,7 +52,7 @@ pub(crate) struct PluginCopy {
 }
 
 /// How a script ended, and what it said.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,

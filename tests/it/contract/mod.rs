@@ -9,6 +9,7 @@ mod camera;
 mod create;
 mod drift;
 mod failing;
+mod guard;
 pub(crate) mod homeserver;
 mod killed;
 mod portrait;
