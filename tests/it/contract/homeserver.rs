@@ -62,9 +62,10 @@ impl Inner {
         }
         match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/_matrix/client/v3/account/whoami") => {
-                Some(match state.dead_links(container).is_empty() {
-                    true => (401, error("M_UNKNOWN_TOKEN", "Invalid access token passed.")),
-                    false => (500, error("M_UNKNOWN", "Internal server error")),
+                Some(if state.dead_links(container).is_empty() {
+                    (401, error("M_UNKNOWN_TOKEN", "Invalid access token passed."))
+                } else {
+                    (500, error("M_UNKNOWN", "Internal server error"))
                 })
             }
             ("GET", "/_synapse/admin/v1/register") => {
