@@ -7,7 +7,7 @@ use crate::containers::{hex, mark, now};
 use crate::dokku::arg;
 use crate::images::config_check;
 use crate::inside::{execute, give};
-use crate::inspect::{find, inspect, list, split};
+use crate::inspect::{find, inspect, known, list, split};
 use crate::postgres;
 use crate::psql::{self, Format};
 use crate::state::{Answer, Status};
@@ -109,7 +109,7 @@ fn run(call: &Call, args: &[String]) -> Result<()> {
         at += if VALUED.contains(&arg.as_str()) { 2 } else { 1 };
     }
     let reference = arg(args, at);
-    if !call.state()?.on_host(reference) {
+    if !known(&call.state()?, reference) {
         call.eprint(format!("Unable to find image '{reference}' locally\n"));
         if !pull(call, reference)? {
             return quit(125);

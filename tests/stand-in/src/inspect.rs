@@ -52,6 +52,11 @@ pub(crate) fn inspect(call: &Call, args: &[String], kind: &str) -> Result<()> {
     if missing.is_empty() { Ok(()) } else { quit(1) }
 }
 
+/// Whether Docker has an image: one that was pulled, or the one of an app that was built.
+pub(crate) fn known(state: &State, name: &str) -> bool {
+    image(state, name).is_some()
+}
+
 fn image(state: &State, name: &str) -> Option<Value> {
     let built = name
         .strip_prefix("dokku/")
@@ -64,7 +69,7 @@ fn image(state: &State, name: &str) -> Option<Value> {
     };
     let id = format!("sha256:{}{}", hex(&reference), &hex(&format!("{reference}."))[..24]);
     Some(
-        json!({ "Id": id, "RepoTags": [name], "RepoDigests": [], "Config": { "Labels": {}, "Env": [] }, "Os": "linux" }),
+        json!({ "Id": id, "RepoTags": [name], "RepoDigests": [], "RootFS": { "Type": "layers", "Layers": [id] }, "Config": { "Labels": {}, "Env": [] }, "Os": "linux" }),
     )
 }
 
