@@ -5,6 +5,7 @@
 
 mod camera;
 mod create;
+mod deploy;
 mod drift;
 mod failing;
 pub(crate) mod homeserver;

@@ -202,11 +202,12 @@ impl Rig {
             let whole = format!("failed to lookup address information: {words}");
             text = text.replace(&whole, "<not in the DNS>");
         }
-        for start in [&std::env::temp_dir().join(".tmp"), &std::env::temp_dir().join("stand-in")] {
-            text = without_random(&text, start.to_str().unwrap());
+        for start in [".tmp", "stand-in"] {
+            text = without_random(&text, std::env::temp_dir().join(start).to_str().unwrap());
         }
-        let line = |line: &str| without_time(line) + if line.ends_with('\n') { "\n" } else { "" };
-        text.split_inclusive('\n').map(line).collect()
+        // How often something that takes long says so is chance.
+        let lines = text.split_inclusive('\n').filter(|line| !line.contains("still at it: "));
+        lines.map(|line| without_ids(&without_time(line))).collect()
     }
 }
 
@@ -218,25 +219,41 @@ fn without_random(text: &str, start: &str) -> String {
     first + &parts.map(other).collect::<String>()
 }
 
-/// `is ready (1m 2s)` as `is ready (<time>)`.
+/// `is ready (1m 2s)` as `is ready (<time>)`, and `after 9s:` as `after <time>:`.
 fn without_time(line: &str) -> String {
-    let line = line.trim_end_matches('\n');
-    let time = |text: &str| {
-        let words: Vec<_> = text.split(' ').collect();
-        !words.is_empty()
-            && words.iter().all(|word| {
-                let digits = word.trim_end_matches(['m', 's']);
-                !digits.is_empty()
-                    && digits.len() + 1 == word.len()
-                    && digits.parse::<u32>().is_ok()
-            })
+    let is_part = |word: &str| {
+        let digits = word.trim_end_matches(['m', 's']);
+        digits.len() + 1 == word.len() && digits.parse::<u32>().is_ok()
     };
-    match line.rsplit_once(" (") {
-        Some((before, rest)) if rest.strip_suffix(')').is_some_and(time) => {
-            format!("{before} (<time>)")
+    let is_time = |text: &str| text.split(' ').all(is_part);
+    for (start, end) in [(" (", ")"), ("not ready after ", ":")] {
+        if let Some((before, rest)) = line.split_once(start)
+            && let Some((time, after)) = rest.split_once(end)
+            && is_time(time)
+        {
+            return format!("{before}{start}<time>{end}{after}");
         }
-        _ => line.to_owned(),
     }
+    line.to_owned()
+}
+
+/// Numbers of containers and commits as `<id>`.
+fn without_ids(line: &str) -> String {
+    let is_id = |word: &str| {
+        [7, 12, 40, 64].contains(&word.len())
+            && word.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
+    };
+    let mut out = String::new();
+    let mut rest = line;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        out += if is_id(word) { "<id>" } else { word };
+        let next = after.find(|c: char| c.is_ascii_alphanumeric()).unwrap_or(after.len());
+        out += &after[..next];
+        rest = &after[next..];
+    }
+    out
 }
 
 /// The plugin as Dokku would find it: the repository's own scripts and links, and the binary.
