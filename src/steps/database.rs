@@ -48,7 +48,7 @@ impl Step for Service {
                 .only_ours(host)
                 .map(|()| if half_made { self.forget(journal) } else { State::Holds }),
             _ if half_made && postgres::tables(host, service)? == 0 => Ok(self.make_again(journal)),
-            None => Err(self.refusal(&format!("has no database {database}"), &database)),
+            None => Err(self.none(&database)),
             Some(locale) => {
                 let is = format!("{}, {}, {}", locale.encoding, locale.collate, locale.ctype);
                 let why = format!("has the database {database} with {is} instead of UTF8, C, C");
@@ -116,6 +116,16 @@ impl Service {
                 self.0.app
             ))),
         }
+    }
+
+    fn none(&self, database: &str) -> Error {
+        let (service, app) = (&self.0.service, &self.0.app);
+        Error::new(format!("the postgres service {service} has no database {database}"))
+            .hint(
+                "LC_ALL=C leaves it so. Nothing was changed; name a service that is not there yet:",
+            )
+            .hint(format!("  dokku matrix:create {app} --service <name>"))
+            .hint(format!("or, where nothing is in it: dokku postgres:destroy {service}"))
     }
 
     fn refusal(&self, why: &str, database: &str) -> Error {

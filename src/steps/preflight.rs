@@ -1,6 +1,6 @@
 //! Preflight: what must be so before anything is touched.
 
-use super::{How, Who, Wish};
+use super::{How, Who, Wish, database};
 use crate::{
     dokku::{
         apps, domains, letsencrypt, nginx, ps,
@@ -10,6 +10,7 @@ use crate::{
     host::{Host, files},
     marker::{self, Marker},
     names::AppName,
+    plan::Step,
     server::{Server, Tls},
 };
 
@@ -56,6 +57,10 @@ pub fn look(host: &Host, wish: &Wish) -> Result<Found> {
     app(host, wish, Who::Synapse)?;
     if wish.element.is_some() {
         app(host, wish, Who::Element)?;
+    }
+    if !apps::exists(host, &wish.app)? {
+        // A database that cannot be used is found before an app is made for it.
+        database::Service(wish.clone()).check(host)?;
     }
     Ok(found)
 }
@@ -116,6 +121,9 @@ fn names(host: &Host, wish: &Wish) -> Result<()> {
     }
     let mut pairs = vec![(Who::Synapse.app(wish), Who::Synapse.domain(wish))];
     if let Some(element) = &wish.element {
+        if element.app == wish.app {
+            return Err(Error::usage("Element Web must not be in the homeserver's own app"));
+        }
         if element.domain == wish.domain {
             return Err(Error::usage("Element Web must not have the homeserver's own domain")
                 .hint("It would let a page of one read the other; choose another one."));
