@@ -4,11 +4,12 @@ use super::{session::Session, summary};
 use crate::{
     dokku::domains,
     error::{Error, Exit, Result},
-    host::{Host, env::Env},
+    host::{Host, env::Env, files},
     marker::{self, Marker},
     names::{AppName, Domain, Email, ImageRef, ServerName, ServiceName, UserId},
     server::{Element, Server, Support, Tls},
     steps::{self, preflight},
+    synapse::config::DATABASE_FILE,
 };
 use std::sync::Arc;
 
@@ -152,7 +153,15 @@ fn wish(host: &Host, args: &Args, recorded: Option<&Server>) -> Result<Server> {
         (None, Some(server)) => server.service.clone(),
         (None, None) => args.app.service()?,
     };
-    if let Some(server) = recorded.filter(|server| server.service != service) {
+    // Until the database is configured nothing is in it that could be lost.
+    let settled = |server: &Server| {
+        let d = server.places(host.env()).homeserver_d();
+        Ok::<_, Error>(files::stat(&d.join(DATABASE_FILE))?.is_some())
+    };
+    if let Some(server) = recorded
+        && server.service != service
+        && settled(server)?
+    {
         return Err(Error::usage(format!(
             "the database of {server_name} is in the postgres service {}",
             server.service
