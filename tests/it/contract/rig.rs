@@ -19,12 +19,12 @@ use super::web::{Nginx, trusted};
 use crate::plugin_copy::Ran;
 use stand_in::{Record, Scene, State};
 use std::fmt::Debug;
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -38,6 +38,8 @@ pub(crate) struct Rig {
     pub(crate) synapse: Homeserver,
     nginx: Nginx,
     lanes: String,
+    secrets: Mutex<Vec<String>>,
+    printed: Mutex<String>,
 }
 
 impl Rig {
@@ -48,12 +50,20 @@ impl Rig {
         scene.link_plugin(&plugin(&scene)).unwrap();
         let synapse = Homeserver::new(&scene, "matrix");
         let nginx = Nginx::new(&scene);
-        Self { scene, synapse, nginx, lanes: "1".into() }
+        Self {
+            scene,
+            synapse,
+            nginx,
+            lanes: "1".into(),
+            secrets: Mutex::default(),
+            printed: Mutex::default(),
+        }
     }
 
     /// The same with so many steps side by side.
-    pub(crate) fn lanes(self, lanes: usize) -> Self {
-        Self { lanes: lanes.to_string(), ..self }
+    pub(crate) fn lanes(mut self, lanes: usize) -> Self {
+        self.lanes = lanes.to_string();
+        self
     }
 
     /// The Synapse of another app.
@@ -97,10 +107,10 @@ impl Rig {
     /// Dokku commands of somebody else, which have to succeed and are not looked at.
     pub(crate) fn setup(&self, lines: &[&str]) {
         for line in lines {
-            let ran = self.dokku(line);
-            assert_eq!(ran.code, Some(0), "{line}: {ran:#?}");
+            let output = self.command(line).output().unwrap();
+            assert!(output.status.success(), "{line}: {output:#?}");
         }
-        self.changes();
+        self.scene.forget_calls().unwrap();
     }
 
     /// Somebody else's app with a domain and a certificate.
@@ -150,7 +160,44 @@ impl Rig {
         let mut child = command.spawn().unwrap();
         // Who does not read it has that right.
         child.stdin.take().unwrap().write_all(stdin).ok();
-        let output = child.wait_with_output().unwrap();
+        self.ran(&child.wait_with_output().unwrap())
+    }
+
+    /// The same with standard input from a terminal, where each question is answered; the second
+    /// half is what the terminal has shown by itself.
+    pub(crate) fn on_terminal(&self, line: &str, answers: &[&str]) -> (Ran, String) {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let mut command = self.command(line);
+        command.stdin(pty.slave).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop(command);
+        let (mut terminal, mut asked) = (File::from(pty.master), child.stderr.take().unwrap());
+        let (mut stderr, mut byte) = (vec![], [0]);
+        for answer in answers {
+            while !stderr.ends_with(b": ") && asked.read(&mut byte).unwrap() > 0 {
+                stderr.extend(byte);
+            }
+            writeln!(terminal, "{answer}").unwrap();
+            while !stderr.ends_with(b"\n") && asked.read(&mut byte).unwrap() > 0 {
+                stderr.extend(byte);
+            }
+        }
+        asked.read_to_end(&mut stderr).unwrap();
+        let mut output = child.wait_with_output().unwrap();
+        output.stderr = stderr;
+        let mut echo = vec![];
+        // It ends with an error once nobody holds the other side.
+        terminal.read_to_end(&mut echo).ok();
+        let echo = String::from_utf8_lossy(&echo).into_owned();
+        self.printed.lock().unwrap().push_str(&echo);
+        (self.ran(&output), echo)
+    }
+
+    fn ran(&self, output: &Output) -> Ran {
+        let mut printed = self.printed.lock().unwrap();
+        for stream in [&output.stdout, &output.stderr] {
+            printed.push_str(&String::from_utf8_lossy(stream));
+        }
         let text = |bytes: &[u8]| self.normal(&String::from_utf8_lossy(bytes));
         Ran {
             code: output.status.code(),
@@ -162,6 +209,7 @@ impl Rig {
     /// The calls that change something since this was asked for the last time, those of triggers
     /// included.
     pub(crate) fn changes(&self) -> Vec<String> {
+        self.assert_discreet();
         let calls = self.scene.changes().unwrap();
         self.scene.forget_calls().unwrap();
         calls.iter().map(|call| self.normal(&call.line())).collect()
@@ -174,6 +222,32 @@ impl Rig {
 
     pub(crate) fn state(&self) -> State {
         self.scene.state().unwrap()
+    }
+
+    /// From now on this must not be seen anywhere; the secrets that are made need not be told.
+    pub(crate) fn has_secret(&self, secret: &str) {
+        self.secrets.lock().unwrap().push(secret.to_owned());
+    }
+
+    /// No secret was printed, or handed to a program as an argument or in its environment.
+    fn assert_discreet(&self) {
+        let mut secrets = self.secrets.lock().unwrap().clone();
+        secrets.extend(self.state().services.into_values().map(|service| service.password));
+        for server in fs::read_dir(self.lib("data/matrix")).into_iter().flatten().flatten() {
+            let folder = server.path().join("config/secrets");
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let text = fs::read_to_string(entry.path()).unwrap_or_default();
+                secrets.extend(text.split_whitespace().last().map(str::to_owned));
+            }
+        }
+        let printed = self.printed.lock().unwrap();
+        let calls = fs::read_to_string(self.scene.stand_in().join("calls.jsonl"));
+        let calls = calls.unwrap_or_default();
+        for secret in secrets.iter().filter(|secret| secret.len() > 5) {
+            assert!(!printed.contains(secret.as_str()), "{secret} was printed:\n{printed}");
+            let call = calls.lines().find(|call| call.contains(secret.as_str()));
+            assert_eq!(call, None, "{secret}");
+        }
     }
 
     /// A path below `$DOKKU_LIB_ROOT`.
@@ -208,6 +282,14 @@ impl Rig {
         // How often something that takes long says so is chance.
         let lines = text.split_inclusive('\n').filter(|line| !line.contains("still at it: "));
         lines.map(|line| without_ids(&without_time(line))).collect()
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            self.assert_discreet();
+        }
     }
 }
 
