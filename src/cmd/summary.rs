@@ -15,7 +15,8 @@ pub(super) fn tell(session: &Session, server: &Server, outcome: &Outcome) {
         if count == 0 {
             ui.heading(&format!("{} is as it should be; nothing would be changed", server.app));
         } else {
-            ui.heading(&format!("A dry run: {count} changes would be made, none was"));
+            let changes = if count == 1 { "change" } else { "changes" };
+            ui.heading(&format!("A dry run: {count} {changes} would be made, none was"));
             for line in self_check::missing_records(server) {
                 ui.detail(&line);
             }

@@ -20,8 +20,9 @@ pub fn is_terminal() -> bool {
 pub fn ask(question: &str) -> Result<Secret> {
     let stdin = std::io::stdin();
     let mut stderr = std::io::stderr();
-    write!(stderr, "{question}").and_then(|()| stderr.flush()).doing(|| "cannot ask".to_owned())?;
+    // First of all: what is typed as soon as the question is there is neither shown nor lost.
     let quiet = Quiet::new(&stdin)?;
+    write!(stderr, "{question}").and_then(|()| stderr.flush()).doing(|| "cannot ask".to_owned())?;
     let mut line = String::new();
     let got = stdin.lock().take(MOST + 1).read_line(&mut line);
     drop(quiet);
@@ -50,8 +51,11 @@ pub fn one_line() -> Result<Secret> {
         .map_err(|_| Error::usage("what came on standard input is not UTF-8"))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
-    if line.contains(['\n', '\0']) {
+    if line.contains('\n') {
         return Err(Error::usage("standard input must be one line, the password"));
+    }
+    if line.contains('\0') {
+        return Err(Error::usage("what came on standard input has a NUL in it"));
     }
     Ok(Secret::new(line))
 }

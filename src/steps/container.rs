@@ -10,6 +10,7 @@ use crate::{
     host::{Host, owner::Owner},
     plan::{Change, State, Step, StepId},
 };
+use std::collections::BTreeMap;
 
 /// The folders of the server are mounted, and nothing else in their place.
 #[derive(Debug)]
@@ -187,10 +188,10 @@ impl Step for OneMain {
     fn check(&self, host: &Host) -> Result<State> {
         let app = &self.0.app;
         let mut changes = vec![];
-        let scale = ps::scale(host, app)?.unwrap_or_default();
-        let mut wrong = wrong_scale(&scale);
+        let scale = ps::scale(host, app)?;
+        let mut wrong = wrong_scale(scale.as_ref().unwrap_or(&BTreeMap::new()));
         // Dokku forgets a process type of which there is to be none.
-        if !scale.contains_key("web") {
+        if scale.is_some_and(|scale| !scale.contains_key("web")) {
             wrong.push("web=1".to_owned());
         }
         if !wrong.is_empty() {
@@ -216,7 +217,7 @@ impl Step for OneMain {
 
 /// What `ps:scale` must be told so that one `web` process is left: `worker` without a Procfile
 /// is a second main too.
-pub fn wrong_scale(scale: &std::collections::BTreeMap<String, u32>) -> Vec<String> {
+pub fn wrong_scale(scale: &BTreeMap<String, u32>) -> Vec<String> {
     let mut wrong = vec![];
     // Dokku records `web=1` of a new app, and forgets a process of which none is wished.
     if scale.get("web") != Some(&1) {

@@ -211,11 +211,12 @@ impl Step for Built {
             newest = newest.max(files::stat(&part)?.map_or(0, |stat| stat.changed));
         }
         let built = files::stat(&folder.join("nginx.conf"))?;
-        if built.is_none() && ps::deployed(host, self.1.app(&self.0))? != Some(true) {
-            return Ok(State::NotYet((self.1.name(), "deployed")));
-        }
         if built.is_some_and(|stat| stat.changed >= newest) {
             return Ok(State::Holds);
+        }
+        // The deploy builds it.
+        if ps::deployed(host, self.1.app(&self.0))? != Some(true) {
+            return Ok(State::NotYet((self.1.name(), "deployed")));
         }
         let says = format!("dokku proxy:build-config {app}");
         Ok(State::Missing(vec![Change::new(says, move |host| words::build(host, &app))]))

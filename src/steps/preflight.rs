@@ -134,7 +134,7 @@ fn names(host: &Host, wish: &Wish) -> Result<()> {
     let mut pairs = vec![(Who::Synapse.app(wish), Who::Synapse.domain(wish))];
     if let Some(element) = &wish.element {
         if element.app == wish.app {
-            return Err(Error::usage("Element Web must have an app of its own"));
+            return Err(Error::usage("Element Web must not be in the homeserver's own app"));
         }
         if element.domain == wish.domain {
             return Err(Error::usage("Element Web must not have the homeserver's own domain")

@@ -71,6 +71,10 @@ impl Ready {
         Self(rig)
     }
 
+    pub(crate) fn of(rig: Rig) -> Self {
+        Self(rig)
+    }
+
     pub(crate) fn host(&self) -> Rig {
         let from = self.0.scene.path();
         develop(from, from.to_str().unwrap())

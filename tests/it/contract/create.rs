@@ -68,3 +68,12 @@ fn a_dry_run_changes_nothing() {
         assert_eq!(rig.portrait(), before);
     }
 }
+
+/// What Dokku prints is shown, and what it says of passwords is not.
+#[test]
+fn with_all_that_dokku_prints() {
+    let rig = Rig::new().lanes(3);
+    let ran = rig.ok("matrix:create matrix --tls off --element --verbose");
+    assert!(ran.stdout.contains("       -----> Creating matrix...\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("postgres:***@dokku-postgres-matrix-db:5432"), "{}", ran.stdout);
+}

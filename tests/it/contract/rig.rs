@@ -19,12 +19,12 @@ use super::web::{Nginx, trusted};
 use crate::plugin_copy::Ran;
 use stand_in::{Record, Scene, State};
 use std::fmt::Debug;
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -38,6 +38,8 @@ pub(crate) struct Rig {
     pub(crate) synapse: Homeserver,
     nginx: Nginx,
     lanes: String,
+    secrets: Mutex<Vec<String>>,
+    printed: Mutex<String>,
 }
 
 impl Rig {
@@ -48,12 +50,20 @@ impl Rig {
         scene.link_plugin(&plugin(&scene)).unwrap();
         let synapse = Homeserver::new(&scene, "matrix");
         let nginx = Nginx::new(&scene);
-        Self { scene, synapse, nginx, lanes: "1".into() }
+        Self {
+            scene,
+            synapse,
+            nginx,
+            lanes: "1".into(),
+            secrets: Mutex::default(),
+            printed: Mutex::default(),
+        }
     }
 
     /// The same with so many steps side by side.
-    pub(crate) fn lanes(self, lanes: usize) -> Self {
-        Self { lanes: lanes.to_string(), ..self }
+    pub(crate) fn lanes(mut self, lanes: usize) -> Self {
+        self.lanes = lanes.to_string();
+        self
     }
 
     /// The Synapse of another app.
@@ -97,10 +107,10 @@ impl Rig {
     /// Dokku commands of somebody else, which have to succeed and are not looked at.
     pub(crate) fn setup(&self, lines: &[&str]) {
         for line in lines {
-            let ran = self.dokku(line);
-            assert_eq!(ran.code, Some(0), "{line}: {ran:#?}");
+            let output = self.command(line).output().unwrap();
+            assert!(output.status.success(), "{line}: {output:#?}");
         }
-        self.changes();
+        self.scene.forget_calls().unwrap();
     }
 
     /// Somebody else's app with a domain and a certificate.
@@ -164,7 +174,44 @@ impl Rig {
         let mut child = command.spawn().unwrap();
         // Who does not read it has that right.
         child.stdin.take().unwrap().write_all(stdin).ok();
-        let output = child.wait_with_output().unwrap();
+        self.ran(&child.wait_with_output().unwrap())
+    }
+
+    /// The same with standard input from a terminal, where each question is answered; the second
+    /// half is what the terminal has shown by itself.
+    pub(crate) fn on_terminal(&self, line: &str, answers: &[&str]) -> (Ran, String) {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let mut command = self.command(line);
+        command.stdin(pty.slave).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop(command);
+        let (mut terminal, mut asked) = (File::from(pty.master), child.stderr.take().unwrap());
+        let (mut stderr, mut byte) = (vec![], [0]);
+        for answer in answers {
+            while !stderr.ends_with(b": ") && asked.read(&mut byte).unwrap() > 0 {
+                stderr.extend(byte);
+            }
+            writeln!(terminal, "{answer}").unwrap();
+            while !stderr.ends_with(b"\n") && asked.read(&mut byte).unwrap() > 0 {
+                stderr.extend(byte);
+            }
+        }
+        asked.read_to_end(&mut stderr).unwrap();
+        let mut output = child.wait_with_output().unwrap();
+        output.stderr = stderr;
+        let mut echo = vec![];
+        // It ends with an error once nobody holds the other side.
+        terminal.read_to_end(&mut echo).ok();
+        let echo = String::from_utf8_lossy(&echo).into_owned();
+        self.printed.lock().unwrap().push_str(&echo);
+        (self.ran(&output), echo)
+    }
+
+    fn ran(&self, output: &Output) -> Ran {
+        let mut printed = self.printed.lock().unwrap();
+        for stream in [&output.stdout, &output.stderr] {
+            printed.push_str(&String::from_utf8_lossy(stream));
+        }
         let text = |bytes: &[u8]| self.normal(&String::from_utf8_lossy(bytes));
         Ran {
             code: output.status.code(),
@@ -176,6 +223,7 @@ impl Rig {
     /// The calls that change something since this was asked for the last time, those of triggers
     /// included.
     pub(crate) fn changes(&self) -> Vec<String> {
+        self.assert_discreet();
         let calls = self.scene.changes().unwrap();
         self.scene.forget_calls().unwrap();
         calls.iter().map(|call| self.normal(&call.line())).collect()
@@ -188,6 +236,32 @@ impl Rig {
 
     pub(crate) fn state(&self) -> State {
         self.scene.state().unwrap()
+    }
+
+    /// From now on this must not be seen anywhere; the secrets that are made need not be told.
+    pub(crate) fn has_secret(&self, secret: &str) {
+        self.secrets.lock().unwrap().push(secret.to_owned());
+    }
+
+    /// No secret was printed, or handed to a program as an argument or in its environment.
+    fn assert_discreet(&self) {
+        let mut secrets = self.secrets.lock().unwrap().clone();
+        secrets.extend(self.state().services.into_values().map(|service| service.password));
+        for server in fs::read_dir(self.lib("data/matrix")).into_iter().flatten().flatten() {
+            let folder = server.path().join("config/secrets");
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let text = fs::read_to_string(entry.path()).unwrap_or_default();
+                secrets.extend(text.split_whitespace().last().map(str::to_owned));
+            }
+        }
+        let printed = self.printed.lock().unwrap();
+        let calls = fs::read_to_string(self.scene.stand_in().join("calls.jsonl"));
+        let calls = calls.unwrap_or_default();
+        for secret in secrets.iter().filter(|secret| secret.len() > 5) {
+            assert!(!printed.contains(secret.as_str()), "{secret} was printed:\n{printed}");
+            let call = calls.lines().find(|call| call.contains(secret.as_str()));
+            assert_eq!(call, None, "{secret}");
+        }
     }
 
     /// A path below `$DOKKU_LIB_ROOT`.
@@ -216,11 +290,20 @@ impl Rig {
             let whole = format!("failed to lookup address information: {words}");
             text = text.replace(&whole, "<not in the DNS>");
         }
-        for start in [&std::env::temp_dir().join(".tmp"), &std::env::temp_dir().join("stand-in")] {
-            text = without_random(&text, start.to_str().unwrap());
+        for start in [".tmp", "stand-in"] {
+            text = without_random(&text, std::env::temp_dir().join(start).to_str().unwrap());
         }
-        let line = |line: &str| without_time(line) + if line.ends_with('\n') { "\n" } else { "" };
-        text.split_inclusive('\n').map(line).collect()
+        // How often something that takes long says so is chance.
+        let lines = text.split_inclusive('\n').filter(|line| !line.contains("still at it: "));
+        lines.map(|line| without_ids(&without_time(line))).collect()
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            self.assert_discreet();
+        }
     }
 }
 
@@ -232,25 +315,41 @@ fn without_random(text: &str, start: &str) -> String {
     first + &parts.map(other).collect::<String>()
 }
 
-/// `is ready (1m 2s)` as `is ready (<time>)`.
+/// `is ready (1m 2s)` as `is ready (<time>)`, and `after 9s:` as `after <time>:`.
 fn without_time(line: &str) -> String {
-    let line = line.trim_end_matches('\n');
-    let time = |text: &str| {
-        let words: Vec<_> = text.split(' ').collect();
-        !words.is_empty()
-            && words.iter().all(|word| {
-                let digits = word.trim_end_matches(['m', 's']);
-                !digits.is_empty()
-                    && digits.len() + 1 == word.len()
-                    && digits.parse::<u32>().is_ok()
-            })
+    let is_part = |word: &str| {
+        let digits = word.trim_end_matches(['m', 's']);
+        digits.len() + 1 == word.len() && digits.parse::<u32>().is_ok()
     };
-    match line.rsplit_once(" (") {
-        Some((before, rest)) if rest.strip_suffix(')').is_some_and(time) => {
-            format!("{before} (<time>)")
+    let is_time = |text: &str| text.split(' ').all(is_part);
+    for (start, end) in [(" (", ")"), ("not ready after ", ":")] {
+        if let Some((before, rest)) = line.split_once(start)
+            && let Some((time, after)) = rest.split_once(end)
+            && is_time(time)
+        {
+            return format!("{before}{start}<time>{end}{after}");
         }
-        _ => line.to_owned(),
     }
+    line.to_owned()
+}
+
+/// Numbers of containers and commits as `<id>`.
+fn without_ids(line: &str) -> String {
+    let is_id = |word: &str| {
+        [7, 12, 40, 64].contains(&word.len())
+            && word.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
+    };
+    let mut out = String::new();
+    let mut rest = line;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        out += if is_id(word) { "<id>" } else { word };
+        let next = after.find(|c: char| c.is_ascii_alphanumeric()).unwrap_or(after.len());
+        out += &after[..next];
+        rest = &after[next..];
+    }
+    out
 }
 
 /// The plugin as Dokku would find it: the repository's own scripts and links, and the binary.

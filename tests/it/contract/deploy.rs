@@ -1,0 +1,156 @@
+//! `matrix:deploy`: the situations in which it finds a server.
+
+use super::camera::Ready;
+use super::rig::{Rig, SYNAPSE};
+use insta::assert_snapshot;
+use std::fs;
+
+const CREATE: &str = "matrix:create matrix --tls off --domain localhost --timeout 10";
+const NEW: &str = "matrixdotorg/synapse:v1.164.0";
+
+/// A server that runs, and an image that can be pulled.
+fn ready() -> Rig {
+    let rig = Rig::new();
+    rig.ok(CREATE);
+    rig.scene.update(|state| state.pullable.insert(NEW.into())).unwrap();
+    rig
+}
+
+fn image(rig: &Rig) -> String {
+    rig.dokku("matrix:report matrix --matrix-image").stdout.trim().to_owned()
+}
+
+#[test]
+fn the_first_time_and_then_nothing_to_do() {
+    let rig = Rig::new();
+    rig.ok(&format!("{CREATE} --no-deploy"));
+    assert_eq!(rig.state().running("matrix").count(), 0);
+    let dry = rig.whole("matrix:deploy matrix --dry-run");
+    let first = rig.whole("matrix:deploy matrix");
+    assert_snapshot!(format!("{dry}\n{first}\n{}", rig.whole("matrix:deploy matrix")));
+}
+
+#[test]
+fn a_new_image_is_recorded_when_it_is_ready() {
+    let rig = ready();
+    let dry = rig.whole(&format!("matrix:deploy matrix --image {NEW} --dry-run"));
+    assert_eq!(image(&rig), SYNAPSE);
+    assert_snapshot!(format!(
+        "{dry}\n{}",
+        rig.whole(&format!("matrix:deploy matrix --image {NEW}"))
+    ));
+    assert_eq!(image(&rig), NEW);
+    assert_eq!(rig.state().running("matrix").next().unwrap().image, NEW);
+    assert_eq!(rig.state().max_mains.into_values().sum::<usize>(), 1);
+}
+
+/// It does not build, ends at once, or never becomes ready: the old one stays on record, the
+/// report names the new one, and there is a way back.
+#[test]
+fn an_image_that_fails_is_not_recorded() {
+    let ready = Ready::of(ready());
+    let cases = ["does_not_build", "ends_at_once", "never_ready"];
+    Rig::each(&cases, |case| {
+        let rig = ready.host();
+        let set = |good: bool| {
+            let change = |state: &mut stand_in::State| {
+                let image = state.images.entry(NEW.into()).or_default();
+                image.builds = good || *case != "does_not_build";
+                image.starts = good || *case != "ends_at_once";
+            };
+            rig.scene.update(change).unwrap();
+        };
+        set(false);
+        if *case == "never_ready" {
+            rig.synapse.never_ready(NEW);
+        }
+        let failed = rig.whole(&format!("matrix:deploy matrix --image {NEW}"));
+        let report = rig.dokku("matrix:report matrix").stdout;
+        let back = rig.whole("matrix:deploy matrix");
+        assert_snapshot!(*case, format!("{failed}\n{report}\n{back}"));
+        assert_eq!(image(&rig), SYNAPSE);
+        assert_eq!(rig.state().running("matrix").next().unwrap().image, SYNAPSE);
+        let failed = rig.dokku("matrix:report matrix --matrix-failed-image").stdout;
+        assert_eq!(failed, "\n", "forgotten");
+        if *case != "never_ready" {
+            set(true);
+            rig.ok(&format!("matrix:deploy matrix --image {NEW}"));
+            assert_eq!(image(&rig), NEW);
+        }
+    });
+}
+
+#[test]
+fn an_image_that_does_not_exist() {
+    let rig = ready();
+    let before = rig.portrait();
+    let gone = "matrixdotorg/synapse:v9";
+    assert_snapshot!(rig.whole(&format!("matrix:deploy matrix --image {gone}")));
+    // The attempt is on record, and nothing else has changed.
+    let after = rig.portrait();
+    let note = format!(",\n  \"failed_image\": \"{gone}\"");
+    assert!(after.contains(&note));
+    assert_eq!(after.replace(&note, ""), before);
+}
+
+/// An earlier build failed: Dokku calls the same image no change.
+#[test]
+fn after_a_build_that_failed() {
+    let rig = Rig::new();
+    rig.scene.update(|state| state.images.get_mut(SYNAPSE).unwrap().builds = false).unwrap();
+    assert_eq!(rig.dokku(CREATE).code, Some(1));
+    rig.scene.update(|state| state.images.get_mut(SYNAPSE).unwrap().builds = true).unwrap();
+    assert_snapshot!(rig.whole("matrix:deploy matrix"));
+}
+
+#[test]
+fn changed_files() {
+    let rig = ready();
+    let local = rig.lib("data/matrix/localhost/config/homeserver.d/90-local.yaml");
+    let text = fs::read_to_string(&local).unwrap();
+    fs::write(&local, format!("{text}\nmax_upload_size: 1M\n")).unwrap();
+    let good = rig.whole("matrix:deploy matrix");
+    fs::write(&local, format!("{text}\nBROKEN: 1\n")).unwrap();
+    let container = rig.state().running("matrix").next().unwrap().id.clone();
+    let bad = rig.whole("matrix:deploy matrix");
+    // The old one runs on, whoever restarts it.
+    let restart = rig.whole("ps:restart matrix");
+    assert_eq!(rig.state().running("matrix").next().unwrap().id, container);
+    fs::write(&local, text).unwrap();
+    assert_snapshot!(format!("{good}\n{bad}\n{restart}\n{}", rig.whole("matrix:deploy matrix")));
+}
+
+/// A database container that was made anew: the running Synapse does not find it any more.
+#[test]
+fn a_dead_link_to_the_database() {
+    let rig = ready();
+    rig.setup(&["postgres:stop matrix-db"]);
+    let stopped = rig.whole("matrix:deploy matrix --dry-run");
+    rig.setup(&["postgres:start matrix-db"]);
+    assert_snapshot!(format!("{stopped}\n{}", rig.whole("matrix:deploy matrix")));
+    let state = rig.state();
+    assert!(state.dead_links(state.running("matrix").next().unwrap()).is_empty());
+}
+
+#[test]
+fn whom_it_does_not_deploy() {
+    let rig = ready();
+    rig.setup(&["apps:create other", "apps:clone --skip-deploy matrix copy"]);
+    for (line, code, said) in [
+        ("matrix:deploy nobody", 20, " !     App nobody does not exist\n"),
+        (
+            "matrix:deploy other",
+            1,
+            " !     other is not a Matrix homeserver\n !     dokku matrix:list\n",
+        ),
+        (
+            "matrix:deploy copy",
+            1,
+            " !     copy is a clone of a homeserver's app\n !     dokku apps:destroy copy\n",
+        ),
+    ] {
+        let ran = rig.dokku(line);
+        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(code), "", said));
+    }
+    assert_eq!(rig.changes(), [""; 0]);
+}

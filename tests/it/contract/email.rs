@@ -1,0 +1,110 @@
+//! `matrix:email`.
+
+use super::camera::Ready;
+use super::rig::Rig;
+use insta::assert_snapshot;
+use std::fs;
+
+const CREATE: &str = "matrix:create matrix --tls off --domain localhost";
+const SET: &str =
+    "matrix:email matrix --smtp-host mail.site.test --smtp-user m@site.test --from a@site.test";
+const FILE: &str = "data/matrix/localhost/config/homeserver.d/30-email.yaml";
+
+fn email(rig: &Rig) -> Option<String> {
+    fs::read_to_string(rig.lib(FILE)).ok()
+}
+
+/// The whole of `dokku <line>`, with something on standard input.
+fn whole(rig: &Rig, line: &str, stdin: &str) -> String {
+    let ran = rig.dokku_with(line, stdin.as_bytes());
+    let changes = rig.changes().join("\n");
+    format!("$ dokku {line}\n{}{}--- {:?}\n{changes}\n", ran.stdout, ran.stderr, ran.code)
+}
+
+#[test]
+fn set_and_changed_and_off() {
+    let rig = Rig::new();
+    rig.ok(CREATE);
+    rig.changes();
+    rig.has_secret("it's 100% secret");
+    let mut text = whole(&rig, SET, "it's 100% secret\n");
+    text += &email(&rig).unwrap();
+    let mode = fs::metadata(rig.lib(FILE)).unwrap().permissions();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
+    text += &whole(&rig, SET, "it's 100% secret\n");
+    text += &whole(
+        &rig,
+        "matrix:email matrix --smtp-host 10.0.0.1 --smtp-port 465 --from a@site.test",
+        "",
+    );
+    text += &email(&rig).unwrap();
+    text += &whole(&rig, "matrix:email matrix --off", "");
+    assert_eq!(email(&rig), None);
+    text += &whole(&rig, "matrix:email matrix --off", "");
+    assert_snapshot!(text);
+}
+
+#[test]
+fn what_is_refused_changes_nothing() {
+    let rig = Rig::new();
+    rig.ok(CREATE);
+    let local = "config/homeserver.d/90-local.yaml";
+    let own = format!(
+        "<host>/lib/data/matrix/localhost/{local} has an email: of its own, which would win"
+    );
+    let ready = Ready::of(rig);
+    for (line, stdin, code, said) in [
+        (SET, "", 2, "the password cannot be used: it is empty"),
+        (SET, "a\nb\n", 2, "standard input must be one line, the password"),
+        ("matrix:email matrix", "", 2, "the following required arguments were not provided:"),
+        (
+            "matrix:email matrix --off --from a@site.test",
+            "",
+            2,
+            "the argument '--off' cannot be used with '--from <SENDER>'",
+        ),
+        (
+            "matrix:email matrix --smtp-host h --from nobody",
+            "",
+            2,
+            "\"nobody\" is not a valid sender: it has no '@'",
+        ),
+        (
+            "matrix:email matrix --smtp-host h --smtp-port 0 --from a@b.c",
+            "",
+            2,
+            "invalid value '0' for '--smtp-port <N>': 0 is not in 1..=65535",
+        ),
+        ("matrix:email nobody --off", "", 20, "App nobody does not exist"),
+        ("local", "hunter2hunter2", 1, &own),
+        ("\"local\"", "hunter2hunter2", 1, &own),
+    ] {
+        let rig = ready.host();
+        let mut line = line;
+        if line.contains("local") {
+            let path = rig.lib("data/matrix/localhost").join(local);
+            let key = line.replace("local", "email");
+            fs::write(&path, fs::read_to_string(&path).unwrap() + &key + ": {}\n").unwrap();
+            line = SET;
+        }
+        let before = rig.portrait();
+        let ran = rig.dokku_with(line, stdin.as_bytes());
+        let first = ran.stderr.lines().next().unwrap_or_default();
+        assert_eq!((ran.code, first), (Some(code), format!(" !     {said}").as_str()), "{line}");
+        assert_eq!(ran.stdout, "");
+        assert_eq!(rig.portrait(), before, "{line}");
+    }
+}
+
+/// Synapse has the last word: what it refuses is taken back before anything is restarted.
+#[test]
+fn what_synapse_refuses_is_taken_back() {
+    let rig = Rig::new();
+    rig.ok(CREATE);
+    rig.dokku_with(SET, b"hunter2hunter2\n");
+    let before = (rig.portrait(), email(&rig));
+    rig.changes();
+    let bad = "matrix:email matrix --smtp-host BROKEN --from a@site.test";
+    assert_snapshot!(whole(&rig, bad, ""));
+    assert_eq!((rig.portrait(), email(&rig)), before);
+}

@@ -1,0 +1,48 @@
+//! `matrix:list`, `matrix:report`, and `dokku report`.
+
+use super::rig::Rig;
+use insta::assert_snapshot;
+
+#[test]
+fn nothing_there() {
+    let rig = Rig::new();
+    for line in ["matrix:list", "matrix:report"] {
+        let ran = rig.dokku(line);
+        let said = " !     There are no Matrix homeservers\n";
+        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(0), "", said));
+    }
+}
+
+#[test]
+fn reports() {
+    let rig = Rig::new();
+    rig.ok("matrix:create matrix --email a@site.test --element");
+    let other = rig.homeserver("m2");
+    rig.ok("matrix:create m2 --tls off --server-name other.test --no-deploy");
+    rig.setup(&["apps:create other"]);
+    let mut text = String::new();
+    for line in [
+        "matrix:list",
+        "--quiet matrix:list",
+        "matrix:report",
+        "matrix:report m2",
+        "matrix:report matrix --format json",
+        "matrix:report matrix --format stdout",
+        "matrix:report matrix --matrix-domain",
+        "--quiet matrix:report matrix --matrix-element-url",
+        "matrix:report --app matrix --matrix-tls",
+        "matrix:report matrix --matrix-nothing",
+        "matrix:report matrix --matrix-domain --format json",
+        "matrix:report matrix --format xml",
+        "matrix:report nobody",
+        "matrix:report other",
+        "report matrix",
+        "report other",
+        "report chat",
+    ] {
+        text += &rig.whole(line);
+        text.push('\n');
+    }
+    assert_snapshot!(text);
+    drop(other);
+}

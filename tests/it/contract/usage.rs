@@ -1,0 +1,174 @@
+//! Help, and command lines that are wrong.
+
+use super::rig::Rig;
+use insta::assert_snapshot;
+use std::process::Command;
+
+#[test]
+fn help() {
+    let rig = Rig::new();
+    let mut text = String::new();
+    for line in [
+        "matrix",
+        "matrix:help",
+        "matrix:help create",
+        "matrix:help matrix:deploy",
+        "matrix:create --help",
+        "matrix:deploy -h",
+        "matrix:register-user --help",
+        "matrix:email --help",
+        "matrix:enable-element --help",
+        "matrix:disable-element --help",
+        "matrix:list --help",
+        "matrix:report --help",
+        "matrix:help nothing",
+    ] {
+        text += &rig.whole(line);
+        text.push('\n');
+    }
+    assert_snapshot!(text);
+}
+
+/// What `dokku help` and unknown commands ask of every plugin.
+#[test]
+fn the_file_commands() {
+    let rig = Rig::new();
+    let ask = |args: &[&str]| {
+        let mut command = Command::new(rig.scene.enabled().join("matrix/commands"));
+        command.args(args).env_clear().envs(rig.scene.env());
+        let ran = rig.run(command, b"");
+        (ran.code, ran.stdout, ran.stderr)
+    };
+    let line = "    matrix, Manage Matrix homeservers\n".to_owned();
+    assert_eq!(ask(&["help"]), (Some(0), line, String::new()));
+    let whole = rig.dokku("matrix:help").stdout;
+    assert_eq!(ask(&["matrix"]), (Some(0), whole.clone(), String::new()));
+    assert_eq!(ask(&["matrix:help"]), (Some(0), whole, String::new()));
+    for other in ["matrix:nothing", "postgres:create", "apps"] {
+        assert_eq!(ask(&[other]), (Some(10), String::new(), String::new()), "{other}");
+    }
+}
+
+#[test]
+fn wrong_command_lines_touch_nothing() {
+    let rig = Rig::new();
+    let before = rig.portrait();
+    let mut text = String::new();
+    for line in [
+        "matrix:create",
+        "matrix:create Matrix",
+        "matrix:create matrix more",
+        "matrix:create matrix --nothing",
+        "matrix:create matrix --server-name 10.0.0.1",
+        "matrix:create matrix --domain a..b",
+        "matrix:create matrix --email nobody",
+        "matrix:create matrix --image synapse",
+        "matrix:create matrix --tls on",
+        "matrix:create matrix --timeout 5",
+        "matrix:create matrix --service -x",
+        "matrix:create matrix --support-page ftp://x",
+        "matrix:create matrix --support-mxid alice",
+        "matrix:create matrix --element Chat",
+        "matrix:create matrix --tls off --element matrix",
+        "matrix:create matrix",
+        "matrix:deploy",
+        "matrix:register-user",
+        "matrix:register-user matrix",
+        "matrix:list more",
+        "matrix:nothing",
+    ] {
+        let ran = rig.dokku(line);
+        text += &format!("$ dokku {line}\n{}{}--- {}\n", ran.stdout, ran.stderr, ran.code.unwrap());
+    }
+    assert_snapshot!(text);
+    assert_eq!(rig.changes(), [""; 0]);
+    assert_eq!(rig.portrait(), before);
+}
+
+/// A service that turned out to be wrong is no dead end while nothing is in it.
+#[test]
+fn another_service_while_nothing_is_stored() {
+    let rig = Rig::new();
+    rig.setup(&["apps:create matrix", "postgres:create matrix-db"]);
+    let ran = rig.dokku("matrix:create matrix --tls off");
+    assert!(ran.stderr.contains("dokku matrix:create matrix --service <name>"), "{ran:#?}");
+    rig.ok("matrix:create matrix --tls off --service matrix-db2");
+    assert_eq!(rig.read("server.json").matches("matrix-db2").count(), 1);
+    assert!(rig.state().services["matrix-db"].links.is_empty());
+}
+
+/// What the host is not fit for is found before anything is touched.
+#[test]
+fn preflight() {
+    const LINE: &str = "matrix:create matrix --email a@site.test --element";
+    let cases: &[(&str, &str, fn(&Rig))] = &[
+        ("an old Dokku", LINE, |rig| {
+            rig.scene.update(|state| state.version = "0.38.21".into()).unwrap();
+        }),
+        ("no postgres", LINE, |rig| rig.scene.disable_plugin("postgres").unwrap()),
+        ("no letsencrypt", LINE, |rig| rig.scene.disable_plugin("letsencrypt").unwrap()),
+        ("no global domain", LINE, |rig| {
+            rig.scene.update(|state| state.global_domains.clear()).unwrap();
+        }),
+        ("a domain that is taken", LINE, |rig| rig.website("site", "matrix.site.test")),
+        ("a domain of Element that is taken", LINE, |rig| rig.website("site", "chat.site.test")),
+        ("an app that is deployed", LINE, |rig| {
+            rig.website("matrix", "other.site.test");
+        }),
+        ("a service of another app", LINE, |rig| {
+            rig.setup(&[
+                "apps:create other",
+                "postgres:create matrix-db --custom-env POSTGRES_INITDB_ARGS=--encoding=UTF8;LC_ALL=C",
+                "postgres:link matrix-db other --no-restart",
+            ]);
+        }),
+        ("a service without its database", LINE, |rig| {
+            rig.setup(&["postgres:create matrix-db --custom-env LC_ALL=C"]);
+        }),
+        ("a service with another locale", LINE, |rig| {
+            rig.setup(&["postgres:create matrix-db"]);
+        }),
+        (
+            "Element Web in the same app",
+            "matrix:create matrix --tls off --domain m.site.test --element matrix",
+            |_| (),
+        ),
+        (
+            "a server name that is taken",
+            "matrix:create m2 --tls off --server-name matrix.site.test",
+            |rig| {
+                rig.ok("matrix:create matrix --tls off");
+            },
+        ),
+        ("another server name", "matrix:create matrix --server-name other.test", |rig| {
+            rig.ok("matrix:create matrix --tls off");
+        }),
+        ("another service", "matrix:create matrix --service other", |rig| {
+            rig.ok("matrix:create matrix --tls off");
+        }),
+        ("a clone", "matrix:create copy --tls off", |rig| {
+            rig.ok("matrix:create matrix --tls off");
+            rig.setup(&["apps:clone --skip-deploy matrix copy"]);
+        }),
+        ("an intent of a newer version", "matrix:create matrix --tls off", |rig| {
+            rig.ok("matrix:create matrix --tls off");
+            let text = rig.read("server.json").replace("\"version\": 1", "\"version\": 2");
+            std::fs::write(rig.file("server.json"), text).unwrap();
+        }),
+    ];
+    let told = std::sync::Mutex::new(vec![]);
+    Rig::each(cases, |(what, line, before)| {
+        let rig = Rig::new();
+        before(&rig);
+        rig.changes();
+        let ran = rig.dokku(line);
+        assert_eq!(rig.changes(), [""; 0], "{what}");
+        let code = ran.code.unwrap();
+        let place = cases.iter().position(|case| case.0 == *what);
+        let text = format!("{what}\n$ dokku {line}\n{}--- {code}\n", ran.stderr);
+        told.lock().unwrap().push((place, text));
+    });
+    let mut told = told.into_inner().unwrap();
+    told.sort();
+    assert_snapshot!(told.into_iter().map(|(_, text)| text).collect::<String>());
+}

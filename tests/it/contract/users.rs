@@ -1,0 +1,158 @@
+//! `matrix:register-user`.
+
+use super::homeserver::User;
+use super::rig::Rig;
+
+const CREATE: &str = "matrix:create matrix --tls off --domain localhost";
+
+fn ready() -> Rig {
+    let rig = Rig::new();
+    rig.ok(CREATE);
+    rig.changes();
+    rig
+}
+
+/// How a registration ends: exit code, answer, error.
+fn register(rig: &Rig, words: &str, stdin: &[u8]) -> (Option<i32>, String, String) {
+    let ran = rig.dokku_with(&format!("matrix:register-user {words}"), stdin);
+    (ran.code, ran.stdout, ran.stderr)
+}
+
+#[test]
+fn the_password_comes_from_standard_input() {
+    let rig = ready();
+    let long = "é".repeat(512);
+    for (name, flags, stdin, password) in [
+        ("alice", " --admin", "hunter2hunter2\n", "hunter2hunter2"),
+        ("bob", "", "no line end", "no line end"),
+        ("carol", "", "windows\r\n", "windows"),
+        (
+            "dave",
+            "",
+            " it's \"quoted\" $HOME `id` \\n %s \n",
+            " it's \"quoted\" $HOME `id` \\n %s ",
+        ),
+        ("eve", "", "пароль 🔑\n", "пароль 🔑"),
+        ("frank.f/x+y=z-0_", "", &long, &long),
+    ] {
+        let kind = if flags.is_empty() { "user" } else { "admin" };
+        let told = format!("=====> Registered {kind} @{name}:localhost\n");
+        let ended = register(&rig, &format!("matrix {name}{flags}"), stdin.as_bytes());
+        assert_eq!(ended, (Some(0), told, String::new()));
+        let user = User { password: password.to_owned(), admin: !flags.is_empty() };
+        assert_eq!(rig.synapse.users()[&format!("@{name}:localhost")], user);
+        rig.has_secret(password);
+    }
+    assert_eq!(rig.synapse.users().len(), 6);
+    assert_eq!(rig.changes(), [""; 0]);
+}
+
+#[test]
+fn bad_passwords() {
+    let rig = ready();
+    let too_long = "a".repeat(513);
+    let longer_than_all = vec![b'a'; 100_000];
+    for (stdin, code, said) in [
+        (&b""[..], 2, "the password cannot be used: it is empty"),
+        (b"\n", 2, "the password cannot be used: it is empty"),
+        (b"\r\n", 2, "the password cannot be used: it is empty"),
+        (b"one\ntwo\n", 2, "standard input must be one line, the password"),
+        (b"one\n\n", 2, "standard input must be one line, the password"),
+        (b"a\0b\n", 2, "what came on standard input has a NUL in it"),
+        (b"a\rb\n", 2, "the password cannot be used: it has more than one line"),
+        (b"\xff\xfe\n", 2, "what came on standard input is not UTF-8"),
+        (too_long.as_bytes(), 2, "the password cannot be used: it is longer than 512 characters"),
+        (&longer_than_all, 2, "the password cannot be used: it is longer than 512 characters"),
+    ] {
+        let ended = register(&rig, "matrix alice", stdin);
+        assert_eq!(ended, (Some(code), String::new(), format!(" !     {said}\n")));
+    }
+    assert!(rig.synapse.users().is_empty());
+}
+
+#[test]
+fn names() {
+    let rig = ready();
+    let only = "only a-z, 0-9, and . _ = - / + are allowed";
+    let long = "a".repeat(246);
+    let too_long = format!("@{long}:localhost is longer than 255 characters");
+    let bad = |name: &str, why: &str| {
+        format!("invalid value '{name}' for '<USER>': \"{name}\" is not a valid user name: {why}")
+    };
+    for (name, said) in [
+        ("Alice", bad("Alice", "it must be lower case")),
+        ("@alice:localhost", bad("@alice:localhost", "give the part between '@' and ':' only")),
+        ("_alice", bad("_alice", "it must not start with '_'")),
+        ("123", bad("123", "a name of digits only is kept for guests")),
+        ("al!ce", bad("al!ce", only)),
+        ("älice", bad("älice", only)),
+        (&long, too_long),
+    ] {
+        let ended = register(&rig, &format!("matrix {name}"), b"hunter2hunter2\n");
+        assert_eq!(ended, (Some(2), String::new(), format!(" !     {said}\n")), "{name}");
+    }
+    assert!(rig.synapse.users().is_empty());
+}
+
+#[test]
+fn a_name_that_is_taken() {
+    let rig = ready();
+    assert_eq!(register(&rig, "matrix alice", b"hunter2hunter2\n").0, Some(0));
+    let said = " !     @alice:localhost is registered already\n".to_owned();
+    let ended = register(&rig, "matrix alice --admin", b"another\n");
+    assert_eq!(ended, (Some(1), String::new(), said));
+    let user = User { password: "hunter2hunter2".to_owned(), admin: false };
+    assert_eq!(rig.synapse.users()["@alice:localhost"], user);
+}
+
+/// Nobody types a password in vain: it is not even read.
+#[test]
+fn a_server_that_does_not_run() {
+    let rig = ready();
+    let does_not_run = " !     matrix does not run\n !     dokku matrix:deploy matrix\n";
+    rig.setup(&["ps:stop matrix"]);
+    let ended = register(&rig, "matrix alice", b"hunter2hunter2\n");
+    assert_eq!(ended, (Some(1), String::new(), does_not_run.to_owned()));
+    rig.ok("matrix:deploy matrix");
+    rig.setup(&["postgres:stop matrix-db"]);
+    let ended = register(&rig, "matrix alice", b"hunter2hunter2\n");
+    assert_eq!(ended, (Some(1), String::new(), does_not_run.to_owned()));
+    let ended = register(&rig, "nobody alice", b"hunter2hunter2\n");
+    assert_eq!(ended, (Some(20), String::new(), " !     App nobody does not exist\n".to_owned()));
+}
+
+/// A secret that Synapse does not have: its own words are told.
+#[test]
+fn a_secret_that_does_not_fit() {
+    let rig = ready();
+    let path = rig.lib("data/matrix/localhost/config/secrets/registration_shared_secret");
+    let secret = std::fs::read_to_string(&path).unwrap();
+    rig.scene.update(|state| state.containers[0].mounts.clear()).unwrap();
+    let said = " !     Synapse does not register alice: HMAC incorrect\n".to_owned();
+    let ended = register(&rig, "matrix alice", b"hunter2hunter2\n");
+    assert_eq!(ended, (Some(1), String::new(), said));
+    std::fs::remove_file(&path).unwrap();
+    let said = " !     <host>/lib/data/matrix/localhost/config/secrets/registration_shared_secret is missing\n !     dokku matrix:deploy matrix\n";
+    let ended = register(&rig, "matrix alice", b"hunter2hunter2\n");
+    assert_eq!(ended, (Some(1), String::new(), said.to_owned()));
+    rig.has_secret(&secret);
+}
+
+/// On a terminal the password is asked for twice, and never shown.
+#[test]
+fn the_password_is_asked_for_on_a_terminal() {
+    let rig = ready();
+    let asked = "Password for @alice:localhost: \nThe same again: \n";
+    for (again, code, stdout, stderr) in [
+        ("hunter3hunter3", 1, "", " !     the two passwords differ; nothing was registered\n"),
+        ("hunter2hunter2", 0, "=====> Registered user @alice:localhost\n", ""),
+    ] {
+        let line = "matrix:register-user matrix alice";
+        let (ran, echo) = rig.on_terminal(line, &["hunter2hunter2", again]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(code), stdout));
+        assert_eq!(ran.stderr, format!("{asked}{stderr}"));
+        assert_eq!(echo.trim(), "");
+        rig.has_secret(again);
+    }
+    assert_eq!(rig.synapse.users()["@alice:localhost"].password, "hunter2hunter2");
+}
