@@ -6,12 +6,14 @@
 mod bad_host;
 mod bad_names;
 mod camera;
+mod clone;
 mod create;
 mod failing;
 mod guard;
 pub(crate) mod homeserver;
 mod killed;
 mod portrait;
+mod rename;
 pub(crate) mod rig;
 mod triggers;
 pub(crate) mod web;
