@@ -67,6 +67,9 @@ impl Step for Default8448 {
             }
             return Ok(State::Missing(vec![Change::new(format!("choose {name}"), move |host| {
                 let _lock = lock::shared(&server::host_lock(host.env()))?;
+                if let Some(before) = &now {
+                    give_up(host, before)?;
+                }
                 let path = server::default_8448(host.env());
                 files::write(host, &path, &format!("{name}\n"), files::PUBLIC)
             })]));
@@ -80,6 +83,21 @@ impl Step for Default8448 {
     }
 }
 
+/// Has the nginx configuration of a server that is still there forget that it is the default one:
+/// two at a time would stop nginx for every app.
+fn give_up(host: &Host, name: &ServerName) -> Result<()> {
+    let Some(server) = Server::read(host.env(), name)? else { return Ok(()) };
+    let marked = crate::marker::server_of(host.env(), &server.app)?;
+    let conf = host.env().dokku_root().join(server.app.as_str()).join("nginx.conf");
+    if marked.as_ref() != Some(name) || files::stat(&conf)?.is_none() {
+        return Ok(());
+    }
+    let template = server.places(host.env()).template();
+    files::write(host, &template, &nginx::template(false), files::PUBLIC)?;
+    proof::prove(host, &server)?;
+    words::build(host, server.app.as_str())
+}
+
 /// Takes the default on 8448 from a server and gives it to another one that wants it; names the
 /// app that has it now.
 pub fn pass_on(host: &Host, from: &ServerName) -> Result<Option<Wish>> {
@@ -87,6 +105,7 @@ pub fn pass_on(host: &Host, from: &ServerName) -> Result<Option<Wish>> {
     if default_8448(host.env())?.as_ref() != Some(from) {
         return Ok(None);
     }
+    give_up(host, from)?;
     let path = server::default_8448(host.env());
     for next in Server::all(host.env())? {
         if next.server_name == *from || !alive(host, &next.server_name)? {
