@@ -137,6 +137,14 @@ impl Server {
         })
     }
 
+    /// The error for an app that is taken for this homeserver's and is not, or not any more.
+    pub fn not_of(&self, app: &str) -> Error {
+        let (name, own) = (&self.server_name, &self.app);
+        Error::new(format!("{app} was the app of {name}, which {own} is now")).hint(format!(
+            "If a rename was interrupted: dokku apps:destroy {own}, then dokku matrix:create {app}"
+        ))
+    }
+
     /// Writes the intent.
     pub fn write(&self, host: &Host) -> Result<()> {
         let path = Places::new(host.env(), &self.server_name).intent();

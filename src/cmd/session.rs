@@ -100,7 +100,7 @@ impl Session {
                 if server.app == *app {
                     return Ok(Arc::new(server));
                 }
-                Error::new(format!("{app} was the app of {name}, which {} is now", server.app))
+                server.not_of(app.as_str())
             }
             Some(Marker::Element(name)) => {
                 let server = Server::load(self.env(), &name)?;

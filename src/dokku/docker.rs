@@ -9,6 +9,7 @@ use crate::{
     },
     names::{AppName, ImageRef},
 };
+use camino::Utf8Path;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -71,6 +72,21 @@ pub fn pull(host: &Host, image: &ImageRef) -> Result<()> {
     let why = host.scrubber().scrub(line.map_or("", String::as_str));
     Err(Error::new(format!("the image {image} cannot be pulled: {why}"))
         .hint("Check its name and tag; `docker image pull` says more."))
+}
+
+/// The apps of which a container runs that has this path of the host mounted.
+pub fn holders(host: &Host, path: &Utf8Path) -> Result<Vec<String>> {
+    let volume = format!("volume={path}");
+    let cmd = Cmd::reads(host.env().docker()).args([
+        "ps",
+        "--filter",
+        &volume,
+        "--filter",
+        "label=com.dokku.container-type=deploy",
+        "--format",
+        "{{.Label \"com.dokku.app-name\"}}",
+    ]);
+    Ok(host.must(&cmd)?.answer().lines().map(str::to_owned).collect())
 }
 
 /// The web container of an app that runs; `None` if none does.

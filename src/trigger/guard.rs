@@ -13,6 +13,7 @@ use crate::{
     marker::Marker,
     names::AppName,
     nginx::proof,
+    server::Server,
     steps::{Wish, config::Config, container::wrong_scale},
     synapse::judge,
 };
@@ -20,13 +21,13 @@ use std::collections::BTreeMap;
 
 pub(super) fn run(call: &Call) -> Result<()> {
     let app = &call.app;
-    match &call.marker {
+    let name = match &call.marker {
         Marker::Element(_) => return Ok(()),
         Marker::Clone => return Err(clone(app)),
-        Marker::Synapse(_) => {}
-    }
+        Marker::Synapse(name) => name,
+    };
     let server = match call.server() {
-        Ok(None) => return Err(clone(app)),
+        Ok(None) => return Err(Server::load(call.env(), name)?.not_of(app)),
         Ok(Some(server)) => Ok(server),
         Err(error) => Err(error),
     };
@@ -34,6 +35,9 @@ pub(super) fn run(call: &Call) -> Result<()> {
     let app = app.parse()?;
     let runs = docker::running(host, &app)?.is_some();
     one_web(call, &app, runs)?;
+    if let Ok(server) = &server {
+        no_other(host, server)?;
+    }
     if let Err(error) = server.and_then(|server| prepared(call, &server)) {
         if runs {
             return Err(error.hint("Nothing was stopped: the old server runs on."));
@@ -59,6 +63,19 @@ fn clone(app: &str) -> Error {
     Error::new(format!("{app} is a clone of a homeserver's app and must not run"))
         .hint("Two Synapse processes on one database corrupt it.")
         .hint(format!("dokku apps:destroy {app}"))
+}
+
+/// No other app's process runs on the same data: the old app's, where a rename was interrupted.
+fn no_other(host: &Host, server: &Wish) -> Result<()> {
+    let app = &server.app;
+    let path = server.places(host.env()).config();
+    let holders = docker::holders(host, &host.env().for_daemon(&path))?;
+    match holders.into_iter().find(|holder| holder != app.as_str()) {
+        None => Ok(()),
+        Some(other) => Err(Error::new(format!("{other} runs on the data of {app}"))
+            .hint("Two Synapse processes on one database corrupt it.")
+            .hint(format!("dokku ps:stop {other}"))),
+    }
 }
 
 /// One `web` process and no other. What was asked for is not left recorded: the next boot would

@@ -6,6 +6,7 @@
 mod bad_host;
 mod bad_names;
 mod camera;
+mod clone;
 mod create;
 mod deploy;
 mod drift;
@@ -17,6 +18,7 @@ pub(crate) mod homeserver;
 mod killed;
 mod list_report;
 mod portrait;
+mod rename;
 pub(crate) mod rig;
 mod triggers;
 mod usage;

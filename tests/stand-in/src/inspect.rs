@@ -195,6 +195,9 @@ fn fits(container: &Container, filter: &str) -> bool {
         }
         Some(("name", name)) => container.name.contains(name.trim_matches(['^', '/', '$'])),
         Some(("status", status)) => (container.status == Status::Running) == (status == "running"),
+        Some(("volume", path)) => {
+            container.mounts.iter().any(|mount| mount.split(':').take(2).any(|side| side == path))
+        }
         Some(("id", id)) => container.id.starts_with(id),
         _ => false,
     }

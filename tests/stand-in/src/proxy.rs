@@ -89,10 +89,11 @@ pub(crate) fn build(call: &Call, name: &str) -> Result<()> {
     no_vhost(call, name, &app);
     let (text, source) = match template.as_str() {
         "" => (built_in(call, name, &map), "built-in"),
-        path => (
-            host::render(&fs::read_to_string(path).unwrap_or_default(), &vars(call, name)),
-            "plugin-supplied",
-        ),
+        path => {
+            let text = fs::read_to_string(path).unwrap_or_default();
+            let listens = default_server(&text, &map);
+            (host::render(&text, &vars(call, name)) + &listens, "plugin-supplied")
+        }
     };
     let mut domains = app.domains.clone();
     domains.sort();
@@ -119,6 +120,16 @@ pub(crate) fn build(call: &Call, name: &str) -> Result<()> {
     call.fire("nginx-pre-reload", &[name, "", ""])?;
     call.verbose("Reloading nginx");
     judge(call)
+}
+
+/// What the plugin's template renders inside its loop: the one port on which the app is the default
+/// server, if it is mapped.
+fn default_server(template: &str, map: &[String]) -> String {
+    let port = template
+        .split_once("$default_server_port := \"")
+        .and_then(|(_, rest)| rest.split('"').next())
+        .filter(|port| map.iter().any(|mapped| mapped.starts_with(&format!("https:{port}:"))));
+    port.map(|port| format!("listen {port} ssl default_server;\n")).unwrap_or_default()
 }
 
 /// Dokku's own variables that a template reads with `{{ $.NAME }}`.
