@@ -52,7 +52,15 @@ impl Rig {
             walk(&root, &mut all);
         }
         // The stand-in's own, or gone with their holder.
-        let others = ["/plugins/enabled", "/core-plugins", "/CONTAINER.", ".lock"];
+        let others = [
+            "/plugins/enabled",
+            "/core-plugins",
+            "/CONTAINER.",
+            ".lock",
+            // Named by a hash of the host's path; the state has the same.
+            "/config/storage/",
+            "/storage-registry/",
+        ];
         all.retain(|path, _| !others.iter().any(|other| path.contains(other)));
         all
     }
