@@ -4,12 +4,11 @@ use super::{session::Session, summary};
 use crate::{
     dokku::domains,
     error::{Error, Exit, Result},
-    host::{Host, env::Env, files},
+    host::{Host, env::Env},
     marker::{self, Marker},
     names::{AppName, Domain, Email, ImageRef, ServerName, ServiceName, UserId},
     server::{Element, Server, Support, Tls},
-    steps::{self, preflight},
-    synapse::config::DATABASE_FILE,
+    steps::{self, database, preflight},
 };
 use std::sync::Arc;
 
@@ -164,7 +163,7 @@ fn wish(
         (None, None) => args.app.service()?,
     };
     if let Some(server) = recorded.filter(|server| server.service != service)
-        && in_use(host, server)?
+        && database::in_use(host, server)?
     {
         return Err(Error::usage(format!(
             "the database of {server_name} is in the postgres service {}",
@@ -200,12 +199,6 @@ fn wish(
         service,
         port_8448,
     })
-}
-
-/// Whether Synapse was ever told of the recorded service: until then another may take its place.
-fn in_use(host: &Host, server: &Server) -> Result<bool> {
-    let file = server.places(host.env()).homeserver_d().join(DATABASE_FILE);
-    Ok(files::stat(&file)?.is_some())
 }
 
 fn given(given: Option<ImageRef>, recorded: Option<ImageRef>, usual: &str) -> Result<ImageRef> {

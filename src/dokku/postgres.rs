@@ -133,11 +133,6 @@ pub fn links(host: &Host, service: &ServiceName) -> Result<Vec<String>> {
     Ok(text.unwrap_or_default().split_whitespace().map(str::to_owned).collect())
 }
 
-/// Unlinks a service from an app, without a restart.
-pub fn unlink(host: &Host, service: &ServiceName, app: &AppName) -> Result<()> {
-    tell(host, ["postgres:unlink", service.as_str(), app.as_str(), "--no-restart"]).map(drop)
-}
-
 /// Links a service to an app, without a restart.
 pub fn link(host: &Host, service: &ServiceName, app: &AppName) -> Result<()> {
     // What it prints holds the password: shown scrubbed or not at all.

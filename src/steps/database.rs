@@ -7,6 +7,8 @@ use crate::{
     host::{Host, files, secret::Secret},
     names::ServiceName,
     plan::{Change, State, Step, StepId},
+    server::Server,
+    synapse::config::DATABASE_FILE,
 };
 
 /// The service exists, runs, is no other app's, and its database is UTF8, C, C.
@@ -33,6 +35,9 @@ impl Step for Service {
         self.no_other(url.as_ref())?;
         let half_made = files::read(&journal)?.is_some_and(|text| text.trim() == service.as_str());
         if !postgres::exists(host, service)? {
+            if !half_made && in_use(host, &self.0)? {
+                return Err(self.gone(host));
+            }
             return Ok(self.create(journal));
         }
         if postgres::status(host, service)? != "running" {
@@ -95,6 +100,21 @@ impl Service {
     fn forget(&self, journal: camino::Utf8PathBuf) -> State {
         let says = format!("remove {journal}");
         State::Missing(vec![Change::new(says, move |host| files::remove(host, &journal))])
+    }
+
+    /// An empty database in its place would be an empty server under the old name and key.
+    fn gone(&self, host: &Host) -> Error {
+        let (service, app) = (&self.0.service, &self.0.app);
+        let file = self.0.places(host.env()).homeserver_d().join(DATABASE_FILE);
+        Error::new(format!(
+            "the postgres service {service} is gone, with all users and rooms of {}",
+            self.0.server_name
+        ))
+        .hint("Nothing was changed. To restore it from a backup:")
+        .hint(format!("  dokku postgres:create {service} --custom-env {:?}", postgres::RIGHT_ENV))
+        .hint(format!("  dokku postgres:import {service} < <backup>"))
+        .hint(format!("  dokku matrix:create {app}"))
+        .hint(format!("To begin with an empty database: sudo rm {file}"))
     }
 
     /// The database that the app uses, or will use once it is linked.
@@ -171,6 +191,12 @@ impl Service {
     }
 }
 
+/// Whether Synapse was ever told of the recorded service: until then another may take its place.
+pub fn in_use(host: &Host, server: &Server) -> Result<bool> {
+    let file = server.places(host.env()).homeserver_d().join(DATABASE_FILE);
+    Ok(files::stat(&file)?.is_some())
+}
+
 /// The service that a `DATABASE_URL` leads to, if it is one of dokku-postgres.
 fn service_in(url: &Secret) -> Option<&str> {
     let (_, host) = url.expose().rsplit_once('@')?;
@@ -198,18 +224,22 @@ impl Step for Link {
         let (service, app) = (self.0.service.clone(), self.0.app.clone());
         // A service that is not there yet (a dry run) is linked to nothing.
         let linked = postgres::exists(host, &service)? && postgres::linked(host, &service, &app)?;
-        if linked && config::get(host, &app, "DATABASE_URL")?.is_some() {
-            return Ok(State::Holds);
+        let url = config::get(host, &app, "DATABASE_URL")?;
+        match (linked, url.is_some()) {
+            (true, true) => Ok(State::Holds),
+            // A destruction that was interrupted took the link away, and Dokku makes no second one.
+            (false, true) => Err(Error::new(format!(
+                "{app} has a DATABASE_URL, but {service} is not linked to it"
+            ))
+            .hint(format!("dokku config:unset --no-restart {app} DATABASE_URL"))
+            .hint(format!("dokku matrix:create {app}"))),
+            // Also where a link was interrupted before it had set the variable.
+            (_, false) => {
+                let says = format!("dokku postgres:link {service} {app} --no-restart");
+                Ok(State::Missing(vec![Change::new(says, move |host| {
+                    postgres::link(host, &service, &app)
+                })]))
+            }
         }
-        let mut changes = vec![];
-        if linked {
-            // A link that was interrupted: nothing is lost by taking it back.
-            let (service, app) = (service.clone(), app.clone());
-            let says = format!("dokku postgres:unlink {service} {app} --no-restart");
-            changes.push(Change::new(says, move |host| postgres::unlink(host, &service, &app)));
-        }
-        let says = format!("dokku postgres:link {service} {app} --no-restart");
-        changes.push(Change::new(says, move |host| postgres::link(host, &service, &app)));
-        Ok(State::Missing(changes))
     }
 }

@@ -1,6 +1,7 @@
 //! Hosts that lack something: the preflight names it, with the command, and nothing is touched.
 
 use super::rig::Rig;
+use super::triggers::instead;
 use std::fs;
 
 /// A host, the command on it, its exit code, and what is said, without Dokku's prefix.
@@ -123,17 +124,12 @@ To go on with db: dokku matrix:create matrix --service db",
 
 /// A `dokku` that gives another answer to one question.
 fn other(rig: &Rig, command: &str, flag: &str, answer: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    let link = rig.scene.bin().join("dokku");
-    let real = fs::read_link(&link).unwrap();
-    let script = format!(
-        "#!/bin/bash\n[[ $1 == {command} && $3 == {flag} ]] && echo {answer} && exit\n\
-         exec -a dokku {} \"$@\"\n",
-        real.display()
+    instead(
+        rig,
+        "dokku",
+        &format!("[[ $1 == {command} && $3 == {flag} ]]"),
+        &format!("echo {answer}; exit"),
     );
-    fs::remove_file(&link).unwrap();
-    fs::write(&link, script).unwrap();
-    fs::set_permissions(&link, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 #[test]
