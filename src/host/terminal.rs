@@ -61,7 +61,8 @@ pub fn one_line() -> Result<Secret> {
 }
 
 fn too_long() -> Error {
-    Error::usage(format!("the password cannot be used: it is longer than {MOST} bytes"))
+    // So many bytes are more characters than that, whatever they are.
+    Error::usage("the password cannot be used: it is longer than 512 characters")
 }
 
 /// Switches echo off, and on again when it is dropped.

@@ -188,12 +188,8 @@ impl Step for OneMain {
     fn check(&self, host: &Host) -> Result<State> {
         let app = &self.0.app;
         let mut changes = vec![];
-        let scale = ps::scale(host, app)?;
-        let mut wrong = wrong_scale(scale.as_ref().unwrap_or(&BTreeMap::new()));
-        // Dokku forgets a process type of which there is to be none.
-        if scale.is_some_and(|scale| !scale.contains_key("web")) {
-            wrong.push("web=1".to_owned());
-        }
+        // A new app has `web=1` of itself.
+        let wrong = ps::scale(host, app)?.map(|scale| wrong_scale(&scale)).unwrap_or_default();
         if !wrong.is_empty() {
             let says = format!("dokku ps:scale --skip-deploy {app} {}", wrong.join(" "));
             let app = app.clone();

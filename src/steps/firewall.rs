@@ -81,10 +81,29 @@ impl Step for Default8448 {
             if standing_default(host)?.is_some() {
                 return Ok(());
             }
+            take_back(host, &name)?;
             let path = server::default_8448(host.env());
             files::write(host, &path, &format!("{name}\n"), files::PUBLIC)
         })]))
     }
+}
+
+/// Has nginx forget every default on 8448 but this server's: a run that was killed may have left
+/// one behind, and two at a time stop nginx for every app.
+fn take_back(host: &Host, keeper: &ServerName) -> Result<()> {
+    for server in Server::all(host.env())? {
+        let conf = host.env().dokku_root().join(server.app.as_str()).join("nginx.conf");
+        let text = files::read(&conf)?.unwrap_or_default();
+        let default = |line: &str| line.contains("8448") && line.contains("default_server");
+        if server.server_name == *keeper || !text.lines().any(default) {
+            continue;
+        }
+        let template = server.places(host.env()).template();
+        files::write(host, &template, &nginx::template(false), files::PUBLIC)?;
+        proof::prove(host, &server)?;
+        words::build(host, server.app.as_str())?;
+    }
+    Ok(())
 }
 
 /// Takes the default on 8448 from a server that has it.
@@ -115,6 +134,7 @@ pub fn succeed(host: &Host) -> Result<Option<ServerName>> {
     let _lock = lock::shared(&server::host_lock(host.env()))?;
     let Some(next) = heir(host)? else { return Ok(None) };
     let name = next.server_name.clone();
+    take_back(host, &name)?;
     let path = server::default_8448(host.env());
     files::write(host, &path, &format!("{name}\n"), files::PUBLIC)?;
     let places = next.places(host.env());

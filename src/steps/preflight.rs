@@ -155,7 +155,9 @@ fn names(host: &Host, wish: &Wish) -> Result<()> {
 /// No two homeservers share a service.
 fn database(host: &Host, wish: &Wish) -> Result<()> {
     for other in Server::all(host.env())? {
-        if other.server_name != wish.server_name && other.service == wish.service {
+        // Where that server still has its app, the service's links tell.
+        let there = marker::server_of(host.env(), &other.app)?.as_ref() == Some(&other.server_name);
+        if other.server_name != wish.server_name && other.service == wish.service && !there {
             return Err(Error::new(format!(
                 "the postgres service {} holds the database of the server {}",
                 wish.service, other.server_name

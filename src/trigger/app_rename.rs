@@ -24,7 +24,7 @@ pub(super) fn setup(call: &Call) -> Result<()> {
         let app: AppName = new.parse().doing(|| "apps:rename".to_owned())?;
         let mut server = Server::load(call.env(), name)?;
         match (&call.marker, &mut server.element) {
-            (Marker::Synapse(_), _) if server.app.as_str() == call.app => server.app = app,
+            (Marker::Synapse(_), _) => server.app = app,
             (Marker::Element(_), Some(element)) if element.app.as_str() == call.app => {
                 element.app = app;
             }

@@ -175,7 +175,7 @@ fn the_way_out_of_a_wrong_database() {
 /// A plugin that is too old to request two certificates at a time, or that does not tell.
 #[test]
 fn old_plugins_do() {
-    for version in ["0.20.0", ""] {
+    for version in ["0.24.0", ""] {
         let rig = Rig::new().lanes(3);
         rig.scene.enable_plugin("letsencrypt", version, "x").unwrap();
         rig.ok("matrix:create matrix --email a@site.test --element");

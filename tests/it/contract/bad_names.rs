@@ -212,8 +212,8 @@ Name another one with --domain, or free it: dokku domains:remove matrix matrix.s
     (
         "matrix:create second --tls off --element",
         1,
-        "chat is an app that is deployed already, and not this homeserver's
-Name another app: --element <name>, or --app <name> of enable-element",
+        "chat is an app of the homeserver matrix.site.test
+dokku matrix:list",
     ),
     (
         "matrix:create matrix --element talk",

@@ -78,12 +78,12 @@ fn what_is_refused_changes_nothing() {
         (
             "matrix:enable-element matrix --app site --domain c.site.test",
             1,
-            "site is an app that is deployed already, and not this homeserver's\nName another app: --app <name>",
+            "site is an app that is deployed already, and not this homeserver's\nName another app: --element <name>, or --app <name> of enable-element",
         ),
         (
             "matrix:enable-element matrix --domain site.test",
             1,
-            "the domain site.test is used by the app site\ndokku domains:remove site site.test",
+            "the domain site.test is used by the app site\nName another one with --domain, or free it: dokku domains:remove site site.test",
         ),
         (
             "matrix:enable-element matrix --domain matrix.site.test",

@@ -279,7 +279,8 @@ fn to_a_name_that_we_do_not_take() {
     assert_eq!(rig.dokku(&format!("ps:scale {long} web=2")).code, Some(1));
     let _synapse = rig.homeserver("synapse");
     // Another rename is the way out.
-    assert_eq!(rig.dokku(&format!("apps:rename {long} synapse")).code, Some(0));
+    let ran = rig.dokku(&format!("apps:rename {long} synapse"));
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
     rig.ok("matrix:deploy synapse");
     assert_eq!(rig.state().running("synapse").count(), 1);
     one_main(&rig);

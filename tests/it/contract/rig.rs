@@ -46,6 +46,8 @@ impl Rig {
     /// A fresh host with the plugin, postgres and letsencrypt, and no app.
     pub(crate) fn new() -> Self {
         let scene = Arc::new(Scene::new().unwrap());
+        // As the plugin's own `install` does.
+        fs::create_dir_all(scene.lib().join("data/matrix")).unwrap();
         scene.update(|state| state.global_domains = vec!["site.test".into()]).unwrap();
         scene.link_plugin(&plugin(&scene)).unwrap();
         let synapse = Homeserver::new(&scene, "matrix");
