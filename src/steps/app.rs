@@ -30,23 +30,23 @@ impl Step for App {
     fn check(&self, host: &Host) -> Result<State> {
         let app = self.1.app(&self.0).clone();
         let marker = self.1.marker(&self.0);
-        let mut changes = vec![];
-        let there = apps::exists(host, &app)?;
-        if !there {
-            let (app, says) = (app.clone(), format!("dokku apps:create {app}"));
-            changes.push(Change::new(says, move |host| apps::create(host, &app)));
-        }
-        // Marked when it is there, and not before: a name alone makes no app ours.
-        if marker::read(host.env(), app.as_str())?.as_ref() != Some(&marker) {
-            let (wish, who) = (self.0.clone(), self.1);
-            changes.push(Change::new(format!("mark {app} as ours"), move |host| {
-                if there {
-                    taken_over(host, &wish, who)?;
-                }
+        let ours = marker::read(host.env(), app.as_str())?.as_ref() == Some(&marker);
+        let (wish, who) = (self.0.clone(), self.1);
+        Ok(State::of(match (apps::exists(host, &app)?, ours) {
+            (true, true) => vec![],
+            (true, false) => vec![Change::new(format!("mark {app} as ours"), move |host| {
+                taken_over(host, &wish, who)?;
                 marker::write(host, app.as_str(), &marker)
-            }));
-        }
-        Ok(State::of(changes))
+            })],
+            (false, _) => vec![Change::new(format!("dokku apps:create {app}"), move |host| {
+                // Marked just before: what a run that is killed leaves is known to be ours.
+                marker::write(host, app.as_str(), &marker)?;
+                apps::create(host, &app).or_else(|error| {
+                    marker::remove(host, app.as_str())?;
+                    Err(error)
+                })
+            })],
+        }))
     }
 }
 
