@@ -9,7 +9,8 @@ use crate::{
 };
 use camino::Utf8PathBuf;
 
-fn path(host: &Host, app: &str, name: &str) -> Utf8PathBuf {
+/// Where a file of an app's `nginx.conf.d` is.
+pub fn path(host: &Host, app: &str, name: &str) -> Utf8PathBuf {
     host.env().dokku_root().join(app).join("nginx.conf.d").join(name)
 }
 

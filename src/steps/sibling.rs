@@ -52,21 +52,24 @@ impl Sibling {
         Ok(None)
     }
 
-    fn elsewhere(&self, host: &Host) -> State {
+    /// Whether the server name's own host answers as it should, whoever serves it.
+    fn is_served(&self, host: &Host, via: Via) -> bool {
+        let url = format!("https://{}/.well-known/matrix/server", self.wish.server_name.host());
+        let (_, server) = Locations::well_known(&self.wish);
+        let reply = net::ask(host, &Request::get(&url, via));
+        reply.is_ok_and(|reply| reply.json()["m.server"] == server.as_str())
+    }
+
+    fn what_to_serve(&self) -> String {
         let name = self.wish.server_name.host();
-        let url = format!("https://{name}/.well-known/matrix/server");
         let (base_url, server) = Locations::well_known(&self.wish);
-        let reply = net::ask(host, &Request::get(&url, Via::Dns));
-        if reply.is_ok_and(|reply| reply.json()["m.server"] == server.as_str()) {
-            return State::Holds;
-        }
-        State::Attention(format!(
+        format!(
             "{name} must serve these two files over https, so that others find {}:\n\
              https://{name}/.well-known/matrix/server\n  {{\"m.server\": \"{server}\"}}\n\
              https://{name}/.well-known/matrix/client (with the header Access-Control-Allow-Origin: *)\n  \
              {{\"m.homeserver\": {{\"base_url\": \"{base_url}\"}}}}",
             self.wish.server_name
-        ))
+        )
     }
 }
 
@@ -118,7 +121,7 @@ impl Step for Sibling {
 
     fn check(&self, host: &Host) -> Result<State> {
         if let Some(why) = &*self.refused.lock().unwrap_or_else(PoisonError::into_inner) {
-            return Ok(State::Attention(why.clone()));
+            return Ok(State::Attention(format!("{why}\n{}", self.what_to_serve())));
         }
         let wanted =
             self.wish.delegated() && !self.wish.server_name.has_port() && self.wish.tls != Tls::Off;
@@ -129,12 +132,18 @@ impl Step for Sibling {
             changes.push(Change::new(says, move |host| install::remove(host, &stale, FILE)));
         }
         let Some(app) = app else {
-            return Ok(if changes.is_empty() && wanted {
-                self.elsewhere(host)
+            let missing = changes.is_empty() && wanted && !self.is_served(host, Via::Dns);
+            return Ok(if missing {
+                State::Attention(self.what_to_serve())
             } else {
                 State::of(changes)
             });
         };
+        // An app that has such locations of its own, with the right answers, is left as it is.
+        let file = install::path(host, app.as_str(), FILE);
+        if files::stat(&file)?.is_none() && self.is_served(host, Via::Here) {
+            return Ok(State::of(changes));
+        }
         let text = self.text();
         if install::missing(host, app.as_str(), FILE, &text)?.is_some()
             || !install::is_built(host, app.as_str(), FILE)?
