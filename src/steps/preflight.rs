@@ -211,7 +211,22 @@ fn app(host: &Host, wish: &Wish, who: Who) -> Result<()> {
         ))
         .hint(format!("dokku scheduler:set {app} selected docker-local")));
     }
+    plain(host, wish, app)?;
     email(host, wish, app)
+}
+
+/// Without TLS there must be no certificate: with one, nginx sends everybody on to https.
+fn plain(host: &Host, wish: &Wish, app: &AppName) -> Result<()> {
+    if wish.tls != Tls::Off || nginx::has_certificate(host, app)? != Some(true) {
+        return Ok(());
+    }
+    let theirs = version::plugin(host, "letsencrypt")?.is_some()
+        && letsencrypt::of(host, app)?.is_some_and(|report| report.active);
+    let command = if theirs { "letsencrypt:disable" } else { "certs:remove" };
+    Err(Error::new(format!(
+        "{app} has a certificate, with which nginx sends everybody on to https"
+    ))
+    .hint(format!("To go on without TLS: dokku {command} {app}")))
 }
 
 /// Only its marker is lost: it is the recorded app, and has the folders mounted.

@@ -53,6 +53,14 @@ sudo dokku plugin:install https://github.com/dokku/dokku-postgres.git --name pos
 sudo dokku plugin:install https://github.com/dokku/dokku-letsencrypt.git --name letsencrypt",
     ),
     (
+        "letsencrypt is too old",
+        |rig| rig.scene.enable_plugin("letsencrypt", "0.23.0", "x").unwrap(),
+        CREATE,
+        1,
+        "dokku-letsencrypt 0.23.0 is too old; 0.24.0 or newer is needed
+sudo dokku plugin:update letsencrypt",
+    ),
+    (
         "no global domain",
         |rig| rig.scene.update(|state| state.global_domains.clear()).unwrap(),
         CREATE,
@@ -90,6 +98,28 @@ dokku proxy:set matrix nginx",
         1,
         "the scheduler of matrix is k3s; only docker-local is supported
 dokku scheduler:set matrix selected docker-local",
+    ),
+    (
+        "a certificate where TLS is to be off",
+        |rig| {
+            rig.setup(&["apps:create matrix"]);
+            rig.scene.give_certificate("matrix", &["matrix.site.test"]).unwrap();
+        },
+        "matrix:create matrix --tls off",
+        1,
+        "matrix has a certificate, with which nginx sends everybody on to https
+To go on without TLS: dokku certs:remove matrix",
+    ),
+    (
+        "a certificate of Element where TLS is to be off",
+        |rig| {
+            rig.ok("matrix:create matrix --email a@site.test --element");
+            rig.setup(&["letsencrypt:disable matrix"]);
+        },
+        "matrix:create matrix --tls off",
+        1,
+        "chat has a certificate, with which nginx sends everybody on to https
+To go on without TLS: dokku letsencrypt:disable chat",
     ),
     (
         "a service with a wrong locale",
