@@ -8,6 +8,7 @@ mod bad_names;
 mod camera;
 mod clone;
 mod create;
+mod delegation;
 mod delete;
 mod deploy;
 mod drift;

@@ -144,7 +144,9 @@ fn answer(scene: &Scene, port: &str, request: &Request) -> Answer {
     let state = scene.state().ok()?;
     let has = |app: &App| app.domains.contains(&request.host);
     let (name, app) = state.apps.iter().find(|(_, app)| has(app))?;
-    let mapped = app.ports.iter().any(|map| map.split(':').nth(1) == Some(port));
+    // Without a map of its own an app has both of the usual ports.
+    let mapped = (app.ports.is_empty() && port != "8448")
+        || app.ports.iter().any(|map| map.split(':').nth(1) == Some(port));
     if !mapped || !app.deployed || (port != "80" && app.cert.is_none()) {
         return None;
     }

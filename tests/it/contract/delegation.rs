@@ -1,0 +1,271 @@
+//! A server name that is not the homeserver's domain: its well-known files, wherever they can be.
+
+use super::rig::Rig;
+use stand_in::{Fault, Kind};
+use std::fs;
+
+const CREATE: &str = "matrix:create matrix --email a@site.test --server-name site.test";
+const BUILD: &str = "dokku proxy:build-config site";
+
+/// What somebody has to host, where we cannot.
+const TO_HOST: &str =
+    "site.test must serve these two files over https, so that others find site.test:
+https://site.test/.well-known/matrix/server
+  {\"m.server\": \"matrix.site.test:443\"}
+https://site.test/.well-known/matrix/client (with the header Access-Control-Allow-Origin: *)
+  {\"m.homeserver\": {\"base_url\": \"https://matrix.site.test\"}}
+";
+
+/// A host with the app `site`, which owns `site.test` and has a certificate.
+fn host() -> Rig {
+    let rig = Rig::new();
+    rig.website("site", "site.test");
+    rig
+}
+
+fn file(rig: &Rig) -> Option<String> {
+    let path = rig.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
+    fs::read_to_string(path).ok()
+}
+
+/// A location of the sibling's own.
+fn own_location(rig: &Rig, answer: &str) {
+    let folder = rig.scene.root().join("site/nginx.conf.d");
+    fs::create_dir_all(&folder).unwrap();
+    let text = format!("location = /.well-known/matrix/server {{\n  return 200 '{answer}';\n}}\n");
+    fs::write(folder.join("own.conf"), text).unwrap();
+    rig.setup(&["proxy:build-config site"]);
+}
+
+/// What standard error says beside the names that are in no DNS.
+fn says(text: &str) -> String {
+    let text = text.replace(" !     ", "");
+    let end = text.find("Through the DNS, as others see it").unwrap_or(text.len());
+    text[..end].to_owned()
+}
+
+#[test]
+fn a_sibling_with_a_certificate_serves_the_files() {
+    let rig = host();
+    let ran = rig.ok(CREATE);
+    assert_eq!(says(&ran.stderr), "");
+    assert_eq!(rig.changes().last().unwrap(), BUILD);
+    let text = file(&rig).unwrap();
+    for line in [
+        "# For the Matrix server site.test.\n",
+        "location = /.well-known/matrix/server {\n",
+        "  return 200 '{\"m.server\":\"matrix.site.test:443\"}';\n",
+        "location = /.well-known/matrix/client {\n",
+        "  add_header Access-Control-Allow-Origin * always;\n",
+        "  return 200 '{\"m.homeserver\":{\"base_url\":\"https://matrix.site.test\"}}';\n",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    rig.ok(CREATE);
+    assert_eq!(rig.changes(), [""; 0]);
+    // The domain is changed, the name stays.
+    let folder = rig.lib("data/matrix/site.test/config");
+    let key = || fs::read(folder.join("secrets/signing.key")).unwrap();
+    let before = key();
+    rig.ok("matrix:create matrix --domain m.site.test");
+    assert_eq!(
+        rig.changes(),
+        [
+            "dokku domains:set matrix m.site.test",
+            "dokku ps:restart matrix",
+            "dokku letsencrypt:enable matrix",
+            BUILD,
+        ]
+    );
+    assert!(file(&rig).unwrap().contains("\"m.server\":\"m.site.test:443\""));
+    let yaml = fs::read_to_string(folder.join("homeserver.d/10-server.yaml")).unwrap();
+    assert!(yaml.contains("\nserver_name: site.test\n"), "{yaml}");
+    assert!(yaml.contains("https://m.site.test"), "{yaml}");
+    assert_eq!(key(), before);
+    rig.ok("matrix:deploy matrix");
+    assert_eq!(rig.changes(), [""; 0]);
+    // Changed by hand: put right.
+    let path = rig.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
+    fs::write(path, "").unwrap();
+    rig.ok("matrix:deploy matrix");
+    assert!(file(&rig).unwrap().contains("\"m.server\":\"m.site.test:443\""));
+}
+
+/// No longer wanted, for whatever reason: taken out again.
+#[test]
+fn what_is_not_wanted_any_more_is_taken_out() {
+    let cases: [(&str, fn(&Rig), &str, Vec<&str>); 4] = [
+        (
+            "TLS is off",
+            |rig| rig.setup(&["letsencrypt:disable matrix"]),
+            "matrix:create matrix --tls off",
+            vec![BUILD],
+        ),
+        (
+            "no certificate",
+            |rig| {
+                rig.scene.update(|state| state.apps.get_mut("site").unwrap().cert = None).unwrap();
+            },
+            "matrix:deploy matrix",
+            vec![BUILD],
+        ),
+        (
+            "another domain",
+            |rig| rig.setup(&["domains:set site www.site.test"]),
+            "matrix:deploy matrix",
+            vec![BUILD],
+        ),
+        (
+            "another app",
+            |rig| {
+                rig.setup(&["domains:set site www.site.test"]);
+                rig.website("site2", "site.test");
+            },
+            "matrix:deploy matrix",
+            vec![BUILD, "dokku proxy:build-config site2"],
+        ),
+    ];
+    for (what, act, line, builds) in cases {
+        let rig = host();
+        rig.ok(CREATE);
+        act(&rig);
+        rig.changes();
+        rig.ok(line);
+        let changes = rig.changes();
+        let sites: Vec<_> = changes.iter().filter(|call| call.contains("config site")).collect();
+        assert_eq!(sites, builds, "{what}");
+        assert_eq!(file(&rig), None, "{what}");
+        assert_eq!(rig.dokku("nginx:validate-config").code, Some(0));
+    }
+    // The homeserver takes the server name's domain itself.
+    let rig = host();
+    rig.ok(CREATE);
+    rig.setup(&["domains:set site www.site.test"]);
+    let ran = rig.ok("matrix:create matrix --domain site.test");
+    assert_eq!(says(&ran.stderr), "");
+    assert_eq!(file(&rig), None);
+}
+
+/// Twice the same location stops nginx for every app: taken back at once, and told.
+#[test]
+fn a_sibling_with_such_a_location_of_its_own() {
+    const REFUSAL: &str =
+        "nginx rejects <host>/home/site/nginx.conf.d/matrix-well-known.conf, which was taken back
+  | nginx: [emerg] duplicate location \"/.well-known/matrix/server\"
+  | nginx: configuration file /etc/nginx/nginx.conf test failed
+  | Failed to validate nginx configuration
+Look for the same location in <host>/home/site/nginx.conf.d/
+";
+    let rig = host();
+    own_location(&rig, "{\"m.server\": \"elsewhere.test:443\"}");
+    for _ in 0..2 {
+        let ran = rig.dokku(CREATE);
+        assert_eq!(ran.code, Some(3), "{ran:#?}");
+        assert_eq!(says(&ran.stderr), format!("{REFUSAL}{TO_HOST}"));
+        assert_eq!(file(&rig), None);
+        assert_eq!(rig.dokku("nginx:validate-config").code, Some(0));
+    }
+    assert!(!rig.changes().iter().any(|call| call == BUILD));
+    // It answers rightly by itself: that is as good, and nothing is written.
+    own_location(&rig, "{\"m.server\": \"matrix.site.test:443\"}");
+    let ran = rig.ok(CREATE);
+    assert_eq!(says(&ran.stderr), "");
+    assert_eq!(rig.changes(), [""; 0]);
+    assert_eq!(file(&rig), None);
+    // The location is gone: ours comes.
+    fs::remove_file(rig.scene.root().join("site/nginx.conf.d/own.conf")).unwrap();
+    rig.setup(&["proxy:build-config site"]);
+    rig.ok(CREATE);
+    assert_eq!(rig.changes(), [BUILD]);
+    assert!(file(&rig).is_some());
+}
+
+/// nginx rejects the host already: the homeserver runs on, and it is told.
+#[test]
+fn a_host_that_nginx_rejects_already() {
+    let rig = host();
+    rig.ok(CREATE);
+    let folder = rig.scene.root().join("site/nginx.conf.d");
+    fs::write(folder.join("own.conf"), "BROKEN\n").unwrap();
+    fs::remove_file(folder.join("matrix-well-known.conf")).unwrap();
+    let ran = rig.dokku("matrix:deploy matrix");
+    assert_eq!(ran.code, Some(3), "{ran:#?}");
+    let hint = " !     nginx rejects this host's configuration without it, too: sudo nginx -t\n";
+    assert!(ran.stderr.contains(hint), "{ran:#?}");
+    assert_eq!(file(&rig), None);
+}
+
+#[test]
+fn where_no_app_can_serve_it_is_told_what_to_host() {
+    let cases: [fn(&Rig); 2] = [
+        |_| (),
+        |rig| {
+            rig.website("site", "site.test");
+            rig.scene.update(|state| state.apps.get_mut("site").unwrap().cert = None).unwrap();
+        },
+    ];
+    for before in cases {
+        let rig = Rig::new();
+        before(&rig);
+        let ran = rig.dokku(CREATE);
+        assert_eq!((ran.code, says(&ran.stderr).as_str()), (Some(3), TO_HOST));
+        rig.changes();
+        let ran = rig.dokku("matrix:deploy matrix");
+        assert_eq!((ran.code, says(&ran.stderr).as_str()), (Some(3), TO_HOST));
+        assert_eq!(rig.changes(), [""; 0]);
+        // The sibling comes later, or its certificate does: then it is done.
+        if !rig.state().apps.contains_key("site") {
+            rig.website("site", "site.test");
+        }
+        rig.scene.give_certificate("site", &["site.test"]).unwrap();
+        rig.changes();
+        let ran = rig.ok("matrix:deploy matrix");
+        assert_eq!(says(&ran.stderr), "");
+        assert_eq!(rig.changes(), [BUILD]);
+    }
+}
+
+/// Without TLS, or with a port in the name, nobody looks for well-known files.
+#[test]
+fn where_there_is_nothing_to_delegate() {
+    for flags in
+        ["--tls off --server-name site.test", "--tls provided --server-name site.test:8448"]
+    {
+        let rig = host();
+        let ran = rig.ok(&format!("matrix:create matrix {flags}"));
+        assert!(!ran.stderr.contains("must serve"), "{ran:#?}");
+        assert_eq!(file(&rig), None, "{flags}");
+    }
+}
+
+/// Killed between the file and nginx's being told of it.
+#[test]
+fn killed_in_between() {
+    for (kind, left) in [(Kind::KillBefore, &[BUILD][..]), (Kind::KillAfter, &[])] {
+        let rig = host();
+        let argv_prefix = Some(BUILD.split(' ').map(str::to_owned).collect());
+        rig.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
+        assert_eq!(rig.dokku(CREATE).code, Some(137));
+        assert!(file(&rig).is_some());
+        rig.changes();
+        rig.ok(CREATE);
+        assert_eq!(rig.changes(), left, "{kind:?}");
+        rig.ok(CREATE);
+        assert_eq!(rig.changes(), [""; 0]);
+    }
+}
+
+/// A homeserver that goes takes its own files out, and no others.
+#[test]
+fn files_of_another_server_stay() {
+    let rig = host();
+    rig.ok(CREATE);
+    let path = rig.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
+    let other =
+        file(&rig).unwrap().replace("Matrix server site.test.", "Matrix server other.test.");
+    fs::write(&path, &other).unwrap();
+    let ran = rig.dokku("--force apps:destroy matrix");
+    assert_eq!(ran.code, Some(0));
+    assert!(!ran.stdout.contains("Well-known"), "{ran:#?}");
+    assert_eq!(file(&rig).unwrap(), other);
+}
