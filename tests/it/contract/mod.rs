@@ -3,6 +3,7 @@
 //! What is compared is the whole of it: both streams, the exit code, the calls that change
 //! something, and what the host is afterwards.
 
+mod bad_days;
 mod bad_host;
 mod bad_names;
 mod camera;

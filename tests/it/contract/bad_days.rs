@@ -1,0 +1,352 @@
+//! Days on which the host is against us: nothing is lost, nothing is left half written, the exit
+//! code and the words say what happened, and the same command goes on from there.
+
+use super::rig::{Rig, SYNAPSE};
+use nix::unistd::{Uid, chown};
+use stand_in::{Fault, Kind, State};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const CREATE: &str = "matrix:create matrix --email a@site.test";
+
+/// What is said, without Dokku's prefix.
+fn says(text: &str) -> String {
+    text.lines()
+        .map(|line| line.strip_prefix(" !     ").unwrap_or(line).to_owned() + "\n")
+        .collect()
+}
+
+/// The server is reachable on port 80, the exit code says that it lacks something, and the next
+/// deploy gets it.
+#[test]
+fn the_certificate_is_refused() {
+    let rig = Rig::new();
+    rig.scene.update(|state| state.letsencrypt.fails.insert("matrix".into())).unwrap();
+    let ran = rig.dokku(&format!("{CREATE} --element"));
+    assert_eq!(ran.code, Some(3));
+    let said = says(&ran.stderr);
+    let wanted = "No certificate for matrix.site.test: letsencrypt:enable matrix failed
+  | =====> Enabling letsencrypt for matrix
+  | -----> Enabling ACME proxy for matrix...
+  | -----> Getting letsencrypt certificate for matrix via HTTP-01
+";
+    assert!(said.starts_with(wanted), "{said}");
+    let way = "It must resolve to this host, and port 80 must be reachable. Then: dokku matrix:deploy matrix\n";
+    assert!(said.contains(way), "{said}");
+    // Its own check asked over plain http, and was answered; Element has its certificate.
+    assert!(said.contains("http://matrix.site.test/_matrix/client/versions"), "{said}");
+    let state = rig.state();
+    assert!(state.apps["matrix"].cert.is_none() && state.apps["chat"].cert.is_some());
+    assert_eq!(state.running("matrix").count(), 1);
+    rig.changes();
+    rig.ok("matrix:deploy matrix");
+    assert_eq!(rig.changes(), ["dokku letsencrypt:enable matrix"]);
+    rig.scene.update(|state| state.letsencrypt.fails.clear()).unwrap();
+    let ran = rig.ok("matrix:deploy matrix");
+    assert!(!ran.stderr.contains("No certificate"), "{ran:#?}");
+    assert_eq!(rig.changes(), ["dokku letsencrypt:enable matrix"]);
+    rig.ok("matrix:deploy matrix");
+    assert_eq!(rig.changes(), [""; 0]);
+}
+
+/// The first create with an image that is not good, and the same command once it is.
+#[test]
+fn the_image_is_not_good() {
+    let absent = |state: &mut State| state.pullable.clear();
+    let no_build = |state: &mut State| state.images.get_mut(SYNAPSE).unwrap().builds = false;
+    let ends = |state: &mut State| state.images.get_mut(SYNAPSE).unwrap().starts = false;
+    let cases: [(&str, fn(&mut State), &str); 3] = [
+        ("absent", absent, "the image matrixdotorg/synapse:v1.163.2 cannot be pulled: "),
+        ("no build", no_build, "matrixdotorg/synapse:v1.163.2 could not be deployed to matrix\n"),
+        ("ends", ends, "matrixdotorg/synapse:v1.163.2 could not be deployed to matrix\n"),
+    ];
+    for (what, bad, message) in cases {
+        let rig = Rig::new();
+        rig.scene.update(bad).unwrap();
+        for _ in 0..2 {
+            let ran = rig.dokku("matrix:create matrix --tls off");
+            assert_eq!(ran.code, Some(1), "{what}: {ran:#?}");
+            assert!(says(&ran.stderr).starts_with(message), "{what}: {ran:#?}");
+        }
+        let keys = rig.secrets();
+        let mend = |state: &mut State| {
+            state.pullable.insert(SYNAPSE.into());
+            let image = state.images.get_mut(SYNAPSE).unwrap();
+            (image.builds, image.starts) = (true, true);
+        };
+        rig.scene.update(mend).unwrap();
+        rig.ok("matrix:create matrix");
+        assert_eq!(rig.state().running("matrix").count(), 1, "{what}");
+        let now = rig.secrets();
+        assert!(keys.iter().all(|(name, text)| now[name] == *text), "{what}");
+    }
+}
+
+/// Not ready in time: the last lines of the log, without what is secret in them, and the way on.
+#[test]
+fn it_is_not_ready_in_time() {
+    let rig = Rig::new();
+    rig.synapse.never_ready(SYNAPSE);
+    let log = vec!["starting".to_owned(), "macaroon_secret_key: abcdef".to_owned()];
+    rig.scene.update(|state| state.logs.insert("matrix".into(), log)).unwrap();
+    let ran = rig.dokku("matrix:create matrix --tls off --timeout 10");
+    assert_eq!(ran.code, Some(1));
+    let said = says(&ran.stderr);
+    assert_eq!(
+        said,
+        "matrix is not ready after <time>: /health answers with status 503
+  | starting
+  | macaroon_secret_key: ***
+dokku logs matrix
+To go on: dokku matrix:deploy matrix
+"
+    );
+}
+
+/// A small file system of its own where the plugin's data are.
+struct Small(PathBuf);
+
+impl Small {
+    /// None where tests may not mount.
+    fn new(rig: &Rig, blocks: u32) -> Option<Self> {
+        let folder = rig.lib("data/matrix");
+        fs::create_dir_all(&folder).unwrap();
+        let options = format!("size={}k,mode=755", blocks * 4);
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&folder);
+        let mounted = mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        if !mounted {
+            let why = "skipped: a full disk, for this account may not mount a file system";
+            writeln!(std::io::stderr(), "{why}").unwrap();
+        }
+        mounted.then_some(Self(folder))
+    }
+
+    fn grow(&self) {
+        let mut mount = Command::new("mount");
+        mount.args(["-o", "remount,size=4m"]).arg(&self.0);
+        assert!(mount.status().unwrap().success());
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        Command::new("umount").arg(&self.0).status().ok();
+    }
+}
+
+/// Every file of ours, with its content.
+fn all(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut files = vec![];
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files.extend(all(&path));
+        } else {
+            let text = fs::read_to_string(&path).unwrap();
+            files.push((path, text));
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The disk is full at one write after the other: no file is half there, and with room again the
+/// same command goes on, with the secrets that were made.
+#[test]
+fn the_disk_is_full() {
+    let line = "matrix:create matrix --tls off";
+    let whole = Rig::new();
+    whole.ok(line);
+    let lengths = all(&whole.lib("data/matrix/matrix.site.test"));
+    let sizes: Vec<u32> = (1..=14).collect();
+    let failed = std::sync::Mutex::new(0);
+    Rig::each(&sizes, |blocks| {
+        let rig = Rig::new();
+        let Some(small) = Small::new(&rig, *blocks) else { return };
+        let ran = rig.dokku(line);
+        if ran.code == Some(1) {
+            *failed.lock().unwrap() += 1;
+            let full = "No space left on device (os error 28)";
+            assert!(ran.stderr.contains(full), "{blocks}: {ran:#?}");
+            let server = rig.lib("data/matrix/matrix.site.test");
+            for (path, text) in all(&server) {
+                let name = path.strip_prefix(&server).unwrap();
+                assert!(!name.to_string_lossy().contains(".new-"), "{blocks}: {name:?} is left");
+                let wanted = lengths.iter().find(|(path, _)| path.ends_with(name));
+                if let Some((_, wanted)) = wanted {
+                    assert_eq!(text.len(), wanted.len(), "{blocks}: {name:?}");
+                }
+            }
+        } else {
+            assert_eq!(ran.code, Some(3), "{blocks}: {ran:#?}");
+        }
+        let keys = rig.secrets();
+        small.grow();
+        rig.ok(line);
+        let now = rig.secrets();
+        assert!(keys.iter().all(|(name, text)| now[name] == *text), "{blocks}");
+        assert_eq!(rig.state().running("matrix").count(), 1, "{blocks}");
+    });
+    let failed = failed.into_inner().unwrap();
+    assert!(failed == 0 || failed >= 8, "{failed} of {} sizes were too small", sizes.len());
+}
+
+/// The disk fills up under a server that runs: it runs on, with its files as they were.
+#[test]
+fn the_disk_fills_up_later() {
+    let rig = Rig::new();
+    let Some(small) = Small::new(&rig, 256) else { return };
+    rig.ok("matrix:create matrix --tls off");
+    let container = rig.state().running("matrix").next().unwrap().id.clone();
+    let before = all(&small.0.join("matrix.site.test"));
+    let url = rig.state().apps["matrix"].config["DATABASE_URL"].clone();
+    let (head, tail) = (url.find("://postgres:").unwrap() + 12, url.find('@').unwrap());
+    let new = format!("{}other{}", &url[..head], &url[tail..]);
+    rig.setup(&[&format!("config:set --no-restart matrix DATABASE_URL={new}")]);
+    let filler = small.0.join("matrix.site.test/data/media");
+    let mut text = vec![b'x'; 1 << 20];
+    while fs::write(&filler, &text).is_err() {
+        text.truncate(text.len() - 4096);
+    }
+    let ran = rig.dokku("ps:restart matrix");
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    let path = "<host>/lib/data/matrix/matrix.site.test/config/homeserver.d/20-database.yaml";
+    let wanted = format!("cannot write {path}: No space left on device (os error 28)");
+    let said = says(&ran.stdout);
+    assert!(said.contains(&wanted), "{ran:#?}");
+    assert!(said.contains("\nNothing was stopped: the old server runs on.\n"), "{ran:#?}");
+    let ran = rig.dokku("matrix:deploy matrix");
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert!(ran.stderr.contains("No space left on device (os error 28)"), "{ran:#?}");
+    assert_eq!(rig.state().running("matrix").next().unwrap().id, container);
+    fs::remove_file(&filler).unwrap();
+    assert_eq!(all(&small.0.join("matrix.site.test")), before);
+    rig.ok("matrix:deploy matrix");
+    assert!(rig.read("config/homeserver.d/20-database.yaml").contains("password: other"));
+}
+
+/// Folders and files that are in the way, or somebody else's.
+#[test]
+fn what_is_in_the_way() {
+    let server = "<host>/lib/data/matrix/matrix.site.test";
+    let fresh = |act: fn(&Path)| {
+        let rig = Rig::new();
+        act(&rig.file(""));
+        rig
+    };
+    let made = |act: fn(&Path)| {
+        let rig = Rig::new();
+        rig.ok("matrix:create matrix --tls off");
+        act(&rig.file(""));
+        rig
+    };
+    let mut cases = vec![
+        (
+            fresh(|root| {
+                fs::create_dir_all(root).unwrap();
+                fs::write(root.join("config"), "").unwrap();
+            }),
+            format!("{server}/config is in the way: it is not a folder\n"),
+        ),
+        (
+            made(|root| fs::remove_file(root.join("config/secrets/signing.key")).unwrap()),
+            format!(
+                "the signing key {server}/config/secrets/signing.key is missing
+Put it back from a backup: with another key this is another server.
+Nothing was changed.\n"
+            ),
+        ),
+        (
+            made(|root| fs::write(root.join("config/secrets/form_secret"), "").unwrap()),
+            format!(
+                "{server}/config/secrets/form_secret is empty
+Put it back from a backup, or remove it to have a new one made.\n"
+            ),
+        ),
+    ];
+    if Uid::effective().is_root() {
+        let theirs =
+            |root: &Path| chown(&root.join("data"), Some(Uid::from_raw(991)), None).unwrap();
+        let user = Rig::new().scene.env()["DOKKU_SYSTEM_USER"].clone();
+        cases.push((
+            made(theirs),
+            format!(
+                "{server}/data does not belong to {user}\nsudo chown -R {user}:{user} {server}\n"
+            ),
+        ));
+    }
+    for (rig, wanted) in cases {
+        let before = all(&rig.lib("data"));
+        rig.changes();
+        let ran = rig.dokku("matrix:create matrix --tls off");
+        assert_eq!((ran.code, says(&ran.stderr)), (Some(1), wanted));
+        let now = all(&rig.lib("data"));
+        assert!(before.iter().all(|file| file.0.ends_with(".lock") || now.contains(file)));
+        assert!(!rig.changes().iter().any(|call| call.contains("git:") || call.contains("ps:re")));
+    }
+}
+
+/// Two at once: the second one is told who is at work, and touches nothing.
+#[test]
+fn two_creates_at_once() {
+    let rig = Rig::new();
+    let prefix = ["dokku", "postgres:create"].map(str::to_owned).to_vec();
+    let fault = Fault { argv_prefix: Some(prefix), kind: Kind::HangMs(6000), ..Fault::default() };
+    rig.scene.set_fault(&fault).unwrap();
+    let mut first = rig.command("matrix:create matrix --tls off");
+    let mut first = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let since = Instant::now();
+    while !rig.state().apps.contains_key("matrix") {
+        assert!(since.elapsed() < Duration::from_secs(20));
+        sleep(Duration::from_millis(20));
+    }
+    for (line, wanted) in [
+        ("matrix:create matrix --tls off", 4),
+        ("matrix:deploy matrix", 4),
+        ("matrix:enable-element matrix", 4),
+        ("matrix:create matrix --tls off --dry-run", 0),
+        ("matrix:report matrix", 0),
+    ] {
+        let ran = rig.dokku(line);
+        assert_eq!(ran.code, Some(wanted), "{line}: {ran:#?}");
+        if wanted == 4 {
+            let said = says(&ran.stderr);
+            let (who, hint) = said.split_once('\n').unwrap();
+            let start = "`dokku matrix:create matrix` is at work (process ";
+            assert!(who.starts_with(start) && who.ends_with(')'), "{said}");
+            assert_eq!(hint, "wait until it has ended, then type the same command again\n");
+            assert_eq!(ran.stdout, "");
+        }
+    }
+    assert_eq!(first.wait().unwrap().code(), Some(3));
+    rig.changes();
+    rig.ok("matrix:create matrix");
+    assert_eq!(rig.changes(), [""; 0]);
+    assert_eq!(rig.state().running("matrix").count(), 1);
+}
+
+/// Two homeservers may be made at once: each has a lock of its own.
+#[test]
+fn two_servers_at_once() {
+    let rig = Rig::new();
+    let _second = rig.homeserver("second");
+    let mut first = rig.command(CREATE);
+    let mut first = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let ran = rig.dokku("matrix:create second --email a@site.test");
+    assert_eq!(ran.code, Some(3), "{ran:#?}");
+    assert_eq!(first.wait().unwrap().code(), Some(3));
+    rig.changes();
+    for app in ["matrix", "second"] {
+        rig.ok(&format!("matrix:deploy {app}"));
+    }
+    assert_eq!(rig.changes(), [""; 0]);
+    assert_eq!(rig.dokku("nginx:validate-config").code, Some(0));
+    let lock = rig.lib("data/matrix/.host.lock");
+    assert_eq!(fs::metadata(lock).unwrap().size(), 0);
+}
