@@ -161,10 +161,9 @@ fn all(folder: &Path) -> Vec<(PathBuf, String)> {
 #[test]
 fn the_disk_is_full() {
     let line = "matrix:create matrix --tls off";
-    let whole = Rig::new();
-    whole.ok(line);
+    let whole = Rig::after(line);
     let lengths = all(&whole.lib("data/matrix/matrix.site.test"));
-    let sizes: Vec<u32> = (1..=14).collect();
+    let sizes = [1, 2, 3, 4, 6, 8, 10, 12];
     let failed = std::sync::Mutex::new(0);
     Rig::each(&sizes, |blocks| {
         let rig = Rig::new();
@@ -194,7 +193,7 @@ fn the_disk_is_full() {
         assert_eq!(rig.state().running("matrix").count(), 1, "{blocks}");
     });
     let failed = failed.into_inner().unwrap();
-    assert!(failed == 0 || failed >= 8, "{failed} of {} sizes were too small", sizes.len());
+    assert!(failed == 0 || failed >= 6, "{failed} of {} sizes were too small", sizes.len());
 }
 
 /// The disk fills up under a server that runs: it runs on, with its files as they were.
@@ -241,8 +240,7 @@ fn what_is_in_the_way() {
         rig
     };
     let made = |act: fn(&Path)| {
-        let rig = Rig::new();
-        rig.ok("matrix:create matrix --tls off");
+        let rig = Rig::after("matrix:create matrix --tls off");
         act(&rig.file(""));
         rig
     };

@@ -274,8 +274,7 @@ fn where_nothing_is_there() {
 
 #[test]
 fn where_a_homeserver_is() {
-    let rig = Rig::new();
-    rig.ok("matrix:create matrix --tls off --element");
+    let rig = Rig::after("matrix:create matrix --tls off --element");
     refused(&rig, ONE_THERE);
 }
 

@@ -2,9 +2,11 @@
 //! killed at that moment leaves, without a run for each.
 
 use super::rig::Rig;
+use std::collections::BTreeMap;
 use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tempfile::TempDir;
 
 const PROGRAMS: [&str; 4] = ["dokku", "docker", "sudo", "sigil"];
@@ -78,6 +80,24 @@ impl Ready {
     pub(crate) fn host(&self) -> Rig {
         let from = self.0.scene.path();
         develop(from, from.to_str().unwrap())
+    }
+}
+
+static MADE: Mutex<BTreeMap<String, Weak<Ready>>> = Mutex::new(BTreeMap::new());
+
+impl Rig {
+    /// A host on which a command has run, made once for the tests that want it at a time.
+    pub(crate) fn after(line: &str) -> Self {
+        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        let ready = made.get(line).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let ready = Arc::new(Ready::after(line));
+            made.insert(line.to_owned(), Arc::downgrade(&ready));
+            ready
+        });
+        drop(made);
+        let mut rig = ready.host();
+        rig.origin = Some(ready);
+        rig
     }
 }
 

@@ -10,10 +10,7 @@ const SAYS: &str = " !     copy is a clone of a homeserver's app and must not ru
 ";
 
 fn host() -> Rig {
-    let rig = Rig::new();
-    rig.ok("matrix:create matrix --email a@site.test --element");
-    rig.changes();
-    rig
+    Rig::after("matrix:create matrix --email a@site.test --element")
 }
 
 /// The original runs as before, and nothing is left to do.

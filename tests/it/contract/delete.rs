@@ -7,10 +7,7 @@ use stand_in::Fault;
 use std::fs;
 
 fn host(line: &str) -> Rig {
-    let rig = Rig::new();
-    rig.ok(line);
-    rig.changes();
-    rig
+    Rig::after(line)
 }
 
 fn fails(rig: &Rig, words: &[&str]) {

@@ -10,10 +10,7 @@ const DATABASE: &str = "config/homeserver.d/20-database.yaml";
 
 /// A host with the homeserver `matrix`.
 fn host() -> Rig {
-    let rig = Rig::new();
-    rig.ok("matrix:create matrix --tls off");
-    rig.changes();
-    rig
+    Rig::after("matrix:create matrix --tls off")
 }
 
 /// The containers of an app that run.
@@ -387,8 +384,7 @@ fn questions_without_an_answer() {
 /// Element Web may have as many processes as one likes.
 #[test]
 fn element_is_not_guarded() {
-    let rig = Rig::new();
-    rig.ok("matrix:create matrix --tls off --element");
+    let rig = Rig::after("matrix:create matrix --tls off --element");
     rig.setup(&["ps:scale chat web=2", "ps:restart chat"]);
     assert_eq!(running(&rig, "chat").len(), 2);
 }

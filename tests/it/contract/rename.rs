@@ -11,10 +11,7 @@ use std::sync::Mutex;
 const CREATE: &str = "matrix:create matrix --email a@site.test --element";
 
 fn host(line: &str) -> Rig {
-    let rig = Rig::new();
-    rig.ok(line);
-    rig.changes();
-    rig
+    Rig::after(line)
 }
 
 fn one_main(rig: &Rig) {

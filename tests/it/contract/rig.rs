@@ -14,6 +14,7 @@
 //! ends with 3 and says so. A server with the domain `localhost` and without TLS is the one that
 //! ends with 0.
 
+use super::camera::Ready;
 use super::homeserver::Homeserver;
 use super::web::{Nginx, trusted};
 use crate::plugin_copy::Ran;
@@ -40,6 +41,8 @@ pub(crate) struct Rig {
     lanes: String,
     secrets: Mutex<Vec<String>>,
     printed: Mutex<String>,
+    /// What it is a copy of, kept for the next one who wants a copy.
+    pub(crate) origin: Option<Arc<Ready>>,
 }
 
 impl Rig {
@@ -59,6 +62,7 @@ impl Rig {
             lanes: "1".into(),
             secrets: Mutex::default(),
             printed: Mutex::default(),
+            origin: None,
         }
     }
 

@@ -25,10 +25,7 @@ fn nothing() -> Ran {
 
 /// A host with the homeserver `matrix`.
 fn host(flags: &str) -> Rig {
-    let rig = Rig::new();
-    rig.ok(&format!("matrix:create matrix --tls off {flags}"));
-    rig.changes();
-    rig
+    Rig::after(&format!("matrix:create matrix --tls off {flags}"))
 }
 
 /// Nothing is printed, called, or changed for an app of somebody else.
