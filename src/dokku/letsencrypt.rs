@@ -1,20 +1,20 @@
 //! dokku-letsencrypt.
 
-use super::{NO_APP, reading, tell};
+use super::{NO_APP, reading, tell, value};
 use crate::{
     error::{Error, Result},
     host::{
         Host,
         cmd::{Cmd, Ran},
+        files,
     },
     names::{AppName, Email},
 };
 
-/// What dokku-letsencrypt knows of an app.
+/// What dokku-letsencrypt tells of an app in its report, which is slow: it asks each of its
+/// properties in turn, dozens of programs in all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Whether the app's certificate is its.
-    pub active: bool,
     /// Whether certificates are renewed by themselves.
     pub autorenew: bool,
     /// The e-mail address of the app alone.
@@ -42,13 +42,34 @@ pub fn of(host: &Host, app: &AppName) -> Result<Option<Report>> {
     Ok(Some({
         let word = |key: &str| all[key].as_str().unwrap_or_default().to_owned();
         Report {
-            active: word("active") == "true",
             autorenew: word("autorenew") == "true",
             email: word("email"),
             computed_email: word("computed-email"),
             expiration: word("expiration").parse().ok(),
         }
     }))
+}
+
+/// Whether the app's certificate is dokku-letsencrypt's; `None` if there is no such app.
+pub fn active(host: &Host, app: &AppName) -> Result<Option<bool>> {
+    let text = value(host, &["letsencrypt:active", app.as_str()])?;
+    Ok(text.map(|text| text == "true"))
+}
+
+/// Whether certificates are renewed by themselves. The mark that newer versions keep is looked at
+/// first, for the report is slow.
+pub fn autorenews(host: &Host, app: &AppName) -> Result<bool> {
+    let mark = host.env().lib_root().join("data/letsencrypt/--global/autorenew");
+    Ok(files::stat(&mark)?.is_some() || of(host, app)?.is_some_and(|now| now.autorenew))
+}
+
+/// Whether an app has this e-mail address of its own. Dokku's file is looked at first, for the
+/// report is slow.
+pub fn has_email(host: &Host, app: &AppName, email: &Email) -> Result<bool> {
+    let property = host.env().lib_root().join("config/letsencrypt").join(app.as_str());
+    let recorded = files::read(&property.join("email"))?;
+    Ok(recorded.is_some_and(|text| text.trim() == email.as_str())
+        || of(host, app)?.is_some_and(|now| now.email == email.as_str()))
 }
 
 /// Sets the e-mail address of an app.

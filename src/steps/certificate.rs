@@ -2,9 +2,10 @@
 
 use super::{Who, Wish};
 use crate::{
-    dokku::letsencrypt,
+    dokku::{domains, letsencrypt, nginx},
     error::Result,
     host::Host,
+    names::AppName,
     plan::{Change, State, Step, StepId},
 };
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,7 +30,7 @@ impl Step for Email {
     fn check(&self, host: &Host) -> Result<State> {
         let Some(email) = self.0.email.clone() else { return Ok(State::Holds) };
         let app = self.1.app(&self.0).clone();
-        if letsencrypt::of(host, &app)?.is_some_and(|now| now.email == email.as_str()) {
+        if letsencrypt::has_email(host, &app, &email)? {
             return Ok(State::Holds);
         }
         let says = format!("dokku letsencrypt:set {app} email {email}");
@@ -85,8 +86,7 @@ impl Step for Certificate {
             )));
         }
         let domain = self.who.domain(&self.wish).clone();
-        let active = letsencrypt::of(host, &app)?.is_some_and(|now| now.active);
-        if active && covers(host, &app, domain.as_str())? {
+        if letsencrypt::active(host, &app)? == Some(true) && covers(host, &app, domain.as_str())? {
             return Ok(State::Holds);
         }
         let refused = self.refused.clone();
@@ -107,9 +107,14 @@ impl Step for Certificate {
     }
 }
 
-fn covers(host: &Host, app: &crate::names::AppName, domain: &str) -> Result<bool> {
-    let names = crate::dokku::nginx::certificate_names(host, app)?;
-    Ok(names.iter().any(|name| name == domain))
+/// Whether the certificate that dokku-letsencrypt has for an app is for this domain too. It takes
+/// only one that it has under the name of a domain of the app: a single one it need not be asked
+/// about.
+fn covers(host: &Host, app: &AppName, domain: &str) -> Result<bool> {
+    if domains::of(host, app)?.is_some_and(|all| all == [domain]) {
+        return Ok(true);
+    }
+    Ok(nginx::certificate_names(host, app)?.iter().any(|name| name == domain))
 }
 
 /// Certificates are renewed by themselves, for the whole host.
@@ -131,7 +136,7 @@ impl Step for Renewal {
     }
 
     fn check(&self, host: &Host) -> Result<State> {
-        if letsencrypt::of(host, &self.0.app)?.is_some_and(|now| now.autorenew) {
+        if letsencrypt::autorenews(host, &self.0.app)? {
             return Ok(State::Holds);
         }
         Ok(State::Missing(vec![Change::new("dokku letsencrypt:cron-job --add", |host| {

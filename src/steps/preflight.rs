@@ -240,9 +240,12 @@ fn was_ours(host: &Host, wish: &Wish, who: Who) -> Result<bool> {
     Ok(Mounts::wanted(host, wish, who).iter().all(|mount| mounts.contains(mount)))
 }
 
-/// A certificate needs an e-mail address: ours, the app's, or the host's.
+/// A certificate that is still to come needs an e-mail address: ours, the app's, or the host's.
 fn email(host: &Host, wish: &Wish, app: &AppName) -> Result<()> {
     if wish.tls != Tls::Letsencrypt || wish.email.is_some() {
+        return Ok(());
+    }
+    if letsencrypt::active(host, app)? == Some(true) {
         return Ok(());
     }
     let has_one = match letsencrypt::of(host, app)? {

@@ -2,12 +2,13 @@
 
 use super::{Who, Wish};
 use crate::{
-    dokku::nginx as words,
+    dokku::{letsencrypt, nginx as words},
     error::{Error, Result},
     host::{
         Host, clock,
         net::{self, Reply, Request, Via},
     },
+    names::AppName,
     plan::{State, Step, StepId},
     server::{Server, Tls},
 };
@@ -94,7 +95,7 @@ impl SelfCheck {
         let element = self.0.element.as_ref().map(|_| Who::Element);
         for who in [Some(Who::Synapse), element].into_iter().flatten() {
             let app = who.app(&self.0);
-            if self.0.tls == Tls::Provided && words::has_certificate(host, app)? != Some(true) {
+            if self.0.tls == Tls::Provided && !self.certified(host, app)? {
                 let domain = who.domain(&self.0);
                 lines
                     .push(format!("{domain} has no certificate yet; until then it is http alone:"));
@@ -104,10 +105,15 @@ impl SelfCheck {
         Ok(lines)
     }
 
+    fn certified(&self, host: &Host, app: &AppName) -> Result<bool> {
+        // Asked already where it is dokku-letsencrypt's.
+        Ok(self.0.tls == Tls::Letsencrypt && letsencrypt::active(host, app)? == Some(true)
+            || words::has_certificate(host, app)? == Some(true))
+    }
+
     fn questions(&self, host: &Host) -> Result<Vec<Question>> {
         let wish = &self.0;
-        let secure = |app| Ok::<_, Error>(words::has_certificate(host, app)? == Some(true));
-        let tls = wish.tls != Tls::Off && secure(&wish.app)?;
+        let tls = wish.tls != Tls::Off && self.certified(host, &wish.app)?;
         let base = format!("{}://{}", if tls { "https" } else { "http" }, wish.domain);
         let mut questions = vec![];
         let mut ask = |url: String, expect: Expect| questions.push(Question { url, expect });
@@ -121,7 +127,7 @@ impl SelfCheck {
             }
         }
         if let Some(element) = &wish.element {
-            let tls = wish.tls != Tls::Off && secure(&element.app)?;
+            let tls = wish.tls != Tls::Off && self.certified(host, &element.app)?;
             let scheme = if tls { "https" } else { "http" };
             let config: Expect = |r| r.json()["default_server_config"].is_object();
             ask(format!("{scheme}://{}/config.json", element.domain), config);

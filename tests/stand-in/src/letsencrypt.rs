@@ -38,9 +38,11 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether the certificate in use is dokku-letsencrypt's own.
+/// Whether the certificate in use is dokku-letsencrypt's own, which keeps it under the name of the
+/// app's first domain.
 fn active(app: &App) -> bool {
-    app.cert.as_ref().is_some_and(|cert| cert.letsencrypt.is_some())
+    let settings = app.cert.as_ref().and_then(|cert| cert.letsencrypt.as_ref());
+    settings.is_some_and(|settings| settings.first() == app.domains.first())
 }
 
 fn set(call: &Call, name: &str, key: &str, value: &str) -> Result<()> {
