@@ -23,21 +23,14 @@ pub fn all(host: &Host, app: &AppName) -> Result<Option<BTreeMap<String, Secret>
     }
 }
 
-/// One value; `None` if it is not set or there is no such app.
+/// One value; `None` if it is not set or there is no such app. Asks for the whole environment,
+/// which others ask for as well.
 pub fn get(host: &Host, app: &AppName, name: &str) -> Result<Option<Secret>> {
-    let cmd = reading(["config:get", app.as_str(), name]);
-    let ran = host.run(&cmd)?;
-    match ran.code {
-        0 => {
-            let value = Secret::new(ran.answer());
-            host.scrubber().learn(&value);
-            Ok(Some(value))
-        }
-        // 1 without a word: not set.
-        1 if ran.answer().is_empty() && !ran.says(" !     ") => Ok(None),
-        NO_APP => Ok(None),
-        _ => Err(host.failure(&cmd, &ran)),
+    let value = all(host, app)?.and_then(|mut all| all.remove(name));
+    if let Some(value) = &value {
+        host.scrubber().learn(value);
     }
+    Ok(value)
 }
 
 /// Sets a variable that is no secret, without a restart.
