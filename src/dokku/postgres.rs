@@ -1,12 +1,9 @@
 //! dokku-postgres.
 
-use super::{NO_APP, reading, tell, value};
+use super::{reading, tell, value};
 use crate::{
     error::{Error, Result},
-    host::{
-        Host,
-        cmd::{Cmd, Ran},
-    },
+    host::{Host, cmd::Cmd},
     names::{AppName, ServiceName},
 };
 
@@ -35,21 +32,6 @@ pub const RIGHT_ENV: &str = "POSTGRES_INITDB_ARGS=--encoding=UTF8 --lc-collate=C
 /// The name that dokku-postgres gives to the database of a service.
 pub fn database_name(service: &ServiceName) -> String {
     service.as_str().replace(['-', '.'], "_")
-}
-
-/// Yes, no, or an error: 1 is the exit code of both.
-fn no_or(host: &Host, cmd: &Cmd, ran: &Ran, no: bool) -> Result<bool> {
-    if ran.code != 0 && !no {
-        return Err(host.failure(cmd, ran));
-    }
-    Ok(ran.code == 0)
-}
-
-/// Whether there is a service of that name.
-pub fn exists(host: &Host, service: &ServiceName) -> Result<bool> {
-    let cmd = reading(["postgres:exists", service.as_str()]);
-    let ran = host.run(&cmd)?;
-    no_or(host, &cmd, &ran, ran.says(&format!("{service} does not exist")))
 }
 
 /// Makes a service.
@@ -119,18 +101,15 @@ pub fn tables(host: &Host, service: &ServiceName) -> Result<u64> {
         .ok_or_else(|| Error::new(format!("the tables of the service {service} cannot be counted")))
 }
 
-/// Whether a service is linked to an app.
-pub fn linked(host: &Host, service: &ServiceName, app: &AppName) -> Result<bool> {
-    let cmd = reading(["postgres:linked", service.as_str(), app.as_str()]);
+/// The apps that a service is linked to; `None` if there is no such service.
+pub fn links(host: &Host, service: &ServiceName) -> Result<Option<Vec<String>>> {
+    let cmd = reading(["postgres:links", service.as_str()]);
     let ran = host.run(&cmd)?;
-    let no = ran.says(&format!("{service} is not linked to {app}")) || ran.code == NO_APP;
-    no_or(host, &cmd, &ran, no)
-}
-
-/// The apps that a service is linked to.
-pub fn links(host: &Host, service: &ServiceName) -> Result<Vec<String>> {
-    let text = value(host, &["postgres:links", service.as_str()])?;
-    Ok(text.unwrap_or_default().split_whitespace().map(str::to_owned).collect())
+    match ran.code {
+        0 => Ok(Some(ran.answer().split_whitespace().map(str::to_owned).collect())),
+        1 if ran.says(&format!("service {service} does not exist")) => Ok(None),
+        _ => Err(host.failure(&cmd, &ran)),
+    }
 }
 
 /// Links a service to an app, without a restart.

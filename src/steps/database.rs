@@ -34,26 +34,24 @@ impl Step for Service {
         let url = config::get(host, &self.0.app, "DATABASE_URL")?;
         self.no_other(url.as_ref())?;
         let half_made = files::read(&journal)?.is_some_and(|text| text.trim() == service.as_str());
-        if !postgres::exists(host, service)? {
+        let Some(links) = postgres::links(host, service)? else {
             if !half_made && in_use(host, &self.0)? {
                 return Err(self.gone(host));
             }
             return Ok(self.create(journal));
-        }
-        if postgres::status(host, service)? != "running" {
-            if half_made && holds_nothing(host, service)? {
+        };
+        let database = self.database(url.as_ref());
+        let locale = match postgres::locale(host, service, &database) {
+            Ok(locale) => locale,
+            Err(error) if postgres::status(host, service)? == "running" => return Err(error),
+            Err(_) if half_made && holds_nothing(host, service)? => {
                 return Ok(self.make_again(journal));
             }
-            let service = service.clone();
-            let says = format!("dokku postgres:start {service}");
-            return Ok(State::Missing(vec![Change::new(says, move |host| {
-                postgres::start(host, &service)
-            })]));
-        }
-        let database = self.database(url.as_ref());
-        match postgres::locale(host, service, &database)? {
+            Err(_) => return Ok(start(service.clone())),
+        };
+        match locale {
             Some(locale) if locale.is_right() => self
-                .only_ours(host)
+                .only_ours(&links)
                 .map(|()| if half_made { self.forget(journal) } else { State::Holds }),
             _ if half_made && postgres::tables(host, service)? == 0 => Ok(self.make_again(journal)),
             None => Err(self.refusal(host, &format!("has no database {database}"), &database)?),
@@ -64,6 +62,11 @@ impl Step for Service {
             }
         }
     }
+}
+
+fn start(service: ServiceName) -> State {
+    let says = format!("dokku postgres:start {service}");
+    State::Missing(vec![Change::new(says, move |host| postgres::start(host, &service))])
 }
 
 /// Whether a service was left before PostgreSQL had written anything.
@@ -152,8 +155,7 @@ impl Service {
         }
     }
 
-    fn only_ours(&self, host: &Host) -> Result<()> {
-        let links = postgres::links(host, &self.0.service)?;
+    fn only_ours(&self, links: &[String]) -> Result<()> {
         // Who else uses a service that is ours already (a copy of the app, a backup) is not asked.
         if links.iter().any(|app| app == self.0.app.as_str()) {
             return Ok(());
@@ -223,7 +225,8 @@ impl Step for Link {
     fn check(&self, host: &Host) -> Result<State> {
         let (service, app) = (self.0.service.clone(), self.0.app.clone());
         // A service that is not there yet (a dry run) is linked to nothing.
-        let linked = postgres::exists(host, &service)? && postgres::linked(host, &service, &app)?;
+        let links = postgres::links(host, &service)?.unwrap_or_default();
+        let linked = links.iter().any(|linked| linked == app.as_str());
         let url = config::get(host, &app, "DATABASE_URL")?;
         match (linked, url.is_some()) {
             (true, true) => Ok(State::Holds),
