@@ -1,11 +1,11 @@
 //! `apps:*`.
 
-use super::{NO_APP, asks, tell};
+use super::{nginx, tell};
 use crate::{error::Result, host::Host, names::AppName};
 
-/// Whether there is an app of that name.
+/// Whether there is an app of that name: one that has a proxy, for which others ask as well.
 pub fn exists(host: &Host, app: &AppName) -> Result<bool> {
-    asks(host, &["apps:exists", app.as_str()], NO_APP)
+    nginx::proxy(host, app).map(|proxy| proxy.is_some())
 }
 
 /// Makes an app.

@@ -48,17 +48,6 @@ fn report(host: &Host, args: &[&str]) -> Result<Option<serde_json::Value>> {
         .map_err(|_| Error::new(format!("`dokku {}` did not answer with JSON", args.join(" "))))
 }
 
-/// Asks a question whose exit code is the answer: 0 yes, `no` no, anything else an error.
-fn asks(host: &Host, args: &[&str], no: i32) -> Result<bool> {
-    let cmd = reading(args);
-    let ran = host.run(&cmd)?;
-    match ran.code {
-        0 => Ok(true),
-        code if code == no => Ok(false),
-        _ => Err(host.failure(&cmd, &ran)),
-    }
-}
-
 /// Tells Dokku to change something.
 fn tell<T: AsRef<str>>(host: &Host, args: impl IntoIterator<Item = T>) -> Result<Ran> {
     host.must(&Cmd::changes("dokku").args(args))

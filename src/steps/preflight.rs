@@ -122,8 +122,8 @@ fn names(host: &Host, wish: &Wish) -> Result<()> {
     for other in Server::all(host.env())? {
         let marked =
             marker::server_of(host.env(), &other.app)?.as_ref() == Some(&other.server_name);
-        let alive = marked && apps::exists(host, &other.app)?;
-        if other.server_name == wish.server_name && other.app != wish.app && alive {
+        let same = other.server_name == wish.server_name && other.app != wish.app;
+        if same && marked && apps::exists(host, &other.app)? {
             return Err(Error::new(format!(
                 "the server name {} is that of the app {}",
                 wish.server_name, other.app
