@@ -5,7 +5,7 @@
 use super::{Host, secret::Secret};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs},
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 use ureq::{
@@ -83,7 +83,7 @@ pub fn ask(host: &Host, request: &Request<'_>) -> Result<Reply, String> {
         .proxy(None)
         .user_agent("dokku-matrix");
     if https {
-        config = config.tls_config(tls()?);
+        config = config.tls_config(TLS.clone()?);
     }
     let resolver = Names { via: request.via, ports: ports(host) };
     let agent = Agent::with_parts(config.build(), DefaultConnector::default(), resolver);
@@ -119,6 +119,9 @@ fn phrase(error: &ureq::Error) -> String {
     let text = error.to_string();
     text.strip_prefix("io: ").unwrap_or(&text).to_owned()
 }
+
+/// Whom this host trusts, read once: there are a hundred and more certificates in its store.
+static TLS: LazyLock<Result<TlsConfig, String>> = LazyLock::new(tls);
 
 fn tls() -> Result<TlsConfig, String> {
     let found = rustls_native_certs::load_native_certs();
