@@ -11,7 +11,8 @@ use crate::plugin_copy::run;
 use dokku_matrix::entry::{SUBCOMMANDS, TRIGGERS};
 
 /// The programs at the root that are scripts, and where the lines of one are shell.
-const SCRIPTS: &[&str] = &["commands", "dev/demo", "dev/release", "install", "uninstall"];
+const SCRIPTS: &[&str] =
+    &["commands", "dev/bench", "dev/demo", "dev/deny", "dev/release", "install", "uninstall"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
