@@ -221,7 +221,7 @@ fn plain(host: &Host, wish: &Wish, app: &AppName) -> Result<()> {
         return Ok(());
     }
     let theirs = version::plugin(host, "letsencrypt")?.is_some()
-        && letsencrypt::of(host, app)?.is_some_and(|report| report.active);
+        && letsencrypt::active(host, app)? == Some(true);
     let command = if theirs { "letsencrypt:disable" } else { "certs:remove" };
     Err(Error::new(format!(
         "{app} has a certificate, with which nginx sends everybody on to https"

@@ -5,7 +5,6 @@ use super::rig::{Rig, SYNAPSE};
 use nix::unistd::{Uid, chown};
 use stand_in::{Fault, Kind, State};
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -113,6 +112,7 @@ struct Small(PathBuf);
 
 impl Small {
     /// None where tests may not mount.
+    #[expect(clippy::print_stderr, reason = "what is skipped is told")]
     fn new(rig: &Rig, blocks: u32) -> Option<Self> {
         let folder = rig.lib("data/matrix");
         fs::create_dir_all(&folder).unwrap();
@@ -121,8 +121,7 @@ impl Small {
         mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&folder);
         let mounted = mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
         if !mounted {
-            let why = "skipped: a full disk, for this account may not mount a file system";
-            writeln!(std::io::stderr(), "{why}").unwrap();
+            eprintln!("skipped: a full disk, for this account may not mount a file system");
         }
         mounted.then_some(Self(folder))
     }
