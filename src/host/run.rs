@@ -110,12 +110,12 @@ fn follow(
                 if is_out {
                     ran.stdout.push_str(&line);
                 }
-                let text = line.trim_end_matches(['\r', '\n']);
+                let text = plain(&line);
                 // What answers a question is no news, and may hold secrets that nobody knows yet.
                 if cmd.effect == Effect::Changes {
-                    host.sink().line(&host.scrubber().scrub(text));
+                    host.sink().line(&host.scrubber().scrub(&text));
                 }
-                ran.lines.push(text.to_owned());
+                ran.lines.push(text);
             }
         }
         if let Some(status) = status {
@@ -131,6 +131,12 @@ fn follow(
         let longest = if start.elapsed().as_secs() < 1 { 4 } else { 50 };
         pause = (pause * 2).min(Duration::from_millis(longest));
     }
+}
+
+/// A line as it stays on a screen: without colours, and what was written over.
+fn plain(line: &str) -> String {
+    let text = anstream::adapter::strip_str(line.trim_end_matches(['\r', '\n'])).to_string();
+    text.rsplit('\r').next().unwrap_or_default().to_owned()
 }
 
 fn code(status: ExitStatus) -> i32 {
@@ -189,4 +195,21 @@ fn stop(child: &mut Child) {
         nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL).ok();
     }
     child.wait().ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn a_line_is_what_stays_on_the_screen() {
+        for (line, want) in [
+            ("-----> Deploying\n", "-----> Deploying"),
+            ("\u{1b}[1G-----> \u{1b}[31mred\u{1b}[0m\r\n", "-----> red"),
+            ("10%\r50%\r100%\n", "100%"),
+            ("", ""),
+        ] {
+            assert_eq!(plain(line), want);
+        }
+    }
 }
