@@ -65,6 +65,15 @@ pub fn active(host: &Host, app: &AppName) -> Result<Option<bool>> {
     Ok(text.map(|text| text == "true"))
 }
 
+/// Whether the certificate of an app has run out: Dokku goes on serving it.
+pub fn expired(host: &Host, app: &AppName) -> Result<bool> {
+    let path = host.env().dokku_root().join(app.as_str()).join("tls/server.crt");
+    let cmd =
+        Cmd::reads("openssl").args(["x509", "-checkend", "0", "-noout", "-in", path.as_str()]);
+    // It fails in the same way for a file that is none: what it says tells the two apart.
+    host.run(&cmd).map(|ran| ran.code == 1 && ran.says("Certificate will expire"))
+}
+
 /// Whether certificates are renewed by themselves. The mark that newer versions keep is looked at
 /// first, for the report is slow.
 pub fn autorenews(host: &Host, app: &AppName) -> Result<bool> {

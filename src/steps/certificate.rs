@@ -40,7 +40,7 @@ impl Step for Email {
     }
 }
 
-/// The app has a certificate for its domain. That it is refused stops nothing else: the server
+/// The app has a certificate for its domain, and a fresh one. That it is refused stops nothing else: the server
 /// stays reachable on port 80 meanwhile.
 #[derive(Debug)]
 pub struct Certificate {
@@ -86,7 +86,10 @@ impl Step for Certificate {
             )));
         }
         let domain = self.who.domain(&self.wish).clone();
-        if letsencrypt::active(host, &app)? == Some(true) && covers(host, &app, domain.as_str())? {
+        if letsencrypt::active(host, &app)? == Some(true)
+            && covers(host, &app, domain.as_str())?
+            && !letsencrypt::expired(host, &app)?
+        {
             return Ok(State::Holds);
         }
         let refused = self.refused.clone();

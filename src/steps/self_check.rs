@@ -43,8 +43,13 @@ impl Step for SelfCheck {
     }
 
     fn check(&self, host: &Host) -> Result<State> {
-        let questions = self.questions(host)?;
+        let mut questions = self.questions(host)?;
+        let mut lines = self.uncertified(host)?;
+        let mut untrusted = vec![];
         for question in &questions {
+            if !untrusted.is_empty() && question.url.starts_with("https:") {
+                continue;
+            }
             // nginx takes a new configuration up a moment after it was told to.
             let mut why = String::new();
             let (limit, pause) = (Duration::from_secs(8), Duration::from_millis(200));
@@ -52,11 +57,20 @@ impl Step for SelfCheck {
                 why = question.ask(host, Via::Here).err().unwrap_or_default();
                 Ok::<_, Error>(why.is_empty().then_some(()))
             })?;
-            if right.is_none() {
+            if why.contains("invalid peer certificate") {
+                untrusted.push(format!("{}: {why}", question.url));
+            } else if right.is_none() {
                 return Err(Error::new(format!("{} on this host: {why}", question.url)).hint(
                     format!("dokku logs {}; dokku nginx:error-logs {}", self.0.app, self.0.app),
                 ));
             }
+        }
+        // It is served, and nobody trusts it: the certificate is the administrator's to mend.
+        if !untrusted.is_empty() {
+            questions.retain(|question| !question.url.starts_with("https:"));
+            lines.push("Clients and other servers will not trust its certificate:".to_owned());
+            lines.append(&mut untrusted);
+            lines.push(format!("To look at it: dokku certs:report {}", self.0.app));
         }
         let mut unreachable = vec![];
         for question in &questions {
@@ -64,7 +78,6 @@ impl Step for SelfCheck {
                 unreachable.push(format!("{}: {why}", question.url));
             }
         }
-        let mut lines = self.uncertified(host)?;
         if !unreachable.is_empty() {
             lines.push("Through the DNS, as others see it, this does not answer yet:".to_owned());
             lines.extend(unreachable);

@@ -7,6 +7,7 @@ mod bad_days;
 mod bad_host;
 mod bad_names;
 mod camera;
+mod certificate;
 mod clone;
 mod create;
 mod delegation;
