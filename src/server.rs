@@ -101,6 +101,12 @@ impl Server {
         format!("{}://{}", self.scheme(), self.domain)
     }
 
+    /// The address of Element Web, where it is enabled.
+    pub fn element_url(&self) -> Option<String> {
+        let element = self.element.as_ref()?;
+        Some(format!("{}://{}", self.scheme(), element.domain))
+    }
+
     /// `https`, or `http` where TLS is off.
     pub fn scheme(&self) -> &'static str {
         if self.tls == Tls::Off { "http" } else { "https" }

@@ -1,16 +1,17 @@
 //! `matrix:disable-element`: takes Element Web away again.
 
-use super::session::Session;
+use super::{session::Session, summary};
 use crate::{
-    dokku::{apps, config, ps, storage},
+    dokku::{apps, config, domains, ps, storage},
     error::{Error, Exit, Result},
     host::env::Env,
     marker,
     names::AppName,
     nginx::install,
     server::Server,
-    steps::{Who, container::Mounts},
+    steps::{Who, app::Ports, container::Mounts},
 };
+use std::sync::Arc;
 
 /// The flags of `matrix:disable-element`.
 #[derive(Debug, clap::Args)]
@@ -49,12 +50,18 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
             if variables.contains_key(crate::element::config::PORT_VARIABLE) {
                 config::unset(host, &element.app, crate::element::config::PORT_VARIABLE)?;
             }
+            if Ports(server.clone(), Who::Element).are_ours(host)? {
+                domains::clear_ports(host, &element.app)?;
+            }
             install::remove(host, element.app.as_str(), "matrix.conf")?;
+            session.ui.detail(&format!("It keeps its domain {}", element.domain));
         }
     }
     marker::remove(host, element.app.as_str())?;
     // Last: until here the same command goes on where it was interrupted.
-    Server { element: None, ..(*server).clone() }.write(host)?;
+    let without = Arc::new(Server { element: None, ..(*server).clone() });
+    without.write(host)?;
     session.ui.heading(&format!("Element Web is disabled for {}", server.app));
+    summary::mail(&session, &without)?;
     Ok(Exit::Done)
 }

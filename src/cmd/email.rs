@@ -8,7 +8,7 @@ use crate::{
     server::Server,
     steps::{self, preflight},
     synapse::{
-        config::{EMAIL_FILE, LOCAL_FILE},
+        config::EMAIL_FILE,
         email::{self, Smtp},
         judge,
     },
@@ -45,7 +45,9 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
     let session = Session::new(env, "matrix:email", false, args.verbose);
     let (server, _lock) = session.locked(&args.app)?;
     let folder = server.places(session.env()).homeserver_d();
-    not_local(&folder.join(LOCAL_FILE))?;
+    if !args.off {
+        not_local(&folder)?;
+    }
     let path = folder.join(EMAIL_FILE);
     let text = match (&args.smtp_host, &args.from) {
         (Some(host), Some(from)) if !args.off => Some(wished(&session, &server, args, host, from)?),
@@ -60,11 +62,16 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
 }
 
 /// Two `email:` blocks would be one too many: Synapse takes the later file's, silently.
-fn not_local(path: &Utf8Path) -> Result<()> {
-    let text = files::read(path)?.unwrap_or_default();
-    if text.lines().any(|line| line.starts_with("email:") || line.starts_with("\"email\":")) {
-        return Err(Error::new(format!("{path} has an email: of its own, which would win"))
-            .hint("Take it out there, then type the same command again."));
+fn not_local(folder: &Utf8Path) -> Result<()> {
+    for name in files::list(folder)?.iter().filter(|name| *name != EMAIL_FILE) {
+        let path = folder.join(name);
+        let yaml = path.extension() == Some("yaml");
+        let text = if yaml { files::read(&path)? } else { None };
+        let blocks = ["email:", "\"email\":", "'email':"];
+        if text.unwrap_or_default().lines().any(|line| blocks.iter().any(|b| line.starts_with(b))) {
+            return Err(Error::new(format!("{path} has an email: of its own beside the plugin's"))
+                .hint("Take it out there, then type the same command again."));
+        }
     }
     Ok(())
 }
@@ -97,8 +104,7 @@ fn wished(
         password,
         from: from.parse()?,
     };
-    let client = server.element.as_ref().map(|e| format!("{}://{}", server.scheme(), e.domain));
-    email::email_yaml(&smtp, client.as_deref())
+    email::email_yaml(&smtp, server.element_url().as_deref())
 }
 
 /// Writes or removes the file; if Synapse refuses what comes of it, the old one is put back.

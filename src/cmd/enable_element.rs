@@ -1,6 +1,6 @@
 //! `matrix:enable-element`: Element Web as an app of its own.
 
-use super::{create, session::Session};
+use super::{create, session::Session, summary};
 use crate::{
     error::{Error, Exit, Result},
     host::env::Env,
@@ -51,16 +51,22 @@ pub fn run(env: Env, args: Args) -> Result<Exit> {
             create::new_element(&session.host, &app, args.domain, args.image)?
         }
     };
-    let url = format!("{}://{}", server.scheme(), element.domain);
-    let wish = Arc::new(Server { element: Some(element), ..(*server).clone() });
+    // A new image is recorded when it runs; before that the record names the one that was.
+    let image = server.element.as_ref().map_or(&element.image, |now| &now.image).clone();
+    let meanwhile = Element { image, ..element.clone() };
+    let server_with = |element| Arc::new(Server { element: Some(element), ..(*server).clone() });
+    let (wish, meanwhile) = (server_with(element), server_with(meanwhile));
     let found = preflight::look(&session.host, &wish)?;
-    let outcome = session.converge(&steps::element_only(&wish, found.how(true)))?;
+    let steps = steps::element_only(&wish, &meanwhile, found.how(true));
+    let outcome = session.converge(&steps)?;
+    let url = wish.element_url().unwrap_or_default();
     if session.is_dry_run() {
-        super::summary::tell(&session, &wish, &outcome);
+        summary::tell(&session, &wish, &outcome);
     } else if outcome.changes == 0 {
         session.ui.heading(&format!("Element Web is ready at {url}; nothing had to be changed"));
     } else {
         session.ui.heading(&format!("Element Web is ready at {url} ({})", session.elapsed()));
+        summary::mail(&session, &wish)?;
     }
     Ok(session.finish(&outcome))
 }

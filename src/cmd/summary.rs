@@ -2,10 +2,20 @@
 
 use super::session::Session;
 use crate::{
+    error::Result,
     plan::Outcome,
     server::{Server, Tls},
-    steps::{firewall, self_check},
+    steps::{Wish, config::Config, firewall, self_check},
 };
+
+/// Mails of Synapse lead to Element Web, which has come or gone: Synapse reads that at its start.
+pub(super) fn mail(session: &Session, server: &Wish) -> Result<()> {
+    if Config::mail(server, &session.host)?.is_some() {
+        let app = &server.app;
+        session.ui.detail(&format!("For the links in e-mails, too: dokku matrix:deploy {app}"));
+    }
+    Ok(())
+}
 
 /// Tells what came of it.
 pub(super) fn tell(session: &Session, server: &Server, outcome: &Outcome) {
@@ -46,8 +56,8 @@ pub(super) fn tell(session: &Session, server: &Server, outcome: &Outcome) {
             line("Firewall", advice);
         }
     }
-    if let Some(element) = &server.element {
-        line("Element Web", &format!("{}://{}", server.scheme(), element.domain));
+    if let Some(url) = server.element_url() {
+        line("Element Web", &url);
     }
     line("First user", &format!("dokku matrix:register-user {} <name> --admin", server.app));
     line("Keep safe", server.places(session.env()).signing_key().as_str());

@@ -53,6 +53,11 @@ pub fn set_ports(host: &Host, app: &AppName, map: &[String]) -> Result<()> {
     tell(host, words).map(drop)
 }
 
+/// Takes the port map of an app away.
+pub fn clear_ports(host: &Host, app: &AppName) -> Result<()> {
+    tell(host, ["ports:clear", app.as_str()]).map(drop)
+}
+
 /// The apps that answer to a domain. Read from Dokku's own files: its commands would have to be
 /// asked once for each app of the host.
 pub fn owners(host: &Host, domain: &str) -> Result<Vec<String>> {

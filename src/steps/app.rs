@@ -126,6 +126,12 @@ impl Ports {
         }
         map
     }
+
+    /// Whether the app has this very map.
+    pub fn are_ours(&self, host: &Host) -> Result<bool> {
+        let now = domains::ports(host, self.1.app(&self.0))?;
+        Ok(now.is_some_and(|now| now == self.map()))
+    }
 }
 
 impl Step for Ports {
@@ -144,7 +150,7 @@ impl Step for Ports {
 
     fn check(&self, host: &Host) -> Result<State> {
         let (app, map) = (self.1.app(&self.0).clone(), self.map());
-        if domains::ports(host, &app)?.is_some_and(|now| now == map) {
+        if self.are_ours(host)? {
             return Ok(State::Holds);
         }
         let says = format!("dokku ports:set {app} {}", map.join(" "));

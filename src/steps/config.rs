@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     host::{Host, files, owner::Owner, secret::Secret},
     plan::{Change, State, Step, StepId},
-    synapse::{config, database, judge},
+    synapse::{config, database, email, judge},
 };
 use camino::Utf8PathBuf;
 
@@ -25,6 +25,7 @@ impl Config {
         changes.extend(exactly(d.join("10-server.yaml"), server, files::PRIVATE)?);
         let database = database::database_yaml(url)?;
         changes.extend(exactly(d.join("20-database.yaml"), database, files::PRIVATE)?);
+        changes.extend(Self::mail(wish, host)?);
         let log = Secret::new(config::LOG_CONFIG);
         changes.extend(exactly(places.config().join("log.config"), log, files::PRIVATE)?);
         let local = d.join("90-local.yaml");
@@ -34,6 +35,14 @@ impl Config {
             }));
         }
         Ok(changes)
+    }
+
+    /// Mails lead to Element Web, where it is; nothing is missing where no mail is sent.
+    pub fn mail(wish: &Wish, host: &Host) -> Result<Option<Change>> {
+        let path = wish.places(host.env()).homeserver_d().join(config::EMAIL_FILE);
+        let Some(text) = files::read(&path)? else { return Ok(None) };
+        let text = email::with_client(&text, wish.element_url().as_deref());
+        exactly(path, Secret::new(text), files::PRIVATE)
     }
 }
 

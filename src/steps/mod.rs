@@ -112,7 +112,7 @@ pub fn everything(wish: &Wish, recorded: &Wish, how: How) -> Steps {
         steps.extend(run(wish, Who::Synapse, how));
         steps.push(Box::new(ready::Ready(wish.clone())));
         if recorded != wish {
-            steps.push(Box::new(storage::Intent::at_the_end(wish.clone())));
+            steps.push(Box::new(storage::Intent::at_the_end(wish.clone(), Who::Synapse)));
         }
         if wish.element.is_some() {
             steps.extend(run(wish, Who::Element, how));
@@ -125,13 +125,15 @@ pub fn everything(wish: &Wish, recorded: &Wish, how: How) -> Steps {
 /// What to type to go on, or to go back to the image that was recorded before.
 pub fn again(host: &Host, wish: &Server) -> String {
     let app = &wish.app;
-    match Server::read(host.env(), &wish.server_name) {
-        Ok(Some(recorded)) if recorded.image != wish.image => format!(
-            "To go on: dokku matrix:deploy {app} --image {}. The way back: dokku matrix:deploy {app}",
-            wish.image
-        ),
-        _ => format!("To go on: dokku matrix:deploy {app}"),
-    }
+    let other = |old: &Server, who: Who| who.image(old) != who.image(wish);
+    let (command, image) = match Server::read(host.env(), &wish.server_name) {
+        Ok(Some(old)) if other(&old, Who::Synapse) => ("deploy", Who::Synapse.image(wish)),
+        Ok(Some(old)) if other(&old, Who::Element) => ("enable-element", Who::Element.image(wish)),
+        _ => return format!("To go on: dokku matrix:deploy {app}"),
+    };
+    format!(
+        "To go on: dokku matrix:{command} {app} --image {image}. The way back: dokku matrix:deploy {app}"
+    )
 }
 
 fn prepare(wish: &Wish, recorded: &Wish) -> Steps {
@@ -221,14 +223,17 @@ pub fn renamed(wish: &Wish, who: Who, how: How) -> Steps {
     steps
 }
 
-/// Element Web alone, of a homeserver that is there.
-pub fn element_only(wish: &Wish, how: How) -> Steps {
+/// Element Web alone, of a homeserver that is there; `recorded` as for all of it.
+pub fn element_only(wish: &Wish, recorded: &Wish, how: How) -> Steps {
     let mut steps: Steps = vec![
-        Box::new(storage::Intent::at_the_start(wish.clone())),
+        Box::new(storage::Intent::at_the_start(recorded.clone())),
         Box::new(storage::Folders(wish.clone())),
     ];
     steps.extend(element(wish));
     steps.extend(run(wish, Who::Element, how));
+    if recorded != wish {
+        steps.push(Box::new(storage::Intent::at_the_end(wish.clone(), Who::Element)));
+    }
     steps.push(Box::new(self_check::SelfCheck(wish.clone())));
     steps
 }

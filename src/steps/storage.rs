@@ -1,6 +1,6 @@
 //! The server's folder: the intent, the folders, the secrets.
 
-use super::Wish;
+use super::{Who, Wish};
 use crate::{
     error::{Error, Result},
     host::{Host, files, owner::Owner, random},
@@ -24,9 +24,10 @@ impl Intent {
         Self { wish, id: ("matrix", "intent"), needs: vec![] }
     }
 
-    /// When the homeserver is ready: a new image is recorded only now.
-    pub fn at_the_end(wish: Wish) -> Self {
-        Self { wish, id: ("matrix", "recorded"), needs: vec![("matrix", "ready")] }
+    /// When the app is ready: a new image is recorded only now.
+    pub fn at_the_end(wish: Wish, who: Who) -> Self {
+        let needs = vec![(who.name(), "deployed"), (who.name(), "ready")];
+        Self { wish, id: ("matrix", "recorded"), needs }
     }
 }
 

@@ -40,6 +40,14 @@ pub fn email_yaml(smtp: &Smtp, client: Option<&str>) -> Result<Secret> {
     yaml::file(EMAIL_FILE, &File { email }).map(Secret::new)
 }
 
+/// The file with another client: Element Web comes and goes after it was written.
+pub fn with_client(text: &str, client: Option<&str>) -> String {
+    let other = |line: &&str| !line.starts_with("  client_base_url:");
+    let client = client.map(|url| format!("  client_base_url: {url}"));
+    let lines = text.lines().filter(other).map(str::to_owned).chain(client);
+    lines.map(|line| line + "\n").collect()
+}
+
 #[derive(Serialize)]
 struct File<'a> {
     email: Block<'a>,
@@ -90,6 +98,16 @@ mod tests {
         for key in ["smtp_user", "smtp_pass", "client_base_url"] {
             assert!(!text.expose().contains(key), "{key}");
         }
+    }
+
+    #[test]
+    fn the_client_comes_and_goes() {
+        let chat = Some("https://chat.example.org");
+        let with = email_yaml(&smtp(587), chat).unwrap();
+        let without = email_yaml(&smtp(587), None).unwrap();
+        assert_eq!(with_client(without.expose(), chat), with.expose());
+        assert_eq!(with_client(with.expose(), chat), with.expose());
+        assert_eq!(with_client(with.expose(), None), without.expose());
     }
 
     #[test]

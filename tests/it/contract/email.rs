@@ -50,7 +50,7 @@ fn what_is_refused_changes_nothing() {
     rig.ok(CREATE);
     let local = "config/homeserver.d/90-local.yaml";
     let own = format!(
-        "<host>/lib/data/matrix/localhost/{local} has an email: of its own, which would win"
+        "<host>/lib/data/matrix/localhost/{local} has an email: of its own beside the plugin's"
     );
     let ready = Ready::of(rig);
     for (line, stdin, code, said) in [
@@ -94,6 +94,26 @@ fn what_is_refused_changes_nothing() {
         assert_eq!(ran.stdout, "");
         assert_eq!(rig.portrait(), before, "{line}");
     }
+}
+
+/// The links in mails follow Element Web, with the next start of Synapse.
+#[test]
+fn the_client_of_the_links_comes_and_goes() {
+    let rig = Rig::after(CREATE);
+    rig.dokku_with(SET, b"hunter2hunter2\n");
+    let client = || {
+        let text = email(&rig).unwrap();
+        text.lines().find(|line| line.contains("client_base_url")).map(str::to_owned)
+    };
+    let last = |line: &str| rig.ok(line).stdout.lines().last().unwrap().to_owned();
+    let advice = "       For the links in e-mails, too: dokku matrix:deploy matrix";
+    let enable = "matrix:enable-element matrix --domain chat.localhost";
+    assert_eq!((client(), last(enable).as_str()), (None, advice));
+    rig.ok("matrix:deploy matrix");
+    assert_eq!(client().unwrap(), "  client_base_url: http://chat.localhost");
+    assert_eq!(last("matrix:disable-element matrix"), advice);
+    rig.ok("matrix:deploy matrix");
+    assert_eq!(client(), None);
 }
 
 /// Synapse has the last word: what it refuses is taken back before anything is restarted.
