@@ -120,6 +120,18 @@ impl Domain {
     }
 }
 
+impl ImageRef {
+    /// The image without its tag or digest.
+    pub fn repository(&self) -> &str {
+        let name = self.0.split('@').next().unwrap_or(&self.0);
+        // A colon before the last slash is that of a registry's port.
+        match name.rsplit_once(':') {
+            Some((repository, tag)) if !tag.contains('/') => repository,
+            _ => name,
+        }
+    }
+}
+
 impl AppName {
     /// The service that is made for this app unless another one is named.
     pub fn service(&self) -> Result<ServiceName> {

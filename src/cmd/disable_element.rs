@@ -57,10 +57,10 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
             session.ui.detail(&format!("It keeps its domain {}", element.domain));
         }
     }
-    marker::remove(host, element.app.as_str())?;
-    // Last: until here the same command goes on where it was interrupted.
+    // Until here the same command goes on where it was interrupted.
     let without = Arc::new(Server { element: None, ..(*server).clone() });
     without.write(host)?;
+    marker::remove(host, element.app.as_str())?;
     session.ui.heading(&format!("Element Web is disabled for {}", server.app));
     summary::mail(&session, &without)?;
     Ok(Exit::Done)

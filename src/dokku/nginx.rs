@@ -39,9 +39,19 @@ pub fn clear(host: &Host, app: &str) -> Result<()> {
     tell(host, ["proxy:clear-config", app]).map(drop)
 }
 
-/// The proxy of an app; of all apps to come without one. `None` if there is no such app.
+/// The proxy of an app; `None` if there is no such app.
 pub fn proxy(host: &Host, app: &AppName) -> Result<Option<String>> {
     value(host, &["proxy:report", app.as_str(), "--proxy-computed-type"])
+}
+
+/// The proxy that an app gets when it is made.
+pub fn usual_proxy(host: &Host) -> Result<Option<String>> {
+    value(host, &["proxy:report", "--global", "--proxy-computed-type"])
+}
+
+/// The scheduler that an app gets when it is made.
+pub fn usual_scheduler(host: &Host) -> Result<Option<String>> {
+    value(host, &["scheduler:report", "--global", "--scheduler-computed-selected"])
 }
 
 /// The scheduler of an app; `None` if there is no such app.

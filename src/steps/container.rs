@@ -6,9 +6,11 @@ use crate::{
         config, options, ps,
         storage::{self, Mount},
     },
+    element::config as element,
     error::{Error, Result},
     host::{Host, owner::Owner},
     plan::{Change, State, Step, StepId},
+    synapse::config as synapse,
 };
 use std::collections::BTreeMap;
 
@@ -31,7 +33,7 @@ impl Mounts {
                 mount(&places.data(), "/data", false),
             ],
             Who::Element => {
-                vec![mount(&places.element().join("config.json"), "/app/config.json", true)]
+                vec![mount(&places.element().join(element::FILE), element::PATH, true)]
             }
         }
     }
@@ -127,10 +129,10 @@ pub struct Environment(pub Wish, pub Who);
 
 impl Environment {
     /// The variable that an app must have.
-    pub fn wanted(who: Who) -> (&'static str, &'static str) {
+    pub fn wanted(who: Who) -> (&'static str, String) {
         match who {
-            Who::Synapse => ("SYNAPSE_CONFIG_PATH", "/config/homeserver.d"),
-            Who::Element => ("ELEMENT_WEB_PORT", "8080"),
+            Who::Synapse => ("SYNAPSE_CONFIG_PATH", synapse::DIRECTORY.to_owned()),
+            Who::Element => (element::PORT_VARIABLE, element::PORT.to_string()),
         }
     }
 }
@@ -163,7 +165,7 @@ impl Step for Environment {
         }
         let says = format!("dokku config:set --no-restart {app} {name}={value}");
         Ok(State::Missing(vec![Change::new(says, move |host| {
-            config::set(host, &app, name, value)
+            config::set(host, &app, name, &value)
         })]))
     }
 }

@@ -25,7 +25,11 @@ impl Step for Image {
     }
 
     fn needs(&self) -> Vec<StepId> {
-        vec![("matrix", "intent")]
+        match self.1 {
+            Who::Synapse => vec![("matrix", "intent")],
+            // Recorded only when its image is there: see `element_only`.
+            Who::Element => vec![],
+        }
     }
 
     fn title(&self) -> String {
@@ -101,7 +105,7 @@ impl Deployed {
         let (name, value) = Environment::wanted(self.1);
         let mounts = Mounts::wanted(host, &self.0, self.1);
         Ok(user
-            && container.has_variable(name, value)
+            && container.has_variable(name, &value)
             && mounts.iter().all(|mount| container.mounts.contains(mount)))
     }
 

@@ -17,11 +17,13 @@ pub mod sibling;
 pub mod storage;
 
 use crate::{
+    element,
     host::Host,
     marker::Marker,
     names::{AppName, Domain, ImageRef},
     plan::Step,
     server::{Server, Tls},
+    synapse,
 };
 use std::sync::Arc;
 
@@ -81,8 +83,8 @@ impl Who {
     /// The port that its container listens on.
     pub fn inside_port(self) -> u16 {
         match self {
-            Self::Synapse => 8008,
-            Self::Element => 8080,
+            Self::Synapse => synapse::config::PORT,
+            Self::Element => element::config::PORT,
         }
     }
 }
@@ -226,7 +228,7 @@ pub fn renamed(wish: &Wish, who: Who, how: How) -> Steps {
 /// Element Web alone, of a homeserver that is there; `recorded` as for all of it.
 pub fn element_only(wish: &Wish, recorded: &Wish, how: How) -> Steps {
     let mut steps: Steps = vec![
-        Box::new(storage::Intent::at_the_start(recorded.clone())),
+        Box::new(storage::Intent::after(recorded.clone(), (Who::Element.name(), "image"))),
         Box::new(storage::Folders(wish.clone())),
     ];
     steps.extend(element(wish));

@@ -3,13 +3,13 @@
 use super::{How, Who, Wish, container::Mounts, database::Service};
 use crate::{
     dokku::{
-        apps, domains, letsencrypt, nginx, ps, storage,
+        apps, docker, domains, letsencrypt, nginx, ps, storage,
         version::{self, Version},
     },
     error::{Error, Result},
     host::{Host, files},
     marker::{self, Marker},
-    names::AppName,
+    names::{AppName, ImageRef},
     plan::Step,
     server::{Server, Tls},
 };
@@ -187,7 +187,26 @@ fn app(host: &Host, wish: &Wish, who: Who) -> Result<()> {
         }
         None => false,
     };
-    if !apps::exists(host, app)? {
+    let fresh = !apps::exists(host, app)?;
+    let (proxy, scheduler) = if fresh {
+        (nginx::usual_proxy(host)?, nginx::usual_scheduler(host)?)
+    } else {
+        (nginx::proxy(host, app)?, nginx::scheduler(host, app)?)
+    };
+    let whose = if fresh { "--global" } else { app.as_str() };
+    let proxy = proxy.unwrap_or_default();
+    if proxy != "nginx" {
+        return Err(Error::new(format!("the proxy of {app} is {proxy}; only nginx is supported"))
+            .hint(format!("dokku proxy:set {whose} nginx")));
+    }
+    let scheduler = scheduler.unwrap_or_default();
+    if scheduler != "docker-local" {
+        return Err(Error::new(format!(
+            "the scheduler of {app} is {scheduler}; only docker-local is supported"
+        ))
+        .hint(format!("dokku scheduler:set {whose} selected docker-local")));
+    }
+    if fresh {
         return email(host, wish, app);
     }
     if !ours && ps::deployed(host, app)? == Some(true) && !was_ours(host, wish, who)? {
@@ -198,18 +217,6 @@ fn app(host: &Host, wish: &Wish, who: Who) -> Result<()> {
             Who::Synapse => "Name another app: dokku matrix:create <app>",
             Who::Element => "Name another app: --element <name>, or --app <name> of enable-element",
         }));
-    }
-    let proxy = nginx::proxy(host, app)?.unwrap_or_default();
-    if proxy != "nginx" {
-        return Err(Error::new(format!("the proxy of {app} is {proxy}; only nginx is supported"))
-            .hint(format!("dokku proxy:set {app} nginx")));
-    }
-    let scheduler = nginx::scheduler(host, app)?.unwrap_or_default();
-    if scheduler != "docker-local" {
-        return Err(Error::new(format!(
-            "the scheduler of {app} is {scheduler}; only docker-local is supported"
-        ))
-        .hint(format!("dokku scheduler:set {app} selected docker-local")));
     }
     plain(host, wish, app)?;
     email(host, wish, app)
@@ -229,9 +236,16 @@ fn plain(host: &Host, wish: &Wish, app: &AppName) -> Result<()> {
     .hint(format!("To go on without TLS: dokku {command} {app}")))
 }
 
-/// Only its marker is lost: it is the recorded app, and has the folders mounted.
+/// Only its marker is lost: it is the recorded app, and has the folders mounted. Or it is an app
+/// with Element Web that was given back, and does not run.
 fn was_ours(host: &Host, wish: &Wish, who: Who) -> Result<bool> {
     let app = who.app(wish);
+    if who == Who::Element && docker::running(host, app)?.is_none() {
+        let image = ps::source_image(host, app)?.unwrap_or_default();
+        if image.parse::<ImageRef>().is_ok_and(|i| i.repository() == who.image(wish).repository()) {
+            return Ok(true);
+        }
+    }
     let recorded = Server::read(host.env(), &wish.server_name)?;
     if recorded.is_none_or(|recorded| who.app(&recorded) != app) {
         return Ok(false);

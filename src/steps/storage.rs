@@ -1,12 +1,16 @@
 //! The server's folder: the intent, the folders, the secrets.
 
-use super::{Who, Wish};
+use super::{Who, Wish, database};
 use crate::{
+    dokku::postgres,
     error::{Error, Result},
     host::{Host, files, owner::Owner, random},
     plan::{Change, State, Step, StepId},
-    server::{Places, Server},
-    synapse::signing_key,
+    server::{Element, Places, Server},
+    synapse::{
+        config::{SECRETS, SERVER_FILE},
+        signing_key,
+    },
 };
 use camino::Utf8PathBuf;
 
@@ -16,18 +20,24 @@ pub struct Intent {
     wish: Wish,
     id: StepId,
     needs: Vec<StepId>,
+    images_only: bool,
 }
 
 impl Intent {
     /// Before anything else is touched.
     pub fn at_the_start(wish: Wish) -> Self {
-        Self { wish, id: ("matrix", "intent"), needs: vec![] }
+        Self { wish, id: ("matrix", "intent"), needs: vec![], images_only: false }
+    }
+
+    /// Before anything else is touched, but for what must not have failed.
+    pub fn after(wish: Wish, step: StepId) -> Self {
+        Self { needs: vec![step], ..Self::at_the_start(wish) }
     }
 
     /// When the app is ready: a new image is recorded only now.
     pub fn at_the_end(wish: Wish, who: Who) -> Self {
         let needs = vec![(who.name(), "deployed"), (who.name(), "ready")];
-        Self { wish, id: ("matrix", "recorded"), needs }
+        Self { wish, id: ("matrix", "recorded"), needs, images_only: true }
     }
 }
 
@@ -53,12 +63,26 @@ impl Step for Intent {
             changes.push(Change::new(says, move |host| files::make_folder(host, &root, 0o700)));
         }
         let recorded = Server::read(env, &self.wish.server_name)?;
-        if recorded.as_ref() != Some(&*self.wish) {
-            let wish = self.wish.clone();
+        let wanted = self.wanted(recorded.as_ref());
+        if recorded.as_ref() != Some(&wanted) {
             let says = format!("write {}", self.wish.places(env).intent());
-            changes.push(Change::new(says, move |host| wish.write(host)));
+            changes.push(Change::new(says, move |host| wanted.write(host)));
         }
         Ok(State::of(changes))
+    }
+}
+
+impl Intent {
+    /// At the end only the images are news: steps may have recorded other things meanwhile.
+    fn wanted(&self, recorded: Option<&Server>) -> Server {
+        let wish = (*self.wish).clone();
+        let Some(recorded) = recorded.filter(|_| self.images_only) else { return wish };
+        let element = recorded.element.clone().map(|old| Element {
+            image: wish.element.as_ref().map_or(&old.image, |new| &new.image).clone(),
+            ..old
+        });
+        let (image, failed_image) = (wish.image, wish.failed_image);
+        Server { image, element, failed_image, ..recorded.clone() }
     }
 }
 
@@ -131,7 +155,8 @@ impl Step for Secrets {
     }
 
     fn needs(&self) -> Vec<StepId> {
-        vec![("matrix", "folders")]
+        // A database that has known another key must not get a new one.
+        vec![("matrix", "folders"), ("matrix", "service")]
     }
 
     fn title(&self) -> String {
@@ -152,11 +177,23 @@ impl Step for Secrets {
                     .hint("Put it back from a backup: with another key this is another server.")
                     .hint("Nothing was changed."));
             }
+            None if !database::runs(host, &self.0.service)? => {
+                return Ok(State::NotYet(("matrix", "service")));
+            }
+            None if postgres::holds_synapse(host, &self.0.service)? => {
+                let service = &self.0.service;
+                return Err(Error::new(format!(
+                    "the postgres service {service} holds a homeserver, and its signing key is missing"
+                ))
+                .hint(format!("Put the key back from a backup: {key}"))
+                .hint("For a new homeserver name another service:")
+                .hint(format!("  dokku matrix:create {} --service <name>", self.0.app)));
+            }
             None => changes.push(Change::new(format!("generate {key}"), move |host| {
                 files::write_new(host, &key, signing_key::generate()?.expose(), files::PRIVATE)
             })),
         }
-        for name in ["registration_shared_secret", "macaroon_secret_key", "form_secret"] {
+        for name in SECRETS {
             let path = places.secrets().join(name);
             match files::read(&path)? {
                 None => changes.push(generate(path)),
@@ -173,7 +210,7 @@ impl Step for Secrets {
 
 /// Whether there are signs that the server had a signing key: all of them come after it.
 fn had_one(places: &Places) -> Result<bool> {
-    let configured = files::stat(&places.homeserver_d().join("10-server.yaml"))?.is_some();
+    let configured = files::stat(&places.homeserver_d().join(SERVER_FILE))?.is_some();
     let judged = files::stat(&places.judged())?.is_some();
     Ok(configured || judged || !files::list(&places.data())?.is_empty())
 }

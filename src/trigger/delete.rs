@@ -35,11 +35,13 @@ pub(super) fn after(call: &Call) -> Result<()> {
     match &call.marker {
         Marker::Clone => marker::remove(host, &call.app),
         Marker::Element(name) => {
+            // First of all it is ours no more, whatever has become of the homeserver.
+            marker::remove(host, &call.app)?;
             let server = Server::load(call.env(), name)?;
             if server.element.as_ref().is_some_and(|element| element.app.as_str() == call.app) {
                 Server { element: None, ..server }.write(host)?;
             }
-            marker::remove(host, &call.app)
+            Ok(())
         }
         Marker::Synapse(name) => {
             let server = call.server();

@@ -81,7 +81,7 @@ dokku matrix:enable-element <homeserver> --app chat --domain chat.example.org",
         "another proxy",
         |rig| {
             rig.setup(&["apps:create matrix"]);
-            other(rig, "proxy:report", "--proxy-computed-type", "caddy");
+            other(rig, "proxy:report matrix", "--proxy-computed-type", "caddy");
         },
         CREATE,
         1,
@@ -89,10 +89,26 @@ dokku matrix:enable-element <homeserver> --app chat --domain chat.example.org",
 dokku proxy:set matrix nginx",
     ),
     (
+        "another proxy for all that is new",
+        |rig| other(rig, "proxy:report --global", "--proxy-computed-type", "caddy"),
+        CREATE,
+        1,
+        "the proxy of matrix is caddy; only nginx is supported
+dokku proxy:set --global nginx",
+    ),
+    (
+        "another scheduler for all that is new",
+        |rig| other(rig, "scheduler:report --global", "--scheduler-computed-selected", "k3s"),
+        CREATE,
+        1,
+        "the scheduler of matrix is k3s; only docker-local is supported
+dokku scheduler:set --global selected docker-local",
+    ),
+    (
         "another scheduler",
         |rig| {
             rig.setup(&["apps:create matrix"]);
-            other(rig, "scheduler:report", "--scheduler-computed-selected", "k3s");
+            other(rig, "scheduler:report matrix", "--scheduler-computed-selected", "k3s");
         },
         CREATE,
         1,
@@ -157,7 +173,7 @@ fn other(rig: &Rig, command: &str, flag: &str, answer: &str) {
     instead(
         rig,
         "dokku",
-        &format!("[[ $1 == {command} && $3 == {flag} ]]"),
+        &format!("[[ \"$1 $2\" == \"{command}\" && $3 == {flag} ]]"),
         &format!("echo {answer}; exit"),
     );
 }

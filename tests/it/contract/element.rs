@@ -49,6 +49,23 @@ fn an_app_that_was_taken_over() {
     assert_eq!(after.config.get("ELEMENT_WEB_PORT"), None);
     assert_eq!(rig.state().running("web").count(), 0);
     assert!(!rig.scene.root().join("web/nginx.conf.d/matrix.conf").exists());
+    rig.ok("matrix:enable-element matrix --app web");
+    assert_eq!(rig.state().running("web").count(), 1);
+}
+
+/// A slip in the first name of an image must not be in the way of the homeserver.
+#[test]
+fn an_image_that_is_not_there() {
+    let rig = ready();
+    let before = rig.read("server.json");
+    let ran = rig.dokku("matrix:enable-element matrix --image typo:1");
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert_eq!(rig.read("server.json"), before);
+    rig.ok("matrix:deploy matrix");
+    rig.ok("matrix:enable-element matrix");
+    let before = rig.read("server.json");
+    assert_eq!(rig.dokku("matrix:enable-element matrix --image typo:1").code, Some(1));
+    assert_eq!(rig.read("server.json"), before);
 }
 
 #[test]

@@ -51,7 +51,9 @@ fn network(call: &Call, name: &str) -> Result<Report> {
 }
 
 fn scheduler(call: &Call, name: &str) -> Result<Report> {
-    call.app(name)?;
+    if !name.is_empty() {
+        call.app(name)?;
+    }
     Ok(Report::new("scheduler", "scheduler-", Keys::Both)
         .property("selected", None, "docker-local")
         .property("shell", None, ""))

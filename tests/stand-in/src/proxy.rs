@@ -33,8 +33,15 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
 }
 
 fn report(call: &Call, name: &str) -> Result<Report> {
+    let report = Report::new("proxy", "proxy-", Keys::Both);
+    if name.is_empty() {
+        return Ok(report
+            .property("proxy-port", None, "")
+            .property("proxy-ssl-port", None, "")
+            .property("type", None, "nginx"));
+    }
     let app = call.app(name)?;
-    Ok(Report::new("proxy", "proxy-", Keys::Both)
+    Ok(report
         .row("computed-disabled", app.proxy_disabled.to_string())
         .row("computed-proxy-port", "80")
         .row("computed-proxy-ssl-port", if app.cert.is_some() { "443" } else { "" })

@@ -87,7 +87,11 @@ impl Report {
     pub(crate) fn answer(mut self, call: &Call, subject: &str, request: &Request) -> Result<()> {
         if request.global {
             let global = format!("{}global-", self.prefix);
-            self.rows.retain(|(flag, _)| flag.starts_with(&global));
+            let computed = format!("{}computed-", self.prefix);
+            let both = self.keys == Keys::Both;
+            self.rows.retain(|(flag, _)| {
+                flag.starts_with(&global) || both && flag.starts_with(&computed)
+            });
         }
         if request.json {
             call.line(self.json());
