@@ -92,10 +92,20 @@ pub fn locale(host: &Host, service: &ServiceName, database: &str) -> Result<Opti
     }))
 }
 
-/// How many tables a database of a service holds, the system's left out; 0 if it has none.
+/// How many tables a service's own database holds, the system's left out; 0 if it has none.
 pub fn tables(host: &Host, service: &ServiceName) -> Result<u64> {
-    let sql = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog','information_schema');";
-    let Some(rows) = query(host, service, sql)? else { return Ok(0) };
+    count(host, service, "schemaname NOT IN ('pg_catalog','information_schema')")
+}
+
+/// Whether Synapse has ever used a service's own database; not if there is no such service.
+pub fn holds_synapse(host: &Host, service: &ServiceName) -> Result<bool> {
+    Ok(links(host, service)?.is_some()
+        && count(host, service, "tablename='applied_schema_deltas'")? > 0)
+}
+
+fn count(host: &Host, service: &ServiceName, which: &str) -> Result<u64> {
+    let sql = format!("SELECT count(*) FROM pg_tables WHERE {which};");
+    let Some(rows) = query(host, service, &sql)? else { return Ok(0) };
     rows.first()
         .and_then(|row| row.parse().ok())
         .ok_or_else(|| Error::new(format!("the tables of the service {service} cannot be counted")))

@@ -116,7 +116,7 @@ impl Service {
         .hint("Nothing was changed. To restore it from a backup:")
         .hint(format!("  dokku postgres:create {service} --custom-env {:?}", postgres::RIGHT_ENV))
         .hint(format!("  dokku postgres:import {service} < <backup>"))
-        .hint(format!("  dokku matrix:create {app}"))
+        .hint(format!("  dokku matrix:create {app} --server-name {}", self.0.server_name))
         .hint(format!("To begin with an empty database: sudo rm {file}"))
     }
 
@@ -193,6 +193,11 @@ impl Service {
     }
 }
 
+/// Whether a service can be asked: in a dry run it may have to be started first.
+pub fn runs(host: &Host, service: &ServiceName) -> Result<bool> {
+    Ok(postgres::links(host, service)?.is_none() || postgres::status(host, service)? == "running")
+}
+
 /// Whether Synapse was ever told of the recorded service: until then another may take its place.
 pub fn in_use(host: &Host, server: &Server) -> Result<bool> {
     let file = server.places(host.env()).homeserver_d().join(DATABASE_FILE);
@@ -215,7 +220,8 @@ impl Step for Link {
     }
 
     fn needs(&self) -> Vec<StepId> {
-        vec![("matrix", "service"), ("matrix", "app")]
+        // Each app has one chain: what sets its environment at the same time loses one of the two.
+        vec![("matrix", "service"), ("matrix", "locations")]
     }
 
     fn title(&self) -> String {

@@ -100,7 +100,7 @@ impl Host {
 
 /// Whether a line is for the stood-in host: what needs root, an editor, or a file is not.
 fn is_run(line: &str) -> bool {
-    let other = ["sudo ", "#", "dokku postgres:export", "dokku postgres:import", "dev/"];
+    let other = ["sudo ", "#", "dokku postgres:", "dev/"];
     !line.contains('<') && !other.iter().any(|start| line.starts_with(start))
 }
 
@@ -129,6 +129,37 @@ fn every_command_does_what_is_said() {
     let users: Vec<_> = host.rig.synapse.users().into_keys().collect();
     assert_eq!(users, ["alice", "bob", "carol"].map(|name| format!("@{name}:matrix.site.test")));
     assert!(host.rig.state().max_mains.into_values().all(|most| most == 1));
+}
+
+/// A fresh host, the folder put back, and what stands there is typed: the same server.
+#[test]
+fn it_is_restored_as_is_said() {
+    let text = readme();
+    let restore = &blocks(section(&text, "### Backups"), "shell")[1];
+    let lost = Rig::after("matrix:create matrix --tls off");
+    let (fresh, name) = (Host::new(&text), "data/matrix/matrix.site.test");
+    let copied = Command::new("cp").arg("-a").arg(lost.lib(name)).arg(fresh.rig.lib(name)).status();
+    assert!(copied.unwrap().success());
+    for line in restore.iter().filter(|line| !line.starts_with("sudo ")) {
+        if line.starts_with("dokku postgres:import ") {
+            let filled = |state: &mut stand_in::State| {
+                state.services.get_mut("matrix-db").unwrap().tables = 176;
+            };
+            fresh.rig.scene.update(filled).unwrap();
+            continue;
+        }
+        if line.starts_with("dokku postgres:create ") {
+            // Prints the password, as Dokku does.
+            assert!(fresh.command(line).output().unwrap().status.success());
+            continue;
+        }
+        let ran = fresh.shell(line);
+        assert!(matches!(ran.code, Some(0 | 3)), "{line}: {ran:#?}");
+    }
+    for file in ["config/secrets/signing.key", "config/secrets/macaroon_secret_key"] {
+        assert_eq!(fresh.rig.read(file), lost.read(file));
+    }
+    assert_eq!(fresh.rig.state().running("matrix").count(), 1);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::camera::Camera;
 use super::rig::Rig;
-use stand_in::Fault;
+use stand_in::{Fault, State};
 use std::fs;
 
 fn host(line: &str) -> Rig {
@@ -172,6 +172,27 @@ fn of_element_by_hand() {
 /// The postgres service was destroyed by hand, too: an empty one in its place would be an empty
 /// server under the old name and key.
 #[test]
+fn with_its_folder() {
+    let rig = host("matrix:create matrix --tls off");
+    let filled = |state: &mut State| state.services.get_mut("matrix-db").unwrap().tables = 176;
+    rig.scene.update(filled).unwrap();
+    rig.setup(&["--force apps:destroy matrix"]);
+    fs::remove_dir_all(rig.file("")).unwrap();
+    let says = "the postgres service matrix-db holds a homeserver, and its signing key is missing
+Put the key back from a backup: <host>/lib/data/matrix/matrix.site.test/config/secrets/signing.key
+For a new homeserver name another service:
+  dokku matrix:create matrix --service <name>
+";
+    for line in ["--dry-run", "", ""].map(|flag| format!("matrix:create matrix --tls off {flag}")) {
+        let ran = rig.dokku(line.trim_end());
+        assert_eq!((ran.code, ran.stderr.replace(" !     ", "")), (Some(1), says.to_owned()));
+        assert!(!rig.file("config/secrets/signing.key").exists());
+        assert_eq!(rig.state().running("matrix").count(), 0);
+    }
+    rig.ok("matrix:create matrix --tls off --service other-db");
+}
+
+#[test]
 fn with_its_database() {
     let rig = host("matrix:create matrix --tls off");
     rig.setup(&["--force apps:destroy matrix", "postgres:destroy matrix-db --force"]);
@@ -179,7 +200,7 @@ fn with_its_database() {
 Nothing was changed. To restore it from a backup:
   dokku postgres:create matrix-db --custom-env \"POSTGRES_INITDB_ARGS=--encoding=UTF8 --lc-collate=C --lc-ctype=C\"
   dokku postgres:import matrix-db < <backup>
-  dokku matrix:create matrix
+  dokku matrix:create matrix --server-name matrix.site.test
 To begin with an empty database: sudo rm <host>/lib/data/matrix/matrix.site.test/config/homeserver.d/20-database.yaml
 ";
     for line in ["matrix:create matrix", "matrix:create matrix --dry-run"] {
