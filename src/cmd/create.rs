@@ -2,7 +2,7 @@
 
 use super::{session::Session, summary};
 use crate::{
-    dokku::domains,
+    dokku::{docker, domains},
     error::{Error, Exit, Result},
     host::{Host, env::Env},
     marker::{self, Marker},
@@ -99,10 +99,15 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
     let _lock = session.lock(&name, &args.app)?;
     let recorded = Server::read(session.env(), &name)?;
     let wish = wish(&session.host, args, name, recorded.as_ref())?;
-    // An image is recorded when it is ready; before that the record names the one that was.
-    let meanwhile = recorded.filter(|old| old.image != wish.image).map_or_else(
+    // An image is recorded when it is ready; before that the record names the one that runs.
+    let runs = docker::running(&session.host, &args.app)?.is_some();
+    let meanwhile = recorded.filter(|old| old.image != wish.image && (runs || !args.no_deploy));
+    let meanwhile = meanwhile.map_or_else(
         || wish.clone(),
-        |old| Server { image: old.image, failed_image: Some(wish.image.clone()), ..wish.clone() },
+        |old| {
+            let failed_image = (!args.no_deploy).then(|| wish.image.clone()).or(old.failed_image);
+            Server { image: old.image, failed_image, ..wish.clone() }
+        },
     );
     let (wish, meanwhile) = (Arc::new(wish), Arc::new(meanwhile));
     let found = preflight::look(&session.host, &wish)?;
@@ -112,8 +117,13 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
     let steps = steps::everything(&wish, &meanwhile, found.how(!args.no_deploy));
     let outcome = session.converge(&steps)?;
     if args.no_deploy && !args.dry_run {
+        let image = if wish.image == meanwhile.image {
+            String::new()
+        } else {
+            format!(" --image {}", wish.image)
+        };
         session.ui.heading(&format!(
-            "{} is prepared; to start it: dokku matrix:deploy {}",
+            "{} is prepared; to start it: dokku matrix:deploy {}{image}",
             wish.server_name, wish.app
         ));
     } else {

@@ -4,7 +4,7 @@ use super::{session::Session, summary};
 use crate::{
     error::{Error, Exit, Result},
     host::{env::Env, files, owner::Owner, secret::Secret, terminal},
-    names::AppName,
+    names::{AppName, Sender},
     server::Server,
     steps::{self, preflight},
     synapse::{
@@ -31,7 +31,7 @@ pub struct Args {
     smtp_user: Option<String>,
     /// The sender: an address, or "Name <address>".
     #[arg(long, value_name = "SENDER", required_unless_present = "off", conflicts_with = "off")]
-    from: Option<String>,
+    from: Option<Sender>,
     /// Send no mail any more.
     #[arg(long)]
     off: bool,
@@ -49,11 +49,12 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
         not_local(&folder)?;
     }
     let path = folder.join(EMAIL_FILE);
+    // Before anybody is asked for a password.
+    let found = preflight::look(&session.host, &server)?;
     let text = match (&args.smtp_host, &args.from) {
         (Some(host), Some(from)) if !args.off => Some(wished(&session, &server, args, host, from)?),
         _ => None,
     };
-    let found = preflight::look(&session.host, &server)?;
     replace(&session, &server, &path, text.as_ref())?;
     let steps = steps::everything(&server, &server, found.how(true));
     let outcome = session.converge(&steps)?;
@@ -67,8 +68,10 @@ fn not_local(folder: &Utf8Path) -> Result<()> {
         let path = folder.join(name);
         let yaml = path.extension() == Some("yaml");
         let text = if yaml { files::read(&path)? } else { None };
-        let blocks = ["email:", "\"email\":", "'email':"];
-        if text.unwrap_or_default().lines().any(|line| blocks.iter().any(|b| line.starts_with(b))) {
+        let key = |line: &str| line.split_once(':').map(|(key, _)| key.trim_end().to_owned());
+        let email =
+            |line: &str| key(line).is_some_and(|key| key.trim_matches(['"', '\'']) == "email");
+        if text.unwrap_or_default().lines().any(email) {
             return Err(Error::new(format!("{path} has an email: of its own beside the plugin's"))
                 .hint("Take it out there, then type the same command again."));
         }
@@ -81,7 +84,7 @@ fn wished(
     server: &Server,
     args: &Args,
     host: &str,
-    from: &str,
+    from: &Sender,
 ) -> Result<Secret> {
     let password = match &args.smtp_user {
         None => None,
@@ -102,7 +105,7 @@ fn wished(
         port: args.smtp_port,
         user: args.smtp_user.clone(),
         password,
-        from: from.parse()?,
+        from: from.clone(),
     };
     email::email_yaml(&smtp, server.element_url().as_deref())
 }

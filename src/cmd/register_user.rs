@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use crate::{
-    dokku::ps,
+    dokku::{docker, ps},
     error::{Error, Exit, Result},
     host::{env::Env, files, secret::Secret, terminal},
     names::{AppName, Localpart},
@@ -37,7 +37,11 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
     // Looked at before anything is asked: nobody should type a password in vain.
     let address = ps::listeners(&session.host, &server.app)?.into_iter().next();
     let ready = match &address {
-        Some(address) => health::probe(&session.host, address)? == Readiness::Ready,
+        // The address of one that was stopped may be another server's by now.
+        Some(address) => {
+            docker::running(&session.host, &server.app)?.is_some()
+                && health::probe(&session.host, address)? == Readiness::Ready
+        }
         None => false,
     };
     let Some(address) = address.filter(|_| ready) else {

@@ -27,7 +27,7 @@ pub(super) fn tell(session: &Session, server: &Server, outcome: &Outcome) {
         } else {
             let changes = if count == 1 { "change" } else { "changes" };
             ui.heading(&format!("A dry run: {count} {changes} would be made, none was"));
-            for line in self_check::missing_records(server) {
+            for line in self_check::records(server) {
                 ui.detail(&line);
             }
         }

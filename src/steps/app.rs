@@ -110,6 +110,20 @@ fn given_by_dokku(host: &Host, app: &str, domain: &str) -> Result<bool> {
     Ok(domain == app || globals.iter().any(|global| domain == format!("{app}.{global}")))
 }
 
+/// A rename takes the domain that Dokku gave under the old name away. Where that is the server
+/// name, and the homeserver is elsewhere by now, others still look for it there.
+pub fn keep_server_name(host: &Host, server: &Server, old_app: &str) -> Result<()> {
+    let name = server.server_name.host();
+    if !server.delegated()
+        || server.server_name.has_port()
+        || !given_by_dokku(host, old_app, name)?
+        || !domains::owners(host, name)?.is_empty()
+    {
+        return Ok(());
+    }
+    domains::add(host, &server.app, &name.parse()?)
+}
+
 /// The port map is ours, exactly.
 #[derive(Debug)]
 pub struct Ports(pub Wish, pub Who);

@@ -22,13 +22,13 @@ impl Config {
         let d = places.homeserver_d();
         let mut changes = vec![];
         let server = Secret::new(config::server_yaml(wish)?);
-        changes.extend(exactly(d.join("10-server.yaml"), server, files::PRIVATE)?);
+        changes.extend(exactly(d.join(config::SERVER_FILE), server, files::PRIVATE)?);
         let database = database::database_yaml(url)?;
-        changes.extend(exactly(d.join("20-database.yaml"), database, files::PRIVATE)?);
+        changes.extend(exactly(d.join(config::DATABASE_FILE), database, files::PRIVATE)?);
         changes.extend(Self::mail(wish, host)?);
         let log = Secret::new(config::LOG_CONFIG);
-        changes.extend(exactly(places.config().join("log.config"), log, files::PRIVATE)?);
-        let local = d.join("90-local.yaml");
+        changes.extend(exactly(places.config().join(config::LOG_FILE), log, files::PRIVATE)?);
+        let local = d.join(config::LOCAL_FILE);
         if files::stat(&local)?.is_none() {
             changes.push(Change::new(format!("write {local}, which is yours"), move |host| {
                 files::write_new(host, &local, config::LOCAL_YAML, files::PRIVATE)

@@ -8,7 +8,7 @@ use crate::{
         Host, clock,
         net::{self, Reply, Request, Via},
     },
-    names::AppName,
+    names::{AppName, Domain},
     plan::{State, Step, StepId},
     server::{Server, Tls},
 };
@@ -45,9 +45,9 @@ impl Step for SelfCheck {
     fn check(&self, host: &Host) -> Result<State> {
         let mut questions = self.questions(host)?;
         let mut lines = self.uncertified(host)?;
-        let mut untrusted = vec![];
+        let mut untrusted: Vec<AppName> = vec![];
         for question in &questions {
-            if !untrusted.is_empty() && question.url.starts_with("https:") {
+            if untrusted.contains(&question.app) {
                 continue;
             }
             // nginx takes a new configuration up a moment after it was told to.
@@ -58,20 +58,19 @@ impl Step for SelfCheck {
                 Ok::<_, Error>(why.is_empty().then_some(()))
             })?;
             if why.contains("invalid peer certificate") {
-                untrusted.push(format!("{}: {why}", question.url));
+                // It is served, and nobody trusts it: that is the administrator's to mend.
+                let app = question.app.clone();
+                lines.push("Clients and other servers will not trust its certificate:".to_owned());
+                lines.push(format!("{}: {why}", question.url));
+                lines.push(format!("To look at it: dokku certs:report {app}"));
+                untrusted.push(app);
             } else if right.is_none() {
                 return Err(Error::new(format!("{} on this host: {why}", question.url)).hint(
                     format!("dokku logs {}; dokku nginx:error-logs {}", self.0.app, self.0.app),
                 ));
             }
         }
-        // It is served, and nobody trusts it: the certificate is the administrator's to mend.
-        if !untrusted.is_empty() {
-            questions.retain(|question| !question.url.starts_with("https:"));
-            lines.push("Clients and other servers will not trust its certificate:".to_owned());
-            lines.append(&mut untrusted);
-            lines.push(format!("To look at it: dokku certs:report {}", self.0.app));
-        }
+        questions.retain(|question| !untrusted.contains(&question.app));
         let mut unreachable = vec![];
         for question in &questions {
             if let Err(why) = question.ask(host, Via::Dns) {
@@ -90,6 +89,7 @@ impl Step for SelfCheck {
 type Expect = fn(&Reply) -> bool;
 
 struct Question {
+    app: AppName,
     url: String,
     expect: Expect,
 }
@@ -129,34 +129,46 @@ impl SelfCheck {
         let tls = wish.tls != Tls::Off && self.certified(host, &wish.app)?;
         let base = format!("{}://{}", if tls { "https" } else { "http" }, wish.domain);
         let mut questions = vec![];
-        let mut ask = |url: String, expect: Expect| questions.push(Question { url, expect });
-        ask(format!("{base}/_matrix/client/versions"), |r| r.json()["versions"].is_array());
-        ask(format!("{base}/.well-known/matrix/client"), |r| r.json()["m.homeserver"].is_object());
+        let mut ask = |app: &AppName, url: String, expect: Expect| {
+            questions.push(Question { app: app.clone(), url, expect });
+        };
+        let app = &wish.app;
+        ask(app, format!("{base}/_matrix/client/versions"), |r| r.json()["versions"].is_array());
+        ask(app, format!("{base}/.well-known/matrix/client"), |r| {
+            r.json()["m.homeserver"].is_object()
+        });
         let version: Expect = |r| r.json()["server"]["version"].is_string();
         if tls {
-            ask(format!("{base}/_matrix/federation/v1/version"), version);
+            ask(app, format!("{base}/_matrix/federation/v1/version"), version);
             if wish.port_8448 {
-                ask(format!("{base}:8448/_matrix/federation/v1/version"), version);
+                ask(app, format!("{base}:8448/_matrix/federation/v1/version"), version);
             }
         }
         if let Some(element) = &wish.element {
             let tls = wish.tls != Tls::Off && self.certified(host, &element.app)?;
             let scheme = if tls { "https" } else { "http" };
             let config: Expect = |r| r.json()["default_server_config"].is_object();
-            ask(format!("{scheme}://{}/config.json", element.domain), config);
+            ask(&element.app, format!("{scheme}://{}/config.json", element.domain), config);
         }
         Ok(questions)
     }
 }
 
+/// The DNS records that are needed, and where each leads now.
+pub fn records(wish: &Server) -> Vec<String> {
+    let line = |name: &Domain| {
+        let now: Vec<_> = net::resolve(name.as_str()).iter().map(ToString::to_string).collect();
+        let now = if now.is_empty() { "missing".to_owned() } else { now.join(", ") };
+        format!("{name}.  A  <address of this host>  (now: {now})")
+    };
+    let heading = "These DNS records are needed:".to_owned();
+    std::iter::once(heading).chain(names(wish).into_iter().map(line)).collect()
+}
+
 /// The DNS records that are still missing, as one would type them into a zone.
-pub fn missing_records(wish: &Server) -> Vec<String> {
+fn missing_records(wish: &Server) -> Vec<String> {
     let mut lines = vec![];
-    let mut names = vec![Who::Synapse.domain(wish)];
-    if wish.element.is_some() {
-        names.push(Who::Element.domain(wish));
-    }
-    for name in names {
+    for name in names(wish) {
         if net::resolve(name.as_str()).is_empty() {
             lines.push(format!("{name}.  A  <address of this host>"));
         }
@@ -165,4 +177,9 @@ pub fn missing_records(wish: &Server) -> Vec<String> {
         lines.insert(0, "These DNS records are missing:".to_owned());
     }
     lines
+}
+
+fn names(wish: &Server) -> Vec<&Domain> {
+    let element = wish.element.as_ref().map(|element| &element.domain);
+    std::iter::once(&wish.domain).chain(element).collect()
 }

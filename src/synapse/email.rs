@@ -40,12 +40,17 @@ pub fn email_yaml(smtp: &Smtp, client: Option<&str>) -> Result<Secret> {
     yaml::file(EMAIL_FILE, &File { email }).map(Secret::new)
 }
 
-/// The file with another client: Element Web comes and goes after it was written.
+/// The file with another client: Element Web comes and goes after it was written. A file that was
+/// edited, and is not of the form that is written here, stays as it is.
 pub fn with_client(text: &str, client: Option<&str>) -> String {
     let other = |line: &&str| !line.starts_with("  client_base_url:");
-    let client = client.map(|url| format!("  client_base_url: {url}"));
-    let lines = text.lines().filter(other).map(str::to_owned).chain(client);
-    lines.map(|line| line + "\n").collect()
+    let line = client.map(|url| format!("  client_base_url: {url}"));
+    let lines = text.lines().filter(other).map(str::to_owned).chain(line);
+    let new: String = lines.map(|line| line + "\n").collect();
+    let read: Option<serde_json::Value> = serde_yaml::from_str(&new).ok();
+    let email = read.as_ref().map(|file| &file["email"]).filter(|email| email.is_object());
+    let is_right = email.is_some_and(|email| email["client_base_url"].as_str() == client);
+    if is_right { new } else { text.to_owned() }
 }
 
 #[derive(Serialize)]
@@ -108,6 +113,9 @@ mod tests {
         assert_eq!(with_client(without.expose(), chat), with.expose());
         assert_eq!(with_client(with.expose(), chat), with.expose());
         assert_eq!(with_client(with.expose(), None), without.expose());
+        for edited in ["email:\n    smtp_host: h\n", "email:\n  a: b\nother:\n  c: d\n", "- a\n"] {
+            assert_eq!(with_client(edited, chat), edited);
+        }
     }
 
     #[test]

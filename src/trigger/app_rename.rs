@@ -10,7 +10,7 @@ use crate::{
     names::AppName,
     plan::{self, Mode},
     server::Server,
-    steps::{self, preflight},
+    steps::{self, app, preflight},
 };
 use std::sync::Arc;
 
@@ -21,12 +21,12 @@ pub(super) fn setup(call: &Call) -> Result<()> {
     // The new marker first: should this end half-way, the guard refuses rather than not look.
     marker::write(host, new, &call.marker)?;
     if let Marker::Synapse(name) | Marker::Element(name) = &call.marker {
-        let app: AppName = new.parse().doing(|| "apps:rename".to_owned())?;
+        let name_now: AppName = new.parse().doing(|| "apps:rename".to_owned())?;
         let mut server = Server::load(call.env(), name)?;
         match (&call.marker, &mut server.element) {
-            (Marker::Synapse(_), _) => server.app = app,
+            (Marker::Synapse(_), _) => server.app = name_now,
             (Marker::Element(_), Some(element)) if element.app.as_str() == call.app => {
-                element.app = app;
+                element.app = name_now;
             }
             _ => {}
         }
@@ -45,6 +45,11 @@ pub(super) fn finish(call: &Call) -> Result<()> {
     };
     if who.app(&wish).as_str() != call.app {
         return Ok(());
+    }
+    if who == steps::Who::Synapse
+        && let Some(old) = call.args.first()
+    {
+        app::keep_server_name(&call.host, &wish, old)?;
     }
     let found = preflight::Found::default();
     let steps = steps::renamed(&wish, who, found.how(true));

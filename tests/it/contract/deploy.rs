@@ -30,6 +30,26 @@ fn the_first_time_and_then_nothing_to_do() {
     assert_snapshot!(format!("{dry}\n{first}\n{}", rig.whole("matrix:deploy matrix")));
 }
 
+/// What was only prepared is what is started.
+#[test]
+fn an_image_that_was_prepared() {
+    let rig = Rig::new();
+    rig.scene.update(|state| state.pullable.insert(NEW.into())).unwrap();
+    let prepare = format!("{CREATE} --no-deploy --image {NEW}");
+    rig.ok(&format!("{CREATE} --no-deploy"));
+    let ran = rig.dokku(&prepare);
+    let last = ran.stdout.lines().last().unwrap().to_owned();
+    assert!(last.ends_with("is prepared; to start it: dokku matrix:deploy matrix"), "{last}");
+    rig.ok("matrix:deploy matrix");
+    assert_eq!(rig.state().running("matrix").next().unwrap().image, NEW);
+    // Where one runs it stays on record until the new one does.
+    let ran = rig.dokku(&prepare.replace(NEW, SYNAPSE));
+    let last = ran.stdout.lines().last().unwrap().to_owned();
+    assert!(last.ends_with(&format!("matrix:deploy matrix --image {SYNAPSE}")), "{last}");
+    assert_eq!(image(&rig), NEW);
+    assert_eq!(rig.dokku("matrix:report matrix").stdout.matches("v1.163.2").count(), 0);
+}
+
 #[test]
 fn a_new_image_is_recorded_when_it_is_ready() {
     let rig = ready();

@@ -67,7 +67,7 @@ fn what_is_refused_changes_nothing() {
             "matrix:email matrix --smtp-host h --from nobody",
             "",
             2,
-            "\"nobody\" is not a valid sender: it has no '@'",
+            "invalid value 'nobody' for '--from <SENDER>': \"nobody\" is not a valid sender: it has no '@'",
         ),
         (
             "matrix:email matrix --smtp-host h --smtp-port 0 --from a@b.c",

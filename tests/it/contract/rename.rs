@@ -139,6 +139,22 @@ fn in_other_ways() {
     );
 }
 
+/// Dokku takes the domain that it gave away with the name; others look for the server name there.
+#[test]
+fn with_another_domain_than_the_server_name() {
+    let rig = host("matrix:create matrix --email a@site.test");
+    rig.ok("matrix:create matrix --domain m.site.test");
+    let _synapse = rig.homeserver("synapse");
+    rig.setup(&["apps:rename matrix synapse"]);
+    let mut domains = rig.state().apps["synapse"].domains.clone();
+    domains.retain(|domain| domain != "synapse.site.test");
+    domains.sort();
+    assert_eq!(domains, ["m.site.test", "matrix.site.test"]);
+    rig.changes();
+    rig.ok("matrix:deploy synapse");
+    assert_eq!(rig.changes(), [""; 0]);
+}
+
 /// The authority refuses: the rename goes on, the server is there, and a deploy asks again.
 #[test]
 fn without_a_new_certificate() {
