@@ -7,17 +7,24 @@ use crate::{
     host::{Host, cmd::Cmd, files},
     plan::Change,
 };
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 /// Where a file of an app's `nginx.conf.d` is.
 pub fn path(host: &Host, app: &str, name: &str) -> Utf8PathBuf {
     host.env().dokku_root().join(app).join("nginx.conf.d").join(name)
 }
 
-/// The change that makes the file so, if it is not.
+/// What stood there before, empty if nothing: kept beside a file that is being changed until nginx
+/// has judged it. A run that is killed thus leaves no file that passes for one that was accepted.
+fn before(path: &Utf8Path) -> Utf8PathBuf {
+    path.with_file_name(format!(".{}.before", path.file_name().unwrap_or_default()))
+}
+
+/// The change that makes the file so, if it is not, or if nobody knows what nginx says of it.
 pub fn missing(host: &Host, app: &str, name: &'static str, text: &str) -> Result<Option<Change>> {
     let path = path(host, app, name);
-    if files::read(&path)?.is_some_and(|now| now == text) {
+    let judged = files::stat(&before(&path))?.is_none();
+    if judged && files::read(&path)?.is_some_and(|now| now == text) {
         return Ok(None);
     }
     let (app, text) = (app.to_owned(), text.to_owned());
@@ -36,14 +43,25 @@ pub fn put(host: &Host, app: &str, name: &str, text: &str) -> Result<()> {
     {
         files::make_folder(host, folder, 0o755)?;
     }
-    let before = files::read(&path)?;
+    let kept = before(&path);
+    let old = match files::read(&kept)? {
+        Some(text) => Some(text).filter(|text| !text.is_empty()),
+        None => files::read(&path)?,
+    };
+    files::write(host, &kept, old.as_deref().unwrap_or_default(), files::PUBLIC)?;
     files::write(host, &path, text, files::PUBLIC)?;
-    let Some(why) = test(host)? else { return Ok(()) };
-    match &before {
-        Some(text) => files::write(host, &path, text, files::PUBLIC)?,
-        None => files::remove(host, &path)?,
-    }
+    let Some(why) = test(host)? else { return files::remove(host, &kept) };
+    let put_back = |old: Option<&String>| match old {
+        Some(old) => files::write(host, &path, old, files::PUBLIC),
+        None => files::remove(host, &path),
+    };
+    // What nginx rejects by now is nothing to go back to.
+    put_back(old.as_ref().filter(|old| *old != text))?;
     let ours = test(host)?.is_none();
+    if !ours {
+        put_back(old.as_ref())?;
+    }
+    files::remove(host, &kept)?;
     let error = Error::new(format!("nginx rejects {path}, which was taken back")).shown(why);
     Err(if ours {
         error.hint(format!("Look for the same location in {}", path.with_file_name("")))

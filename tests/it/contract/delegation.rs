@@ -28,13 +28,13 @@ fn file(rig: &Rig) -> Option<String> {
     fs::read_to_string(path).ok()
 }
 
-/// A location of the sibling's own.
-fn own_location(rig: &Rig, answer: &str) {
-    let folder = rig.scene.root().join("site/nginx.conf.d");
+/// A location of an app's own.
+fn own_location(rig: &Rig, app: &str, answer: &str) {
+    let folder = rig.scene.root().join(app).join("nginx.conf.d");
     fs::create_dir_all(&folder).unwrap();
     let text = format!("location = /.well-known/matrix/server {{\n  return 200 '{answer}';\n}}\n");
     fs::write(folder.join("own.conf"), text).unwrap();
-    rig.setup(&["proxy:build-config site"]);
+    rig.setup(&[&format!("proxy:build-config {app}")]);
 }
 
 /// What standard error says beside the names that are in no DNS.
@@ -157,7 +157,7 @@ fn a_sibling_with_such_a_location_of_its_own() {
 Look for the same location in <host>/home/site/nginx.conf.d/
 ";
     let rig = host();
-    own_location(&rig, "{\"m.server\": \"elsewhere.test:443\"}");
+    own_location(&rig, "site", "{\"m.server\": \"elsewhere.test:443\"}");
     for _ in 0..2 {
         let ran = rig.dokku(CREATE);
         assert_eq!(ran.code, Some(3), "{ran:#?}");
@@ -167,7 +167,7 @@ Look for the same location in <host>/home/site/nginx.conf.d/
     }
     assert!(!rig.changes().iter().any(|call| call == BUILD));
     // It answers rightly by itself: that is as good, and nothing is written.
-    own_location(&rig, "{\"m.server\": \"matrix.site.test:443\"}");
+    own_location(&rig, "site", "{\"m.server\": \"matrix.site.test:443\"}");
     let ran = rig.ok(CREATE);
     assert_eq!(says(&ran.stderr), "");
     assert_eq!(rig.changes(), [""; 0]);
@@ -252,6 +252,40 @@ fn killed_in_between() {
         assert_eq!(rig.changes(), left, "{kind:?}");
         rig.ok(CREATE);
         assert_eq!(rig.changes(), [""; 0]);
+    }
+}
+
+/// Killed before nginx has judged a file that it rejects: that file passes for nothing, whether or
+/// not somebody has tried to build with it meanwhile.
+#[test]
+fn killed_before_it_is_judged() {
+    for (app, name, code) in [("site", "matrix-well-known.conf", 3), ("matrix", "matrix.conf", 1)] {
+        for built in [false, true] {
+            let rig = Rig::after(CREATE);
+            let folder = rig.scene.root().join(app).join("nginx.conf.d");
+            if app == "site" {
+                rig.website("site", "site.test");
+            } else {
+                fs::remove_file(folder.join(name)).unwrap();
+            }
+            own_location(&rig, app, "{\"m.server\": \"elsewhere.test:443\"}");
+            let argv_prefix = Some(["nginx", "-t"].map(str::to_owned).to_vec());
+            let kind = Kind::KillBefore;
+            rig.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
+            assert_eq!(rig.dokku("matrix:deploy matrix").code, Some(137), "{app}");
+            assert!(folder.join(name).exists(), "{app}");
+            if built {
+                assert_eq!(rig.dokku(&format!("proxy:build-config {app}")).code, Some(1));
+            }
+            let ran = rig.dokku("matrix:deploy matrix");
+            let said = says(&ran.stderr);
+            assert_eq!(ran.code, Some(code), "{app}: {ran:#?}");
+            assert!(said.starts_with("nginx rejects "), "{app}: {said}");
+            assert!(said.contains("\nLook for the same location in "), "{app}: {said}");
+            let left = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+            assert!(left.into_iter().all(|file| !file.to_string_lossy().contains(name)), "{app}");
+            assert_eq!(rig.dokku("nginx:validate-config").code, Some(0), "{app}");
+        }
     }
 }
 
