@@ -15,7 +15,8 @@ pub fn path(host: &Host, app: &str, name: &str) -> Utf8PathBuf {
 }
 
 /// What stood there before, empty if nothing: kept beside a file that is being changed until nginx
-/// has judged it. A run that is killed thus leaves no file that passes for one that was accepted.
+/// has judged it, or has forgotten one that went. A run that is killed thus leaves no file that
+/// passes for one that was accepted, and none that is gone and served all the same.
 fn before(path: &Utf8Path) -> Utf8PathBuf {
     path.with_file_name(format!(".{}.before", path.file_name().unwrap_or_default()))
 }
@@ -77,10 +78,22 @@ pub fn is_built(host: &Host, app: &str, name: &str) -> Result<bool> {
     Ok(matches!((built, file), (Some(built), Some(file)) if built.changed >= file.changed))
 }
 
+/// The text of the file, also of one that is being taken away while nginx may still serve it.
+pub fn served(host: &Host, app: &str, name: &str) -> Result<Option<String>> {
+    let path = path(host, app, name);
+    Ok(files::read(&path)?.or(files::read(&before(&path))?))
+}
+
 /// Takes the file away and has nginx read its configuration again.
 pub fn remove(host: &Host, app: &str, name: &str) -> Result<()> {
-    files::remove(host, &path(host, app, name))?;
-    words::build(host, app)
+    let path = path(host, app, name);
+    let kept = before(&path);
+    if let Some(text) = files::read(&path)? {
+        files::write(host, &kept, &text, files::PUBLIC)?;
+        files::remove(host, &path)?;
+    }
+    words::build(host, app)?;
+    files::remove(host, &kept)
 }
 
 /// Has nginx judge the host's configuration; `None` if it accepts it, else what it says.

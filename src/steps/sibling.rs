@@ -80,10 +80,9 @@ fn stamp(name: &ServerName) -> String {
 
 /// The apps that serve well-known files for a server although they should not.
 fn stale(host: &Host, name: &ServerName, wanted: Option<&AppName>) -> Result<Vec<String>> {
-    let root = host.env().dokku_root();
     let mut stale = vec![];
-    for app in files::list(&root)? {
-        let text = files::read(&root.join(&app).join("nginx.conf.d").join(FILE))?;
+    for app in files::list(&host.env().dokku_root())? {
+        let text = install::served(host, &app, FILE)?;
         let ours = text.is_some_and(|text| text.starts_with(&stamp(name)));
         if ours && wanted.is_none_or(|wanted| wanted.as_str() != app) {
             stale.push(app);
@@ -92,13 +91,14 @@ fn stale(host: &Host, name: &ServerName, wanted: Option<&AppName>) -> Result<Vec
     Ok(stale)
 }
 
-/// Takes the well-known files of a server out of every app; names the apps.
-pub fn withdraw(host: &Host, name: &ServerName) -> Result<Vec<String>> {
-    let apps = stale(host, name, None)?;
-    for app in &apps {
-        install::remove(host, app, FILE)?;
-    }
-    Ok(apps)
+/// Takes the well-known files of a server out of every app; names each app with what came of it.
+/// One that fails is no reason to leave the others undone.
+pub fn withdraw(host: &Host, name: &ServerName) -> Result<Vec<(String, Result<()>)>> {
+    let removed = |app: String| {
+        let result = install::remove(host, &app, FILE);
+        (app, result)
+    };
+    Ok(stale(host, name, None)?.into_iter().map(removed).collect())
 }
 
 impl Step for Sibling {

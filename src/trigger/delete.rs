@@ -65,8 +65,11 @@ pub(super) fn after(call: &Call) -> Result<()> {
 }
 
 fn withdraw(call: &Call, name: &ServerName) -> Result<()> {
-    for app in sibling::withdraw(&call.host, name)? {
-        call.ui.step(&format!("Well-known files of {name} removed from {app}"));
+    for (app, removed) in sibling::withdraw(&call.host, name)? {
+        match removed {
+            Ok(()) => call.ui.step(&format!("Well-known files of {name} removed from {app}")),
+            Err(error) => super::warn(&call.ui, &error),
+        }
     }
     Ok(())
 }

@@ -255,6 +255,47 @@ fn killed_in_between() {
     }
 }
 
+/// Killed, or failing, between the file that goes and nginx's being told of it.
+#[test]
+fn what_goes_is_not_served_on() {
+    for kind in [Kind::KillBefore, Kind::Fail] {
+        let rig = host();
+        rig.ok(CREATE);
+        rig.setup(&["domains:set site www.site.test"]);
+        let argv_prefix = Some(BUILD.split(' ').map(str::to_owned).collect());
+        rig.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
+        assert!(matches!(rig.dokku(CREATE).code, Some(1 | 137)), "{kind:?}");
+        assert_eq!(file(&rig), None, "{kind:?}");
+        rig.changes();
+        rig.ok(CREATE);
+        assert_eq!(rig.changes(), [BUILD], "{kind:?}");
+        rig.ok(CREATE);
+        assert_eq!(rig.changes(), [""; 0], "{kind:?}");
+        let folder = rig.scene.root().join("site/nginx.conf.d");
+        let left: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, ["hsts.conf"], "{kind:?}");
+    }
+}
+
+/// One app whose configuration cannot be built is told; the others forget the server all the same.
+#[test]
+fn one_that_fails_leaves_no_other_undone() {
+    let rig = host();
+    rig.ok(CREATE);
+    rig.website("site2", "site2.test");
+    let path = |app: &str| rig.scene.root().join(app).join("nginx.conf.d/matrix-well-known.conf");
+    fs::copy(path("site"), path("site2")).unwrap();
+    let argv_prefix = Some(BUILD.split(' ').map(str::to_owned).collect());
+    rig.scene.set_fault(&Fault { argv_prefix, nested: true, ..Fault::default() }).unwrap();
+    let ran = rig.dokku("--force apps:destroy matrix");
+    assert_eq!(ran.code, Some(0));
+    assert!(ran.stderr.contains("`dokku proxy:build-config site` ended with"), "{ran:#?}");
+    let told = "Well-known files of site.test removed from ";
+    assert!(ran.stdout.contains(&format!("{told}site2\n")), "{ran:#?}");
+    assert!(!ran.stdout.contains(&format!("{told}site\n")), "{ran:#?}");
+    assert!(!path("site").exists() && !path("site2").exists());
+}
+
 /// Killed before nginx has judged a file that it rejects: that file passes for nothing, whether or
 /// not somebody has tried to build with it meanwhile.
 #[test]
