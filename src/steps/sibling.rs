@@ -54,10 +54,16 @@ impl Sibling {
 
     /// Whether the server name's own host answers as it should, whoever serves it.
     fn is_served(&self, host: &Host, via: Via) -> bool {
-        let url = format!("https://{}/.well-known/matrix/server", self.wish.server_name.host());
-        let (_, server) = Locations::well_known(&self.wish);
-        let reply = net::ask(host, &Request::get(&url, via));
-        reply.is_ok_and(|reply| reply.json()["m.server"] == server.as_str())
+        let ask = |file: &str| {
+            let name = self.wish.server_name.host();
+            let url = format!("https://{name}/.well-known/matrix/{file}");
+            net::ask(host, &Request::get(&url, via)).map(|reply| reply.json()).unwrap_or_default()
+        };
+        let (base_url, server) = Locations::well_known(&self.wish);
+        // Clients take the address with a slash at its end, too.
+        let is_ours = |url: &str| url.trim_end_matches('/') == base_url;
+        ask("server")["m.server"] == server.as_str()
+            && ask("client")["m.homeserver"]["base_url"].as_str().is_some_and(is_ours)
     }
 
     fn what_to_serve(&self) -> String {

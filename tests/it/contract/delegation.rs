@@ -30,9 +30,16 @@ fn file(rig: &Rig) -> Option<String> {
 
 /// A location of an app's own.
 fn own_location(rig: &Rig, app: &str, answer: &str) {
+    own_locations(rig, app, &[("server", answer)]);
+}
+
+fn own_locations(rig: &Rig, app: &str, answers: &[(&str, &str)]) {
     let folder = rig.scene.root().join(app).join("nginx.conf.d");
     fs::create_dir_all(&folder).unwrap();
-    let text = format!("location = /.well-known/matrix/server {{\n  return 200 '{answer}';\n}}\n");
+    let location = |(name, answer): &(&str, &str)| {
+        format!("location = /.well-known/matrix/{name} {{\n  return 200 '{answer}';\n}}\n")
+    };
+    let text = answers.iter().map(location).collect::<String>();
     fs::write(folder.join("own.conf"), text).unwrap();
     rig.setup(&[&format!("proxy:build-config {app}")]);
 }
@@ -166,8 +173,18 @@ Look for the same location in <host>/home/site/nginx.conf.d/
         assert_eq!(rig.dokku("nginx:validate-config").code, Some(0));
     }
     assert!(!rig.changes().iter().any(|call| call == BUILD));
+    // It answers rightly to other servers alone, or leads clients elsewhere.
+    let server = ("server", "{\"m.server\": \"matrix.site.test:443\"}");
+    let client = |url| format!("{{\"m.homeserver\": {{\"base_url\": \"{url}\"}}}}");
+    let elsewhere = client("https://elsewhere.test");
+    for own in [&[server][..], &[server, ("client", &elsewhere)]] {
+        own_locations(&rig, "site", own);
+        let ran = rig.dokku(CREATE);
+        assert_eq!(ran.code, Some(3), "{ran:#?}");
+        assert_eq!(says(&ran.stderr), format!("{REFUSAL}{TO_HOST}"));
+    }
     // It answers rightly by itself: that is as good, and nothing is written.
-    own_location(&rig, "site", "{\"m.server\": \"matrix.site.test:443\"}");
+    own_locations(&rig, "site", &[server, ("client", &client("https://matrix.site.test/"))]);
     let ran = rig.ok(CREATE);
     assert_eq!(says(&ran.stderr), "");
     assert_eq!(rig.changes(), [""; 0]);
