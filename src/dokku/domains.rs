@@ -59,12 +59,15 @@ pub fn clear_ports(host: &Host, app: &AppName) -> Result<()> {
 }
 
 /// The apps that answer to a domain. Read from Dokku's own files: its commands would have to be
-/// asked once for each app of the host.
+/// asked once for each app of the host. A folder that is no app's need not be ours to read.
 pub fn owners(host: &Host, domain: &str) -> Result<Vec<String>> {
     let root = host.env().dokku_root();
     let mut owners = vec![];
     for app in files::list(&root)? {
-        let vhosts = files::read(&root.join(&app).join("VHOST"))?.unwrap_or_default();
+        let vhosts = match files::read(&root.join(&app).join("VHOST")) {
+            Err(_) if app.parse::<AppName>().is_err() => continue,
+            read => read?.unwrap_or_default(),
+        };
         if words(&vhosts).iter().any(|one| one == domain) {
             owners.push(app);
         }

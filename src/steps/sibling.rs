@@ -87,7 +87,9 @@ fn stamp(name: &ServerName) -> String {
 /// The apps that serve well-known files for a server although they should not.
 fn stale(host: &Host, name: &ServerName, wanted: Option<&AppName>) -> Result<Vec<String>> {
     let mut stale = vec![];
-    for app in files::list(&host.env().dokku_root())? {
+    let names = files::list(&host.env().dokku_root())?;
+    // What is no app's need not be ours to read: `lost+found`, `.ssh`.
+    for app in names.into_iter().filter(|name| name.parse::<AppName>().is_ok()) {
         let text = install::served(host, &app, FILE)?;
         let ours = text.is_some_and(|text| text.starts_with(&stamp(name)));
         if ours && wanted.is_none_or(|wanted| wanted.as_str() != app) {

@@ -242,6 +242,18 @@ fn where_no_app_can_serve_it_is_told_what_to_host() {
     }
 }
 
+/// A folder that is no app's and that dokku may not read, as root finds it: a folder in a file's
+/// place is read by nobody.
+#[test]
+fn a_folder_that_is_no_apps() {
+    let rig = host();
+    for name in ["VHOST", "nginx.conf.d/matrix-well-known.conf"] {
+        fs::create_dir_all(rig.scene.root().join("lost+found").join(name)).unwrap();
+    }
+    rig.ok(CREATE);
+    assert!(file(&rig).is_some());
+}
+
 /// Without TLS, or with a port in the name, nobody looks for well-known files.
 #[test]
 fn where_there_is_nothing_to_delegate() {
