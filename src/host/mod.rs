@@ -95,8 +95,9 @@ impl Host {
             if let Some(known) = answers.known(cmd) {
                 return Ok(known);
             }
+            let asked = answers.now();
             let ran = run::run(cmd, self)?;
-            answers.remember(cmd, &ran);
+            answers.remember(cmd, &ran, asked);
             return Ok(ran);
         }
         self.may_change(&cmd.to_string())?;
