@@ -154,3 +154,25 @@ fn started(pid: u32) -> Option<String> {
     }
     fields.nth(18).map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{cmd::Cmd, env::Env, files, run::Nowhere};
+    use std::sync::Arc;
+
+    /// The disk is full: the command is told to have failed, but only when it has ended.
+    #[test]
+    fn a_child_that_cannot_be_noted_is_waited_for() {
+        let host = Host::new(Env::read(), Arc::new(Nowhere), false);
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        host.children().0.lock().unwrap().file = Some(full);
+        let (_guard, folder) = files::scratch().unwrap();
+        let script = format!("sleep 0.3; echo > {folder}/ended");
+        let cmd = Cmd::changes("sh").args(["-c", &script]);
+        let error = host.run(&cmd).unwrap_err();
+        assert!(error.message().starts_with("cannot write the lock file"), "{error}");
+        assert!(files::stat(&folder.join("ended")).unwrap().is_some());
+        assert!(host.children().0.lock().unwrap().pids.is_empty());
+    }
+}

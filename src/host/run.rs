@@ -56,13 +56,14 @@ pub(super) fn run(cmd: &Cmd, host: &Host) -> Result<Ran> {
     let (mut out, mut err) = (Tail::new()?, Tail::new()?);
     let mut child = spawn(cmd, &out, &err)?;
     let changes = cmd.effect == Effect::Changes;
-    if changes {
-        host.children().began(child.id())?;
-    }
+    let noted = if changes { host.children().began(child.id()) } else { Ok(()) };
+    // It is at work already, and is waited for all the same.
     let ran = follow(cmd, host, &mut child, &mut out, &mut err);
     if changes {
-        host.children().ended(child.id())?;
+        // One that has ended holds no lock, though the file may go on naming it.
+        host.children().ended(child.id()).ok();
     }
+    noted?;
     ran
 }
 
