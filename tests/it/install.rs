@@ -329,16 +329,20 @@ fn the_real_visudo_accepts_the_sudoers_file() {
     assert!(copy.sudoers().exists());
 }
 
+/// What is in use was judged when it was written, and stays.
 #[test]
-fn a_rejected_sudoers_file_is_not_left_behind() {
-    let copy = PluginCopy::new().with_cargo();
-    copy.fake("ufw", "");
-    copy.fake("visudo", "exit 1");
-    fs::write(copy.sudoers(), "malformed\n").unwrap();
-    let ran = copy.install();
-    assert!(ran.stderr.contains("open port 8448 by hand"), "{}", ran.stderr);
-    assert_eq!(fs::read_dir(copy.sudoers().parent().unwrap()).unwrap().count(), 0);
-    assert_eq!(copy.maker().unwrap(), "cargo", "the rest goes on");
+fn a_rejected_draft_is_not_left_behind() {
+    for visudo in ["exit 1", "exit 127"] {
+        let copy = PluginCopy::new().with_cargo();
+        copy.fake("ufw", "");
+        copy.fake("visudo", visudo);
+        fs::write(copy.sudoers(), "# of an older version\n").unwrap();
+        let ran = copy.install();
+        assert!(ran.stderr.contains("open port 8448 by hand"), "{}", ran.stderr);
+        assert_eq!(fs::read_to_string(copy.sudoers()).unwrap(), "# of an older version\n");
+        assert_eq!(fs::read_dir(copy.sudoers().parent().unwrap()).unwrap().count(), 1);
+        assert_eq!(copy.maker().unwrap(), "cargo", "the rest goes on");
+    }
 }
 
 #[test]
