@@ -21,8 +21,6 @@ pub struct Report {
     pub email: String,
     /// The address that serves when the app has none.
     pub computed_email: String,
-    /// When the certificate ends, in seconds since 1970.
-    pub expiration: Option<i64>,
 }
 
 /// Asks what dokku-letsencrypt knows of an app; `None` if there is no such app.
@@ -45,7 +43,6 @@ pub fn of(host: &Host, app: &AppName) -> Result<Option<Report>> {
             autorenew: word("autorenew") == "true",
             email: word("email"),
             computed_email: word("computed-email"),
-            expiration: word("expiration").parse().ok(),
         }
     }))
 }

@@ -6,6 +6,7 @@ use crate::{
     host::{
         Host,
         cmd::{Cmd, Ran},
+        run::plain,
     },
     names::{AppName, ImageRef},
 };
@@ -100,20 +101,15 @@ pub fn log_tail(host: &Host, app: &AppName, lines: u32) -> Vec<String> {
     if ran.code != 0 {
         return vec![];
     }
-    ran.stdout.lines().map(|line| host.scrubber().scrub(&without_colour(line))).collect()
+    ran.stdout.lines().map(|line| host.scrubber().scrub(&message(line))).collect()
 }
 
 /// Takes terminal escapes, and the stamp that Dokku puts in front, out of a line.
-fn without_colour(line: &str) -> String {
-    let mut out = String::new();
-    let mut parts = line.split('\u{1b}');
-    out.push_str(parts.next().unwrap_or_default());
-    for part in parts {
-        out.push_str(part.split_once('m').map_or(part, |(_, rest)| rest));
-    }
-    match out.split_once("]: ") {
+fn message(line: &str) -> String {
+    let line = plain(line);
+    match line.split_once("]: ") {
         Some((stamp, rest)) if stamp.contains(" app[") => rest.to_owned(),
-        _ => out,
+        _ => line,
     }
 }
 
@@ -124,7 +120,8 @@ mod tests {
     #[test]
     fn log_lines_are_plain() {
         let line = "\u{1b}[36m2026-11-23T00:51:53.300119577Z app[web.1]:\u{1b}[0m 2026 - INFO - x";
-        assert_eq!(without_colour(line), "2026 - INFO - x");
-        assert_eq!(without_colour("plain [a]: b"), "plain [a]: b");
+        assert_eq!(message(line), "2026 - INFO - x");
+        assert_eq!(message("plain [a]: b"), "plain [a]: b");
+        assert_eq!(message("\u{1b}[2K\u{1b}[1GERROR - no memory"), "ERROR - no memory");
     }
 }

@@ -135,7 +135,7 @@ fn follow(
 }
 
 /// A line as it stays on a screen: without colours, and what was written over.
-fn plain(line: &str) -> String {
+pub fn plain(line: &str) -> String {
     let text = anstream::adapter::strip_str(line.trim_end_matches(['\r', '\n'])).to_string();
     text.rsplit('\r').next().unwrap_or_default().to_owned()
 }
