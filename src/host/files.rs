@@ -149,6 +149,12 @@ pub fn scratch() -> Result<(tempfile::TempDir, Utf8PathBuf)> {
     Ok((folder, path))
 }
 
+/// Writes a file in such a folder, which changes nothing on the host.
+pub fn write_scratch(path: &Utf8Path, text: &str) -> Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    fs::write(path, text).doing(|| format!("cannot write {path}"))
+}
+
 /// Bytes that are free for us on the file system of a path.
 pub fn free_space(path: &Utf8Path) -> Result<u64> {
     let stat = nix::sys::statvfs::statvfs(path.as_std_path())

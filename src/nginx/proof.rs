@@ -15,6 +15,9 @@ use crate::{
 use camino::Utf8Path;
 use sha2::{Digest, Sha256};
 
+/// How the record of a template that was refused begins; its digest and why follow.
+const REFUSED: &str = "refused ";
+
 /// What nginx says of its version.
 fn nginx_version(host: &Host) -> Result<String> {
     let nginx = find("nginx").ok_or_else(|| Error::new("there is no nginx on this host"))?;
@@ -38,19 +41,36 @@ pub fn holds(host: &Host, places: &Places) -> Result<bool> {
     Ok(digest(host, places)?.is_some_and(|digest| digest == record.trim()))
 }
 
-/// Renders every form with the host's sigil and has the host's nginx judge each. What it refuses
-/// is the answer; then the record is gone, and Dokku's built-in template serves.
+/// What this host's sigil and nginx still say against a template that they refused before; `None`
+/// if it is not this template, or they take it by now. Changes nothing.
+pub fn refused(host: &Host, server: &Server) -> Result<Option<String>> {
+    let places = server.places(host.env());
+    let Some(record) = files::read(&places.proof())? else { return Ok(None) };
+    let Some(refused) = record.lines().next().and_then(|line| line.strip_prefix(REFUSED)) else {
+        return Ok(None);
+    };
+    if digest(host, &places)?.is_none_or(|digest| digest != refused) {
+        return Ok(None);
+    }
+    // The host may have been mended since: what it says is asked anew.
+    judge(host, server, &places.template())
+}
+
+/// Renders every form with the host's sigil and has the host's nginx judge each, and records it.
+/// What it refuses is the answer; then Dokku's built-in template serves. That is recorded as well:
+/// what Dokku has built by then is older than the record, and must be built anew.
 pub fn prove(host: &Host, server: &Server) -> Result<Option<String>> {
     let places = server.places(host.env());
-    files::remove(host, &places.proof())?;
     let Some(digest) = digest(host, &places)? else {
         return Err(Error::new(format!("{} is missing", places.template())));
     };
-    if let Some(why) = judge(host, server, &places.template())? {
-        return Ok(Some(why));
-    }
-    files::write(host, &places.proof(), &format!("{digest}\n"), files::PUBLIC)?;
-    Ok(None)
+    let why = judge(host, server, &places.template())?;
+    let record = match &why {
+        Some(why) => format!("{REFUSED}{digest}\n{why}\n"),
+        None => format!("{digest}\n"),
+    };
+    files::write(host, &places.proof(), &record, files::PUBLIC)?;
+    Ok(why)
 }
 
 fn judge(host: &Host, server: &Server, template: &Utf8Path) -> Result<Option<String>> {
@@ -75,7 +95,7 @@ fn judge(host: &Host, server: &Server, template: &Utf8Path) -> Result<Option<Str
         let conf = folder.join("nginx.conf");
         let user = host.env().dokku_user();
         let text = scratch::scratch_conf(&rendered.stdout, folder.as_str(), user);
-        files::write(host, &conf, &text, files::PUBLIC)?;
+        files::write_scratch(&conf, &text)?;
         let ran = host.run(&Cmd::reads("sudo").args(["-n", "nginx", "-t", "-c", conf.as_str()]))?;
         if ran.code != 0 {
             return Ok(Some(refusal("nginx", form.name, &ran)));

@@ -26,6 +26,13 @@ impl Template {
     pub fn new(wish: Wish) -> Self {
         Self { wish, refused: Arc::default() }
     }
+
+    fn attention(&self, why: &str) -> State {
+        State::Attention(format!(
+            "This host refuses the nginx template, so Dokku's built-in one serves {}: {why}",
+            self.wish.app
+        ))
+    }
 }
 
 impl Step for Template {
@@ -43,17 +50,19 @@ impl Step for Template {
 
     fn check(&self, host: &Host) -> Result<State> {
         if let Some(why) = &*self.refused.lock().unwrap_or_else(PoisonError::into_inner) {
-            return Ok(State::Attention(format!(
-                "This host refuses the nginx template, so Dokku's built-in one serves {}: {why}",
-                self.wish.app
-            )));
+            return Ok(self.attention(why));
         }
         let places = self.wish.places(host.env());
         let ours = firewall::default_8448(host.env())?;
         let text = nginx::template(ours.as_ref() == Some(&self.wish.server_name));
         let write = exactly(places.template(), Secret::new(text.as_str()), files::PUBLIC)?;
-        if write.is_none() && proof::holds(host, &places)? {
-            return Ok(State::Holds);
+        if write.is_none() {
+            if proof::holds(host, &places)? {
+                return Ok(State::Holds);
+            }
+            if let Some(why) = proof::refused(host, &self.wish)? {
+                return Ok(self.attention(&why));
+            }
         }
         let mut changes: Vec<_> = write.into_iter().collect();
         let wish = self.wish.clone();

@@ -248,6 +248,44 @@ fn a_template_that_the_host_rejects() {
     });
 }
 
+/// nginx was upgraded and takes the template no more: what it would have to read is built anew, and
+/// then there is nothing left to do until the host is mended.
+#[test]
+fn a_template_that_the_host_rejects_by_now() {
+    let rig = host("--domain localhost");
+    let conf = || fs::read_to_string(rig.scene.root().join("matrix/nginx.conf")).unwrap();
+    assert!(!conf().contains("the built-in template"));
+    rig.scene.update(|state| state.nginx_version = "1.26.0".into()).unwrap();
+    let nginx = rig.scene.bin().join("nginx");
+    let real = fs::read_link(&nginx).unwrap();
+    let emerg = "echo 'nginx: [emerg] unknown directive' >&2; exit 1";
+    instead(&rig, "nginx", "[[ $* == *-c* ]]", emerg);
+    let build = "dokku proxy:build-config matrix";
+    let done = "nothing had to be changed\n";
+    let nothing_to_do = "nothing would be changed\n";
+    for (line, changes, says) in [
+        ("matrix:deploy matrix", &[build][..], "runs, but needs you"),
+        ("matrix:deploy matrix", &[], done),
+        ("matrix:deploy matrix --dry-run", &[], nothing_to_do),
+    ] {
+        let ran = rig.dokku(line);
+        assert_eq!(ran.code, Some(3), "{ran:#?}");
+        assert!(ran.stdout.contains(says), "{ran:#?}");
+        assert!(ran.stderr.starts_with(" !     This host refuses the nginx template"), "{ran:#?}");
+        assert_eq!(rig.changes(), changes);
+        assert!(conf().contains("the built-in template"));
+        assert_eq!(rig.trigger("nginx-app-template-source", "matrix app-config"), nothing());
+    }
+    // The guard says it, and after it has looked the built-in template still serves.
+    rig.setup(&["ps:restart matrix"]);
+    assert!(conf().contains("the built-in template"));
+    fs::remove_file(&nginx).unwrap();
+    std::os::unix::fs::symlink(real, &nginx).unwrap();
+    assert_eq!(rig.dokku("matrix:deploy matrix").code, Some(0));
+    assert_eq!(rig.changes(), [build]);
+    assert!(!conf().contains("the built-in template"));
+}
+
 #[test]
 fn after_a_deploy_it_is_told_when_synapse_is_not_ready() {
     let rig = host("--element");
