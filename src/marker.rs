@@ -61,6 +61,17 @@ pub fn server_of(env: &Env, app: &AppName) -> Result<Option<ServerName>> {
     })
 }
 
+/// The app that runs Synapse for a server, by the markers alone.
+pub fn app_of(env: &Env, name: &ServerName) -> Result<Option<String>> {
+    let runs = Marker::Synapse(name.clone());
+    for app in apps(env)? {
+        if read(env, &app)?.as_ref() == Some(&runs) {
+            return Ok(Some(app));
+        }
+    }
+    Ok(None)
+}
+
 /// Writes the marker of an app.
 pub fn write(host: &Host, app: &str, marker: &Marker) -> Result<()> {
     let text = match marker {

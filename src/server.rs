@@ -124,15 +124,17 @@ impl Server {
     pub fn read(env: &Env, server_name: &ServerName) -> Result<Option<Self>> {
         let path = Places::new(env, server_name).intent();
         let Some(text) = files::read(&path)? else { return Ok(None) };
-        let bad = || format!("{path} is damaged");
-        let value: serde_json::Value = serde_json::from_str(&text).doing(bad)?;
+        let bad = |error: serde_json::Error| {
+            Error::new(format!("{path} is damaged: {error}")).hint("Put it back from a backup.")
+        };
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(bad)?;
         if value["version"].as_u64().is_some_and(|version| version > u64::from(VERSION)) {
             return Err(Error::new(format!(
                 "{path} was written by a newer version of this plugin"
             ))
             .hint("sudo dokku plugin:update matrix"));
         }
-        serde_json::from_value(value).doing(bad).map(Some)
+        serde_json::from_value(value).map_err(bad).map(Some)
     }
 
     /// Reads an intent that must be there.
@@ -159,12 +161,21 @@ impl Server {
     }
 
     /// All intents on this host.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
     pub fn all(env: &Env) -> Result<Vec<Self>> {
-        let root = data_root(env);
+        Self::each(env)?.into_iter().map(|(_, server)| server).collect()
+    }
+
+    /// All homeservers that were made on this host, also those whose intent cannot be read: what
+    /// such a one wants is not known, so nothing that may be its is given away or taken.
+    pub fn each(env: &Env) -> Result<Vec<(ServerName, Result<Self>)>> {
         let mut servers = vec![];
-        for folder in files::list(&root)? {
+        for folder in files::list(&data_root(env))? {
             let Ok(name) = folder.replace('_', ":").parse::<ServerName>() else { continue };
-            servers.extend(Self::read(env, &name)?);
+            let server = Self::read(env, &name).transpose();
+            servers.extend(server.map(|server| (name, server)));
         }
         Ok(servers)
     }

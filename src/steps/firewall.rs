@@ -11,6 +11,7 @@ use crate::{
         files, lock,
         run::find,
     },
+    marker,
     names::ServerName,
     nginx::{self, proof},
     plan::{Change, State, Step, StepId},
@@ -31,15 +32,36 @@ fn wants_8448(server: &Server) -> bool {
 /// Whether that server still is one that can be the default: its app and its intent are there.
 fn alive(host: &Host, name: &ServerName) -> Result<bool> {
     let Some(server) = Server::read(host.env(), name)? else { return Ok(false) };
-    let marked = crate::marker::server_of(host.env(), &server.app)?;
+    let marked = marker::server_of(host.env(), &server.app)?;
     let folder = host.env().dokku_root().join(server.app.as_str());
     Ok(wants_8448(&server) && marked.as_ref() == Some(name) && files::stat(&folder)?.is_some())
 }
 
-/// The default server, if it still is one that can be: also one whose app is only being made.
+/// Whether a homeserver other than this one wants 8448; `None` where one that cannot be read may.
+fn wanted_by_others(host: &Host, but: Option<&ServerName>) -> Result<Option<bool>> {
+    let mut wanted = Some(false);
+    for (name, server) in Server::each(host.env())? {
+        if but == Some(&name) {
+            continue;
+        }
+        if server.is_err() {
+            wanted = None;
+        } else if alive(host, &name)? {
+            return Ok(Some(true));
+        }
+    }
+    Ok(wanted)
+}
+
+/// The default server, if it still is one that can be: also one whose app is only being made, and
+/// one whose intent cannot be read.
 fn standing_default(host: &Host) -> Result<Option<ServerName>> {
     let Some(name) = default_8448(host.env())? else { return Ok(None) };
-    let Some(server) = Server::read(host.env(), &name)? else { return Ok(None) };
+    let server = match Server::read(host.env(), &name) {
+        Ok(None) => return Ok(None),
+        Ok(Some(server)) => server,
+        Err(_) => return Ok(Some(name)),
+    };
     let folder = host.env().dokku_root().join(server.app.as_str());
     let coming = wants_8448(&server) && files::stat(&folder)?.is_none();
     Ok((coming || alive(host, &name)?).then_some(name))
@@ -88,16 +110,28 @@ impl Step for Default8448 {
     }
 }
 
+/// Whether nginx has this app as its default on 8448.
+fn is_default(host: &Host, app: &str) -> Result<bool> {
+    let text = files::read(&host.env().dokku_root().join(app).join("nginx.conf"))?;
+    let default = |line: &str| line.contains("8448") && line.contains("default_server");
+    Ok(text.unwrap_or_default().lines().any(default))
+}
+
 /// Has nginx forget every default on 8448 but this server's: a run that was killed may have left
 /// one behind, and two at a time stop nginx for every app.
 fn take_back(host: &Host, keeper: &ServerName) -> Result<()> {
-    for server in Server::all(host.env())? {
-        let conf = host.env().dokku_root().join(server.app.as_str()).join("nginx.conf");
-        let text = files::read(&conf)?.unwrap_or_default();
-        let default = |line: &str| line.contains("8448") && line.contains("default_server");
-        if server.server_name == *keeper || !text.lines().any(default) {
+    for (name, server) in Server::each(host.env())? {
+        if name == *keeper {
             continue;
         }
+        let app = match &server {
+            Ok(server) => Some(server.app.to_string()),
+            Err(_) => marker::app_of(host.env(), &name)?,
+        };
+        if !app.map_or(Ok(false), |app| is_default(host, &app))? {
+            continue;
+        }
+        let server = server?;
         let template = server.places(host.env()).template();
         files::write(host, &template, &nginx::template(false), files::PUBLIC)?;
         proof::prove(host, &server)?;
@@ -120,8 +154,10 @@ fn heir(host: &Host) -> Result<Option<Server>> {
     if standing_default(host)?.is_some() {
         return Ok(None);
     }
-    for next in Server::all(host.env())? {
-        if alive(host, &next.server_name)? {
+    for (name, next) in Server::each(host.env())? {
+        if let Ok(next) = next
+            && alive(host, &name)?
+        {
             return Ok(Some(next));
         }
     }
@@ -227,10 +263,8 @@ pub fn advice(host: &Host) -> Result<Option<&'static str>> {
 
 /// Closes 8448 where no homeserver of the host wants it any more; silent where that cannot be.
 pub fn close_if_unused(host: &Host) -> Result<bool> {
-    for server in Server::all(host.env())? {
-        if alive(host, &server.server_name)? {
-            return Ok(false);
-        }
+    if wanted_by_others(host, None)? != Some(false) {
+        return Ok(false);
     }
     if let Ufw::Active { open: true } = look(host)? {
         host.must(&ufw(&["delete", "allow", "8448/tcp"], true))?;
@@ -257,17 +291,19 @@ impl Step for Firewall {
         if let Some(what) = &*self.refused.lock().unwrap_or_else(PoisonError::into_inner) {
             return Ok(State::Attention(what.clone()));
         }
-        let mut wanted = wants_8448(&self.wish);
-        for server in Server::all(host.env())? {
-            wanted |=
-                server.server_name != self.wish.server_name && alive(host, &server.server_name)?;
-        }
+        let wanted = if wants_8448(&self.wish) {
+            Some(true)
+        } else {
+            wanted_by_others(host, Some(&self.wish.server_name))?
+        };
         let (says, args): (_, &[&str]) = match (wanted, look(host)?) {
-            (true, Ufw::Active { open: false }) => ("ufw allow 8448/tcp", &["allow", "8448/tcp"]),
-            (false, Ufw::Active { open: true }) => {
+            (Some(true), Ufw::Active { open: false }) => {
+                ("ufw allow 8448/tcp", &["allow", "8448/tcp"])
+            }
+            (Some(false), Ufw::Active { open: true }) => {
                 ("ufw delete allow 8448/tcp", &["delete", "allow", "8448/tcp"])
             }
-            (true, Ufw::Forbidden) => {
+            (Some(true), Ufw::Forbidden) => {
                 return Ok(State::Attention(
                     "ufw is on this host, and dokku may not ask it. If it is active:\nsudo ufw allow 8448/tcp".to_owned(),
                 ));

@@ -301,8 +301,13 @@ fn a_damaged_intent_stops_nothing_that_runs_and_nothing_that_boots() {
     let good = rig.read("server.json");
     let newer = good.replace("\"version\": 1", "\"version\": 2");
     let cases: [(&str, String); 4] = [
-        ("{}", format!("{path} is damaged: missing field `version`")),
-        ("", format!("{path} is damaged: EOF while parsing a value at line 1 column 0")),
+        ("{}", format!("{path} is damaged: missing field `version`\nPut it back from a backup.")),
+        (
+            "",
+            format!(
+                "{path} is damaged: EOF while parsing a value at line 1 column 0\nPut it back from a backup."
+            ),
+        ),
         (
             &newer,
             format!(

@@ -1,7 +1,7 @@
 //! Two homeservers on one host, side by side: each with its own port 8448, one of them nginx's
 //! default there, and nginx valid at every moment.
 
-use super::camera::Camera;
+use super::camera::{Camera, Ready};
 use super::homeserver::Homeserver;
 use super::rig::Rig;
 use super::triggers::instead;
@@ -173,4 +173,56 @@ fn killed_while_it_is_passed_on() {
             assert_eq!(default(&host), ["matrix2"], "{first}, before {}", Camera::call(shot));
         }
     });
+}
+
+/// A homeserver whose intent cannot be read may want whatever it has: nothing of it is given away
+/// or taken, and the others go on.
+#[test]
+fn one_that_cannot_be_read_keeps_what_it_has() {
+    let ready = Ready::of({
+        let two = two();
+        let _third = two.rig.homeserver("third");
+        two.rig.ok("matrix:create third --email a@site.test");
+        two.rig
+    });
+    let damage = |rig: &Rig, app: &str| {
+        let path = rig.lib(&format!("data/matrix/{app}.site.test/server.json"));
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, "{").unwrap();
+        (path, text)
+    };
+    let destroy = |rig: &Rig, app: &str| {
+        let ran = rig.dokku(&format!("--force apps:destroy {app}"));
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+        ran
+    };
+    // The default one.
+    let rig = ready.host();
+    damage(&rig, "matrix");
+    for app in ["third", "matrix2"] {
+        assert_eq!(destroy(&rig, app).stderr, "", "{app}");
+    }
+    assert_eq!(default(&rig), ["matrix"]);
+    assert!(open(&rig));
+    // One that may be the next one.
+    let rig = ready.host();
+    let (path, text) = damage(&rig, "matrix2");
+    for app in ["third", "matrix"] {
+        assert_eq!(destroy(&rig, app).stderr, "", "{app}");
+    }
+    assert_eq!(default(&rig), [""; 0]);
+    assert!(open(&rig));
+    fs::write(path, text).unwrap();
+    rig.ok("matrix:deploy matrix2");
+    assert_eq!(default(&rig), ["matrix2"]);
+    // nginx has it as the default, and the record is lost: two would stop nginx.
+    let rig = ready.host();
+    damage(&rig, "matrix");
+    fs::remove_file(rig.lib("data/matrix/default-8448")).unwrap();
+    let said = destroy(&rig, "third").stderr;
+    let damaged = " !     <host>/lib/data/matrix/matrix.site.test/server.json is damaged: ";
+    assert!(said.starts_with(damaged), "{said}");
+    assert!(said.ends_with("\n !     Put it back from a backup.\n"), "{said}");
+    assert!(!rig.lib("data/matrix/default-8448").exists());
+    assert_eq!(rig.dokku("nginx:validate-config").code, Some(0));
 }
