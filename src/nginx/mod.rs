@@ -13,4 +13,4 @@ mod quote;
 pub mod scratch;
 mod template;
 
-pub use template::template;
+pub use template::{is_default, template};

@@ -13,6 +13,11 @@ pub fn template(default_server_8448: bool) -> String {
     TEMPLATE.replace(MARKER, if default_server_8448 { "8448" } else { "none" })
 }
 
+/// Whether a template that was written before is that of the default server on 8448.
+pub fn is_default(text: &str) -> bool {
+    text.contains(r#"{{- $default_server_port := "8448" }}"#)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -26,6 +31,7 @@ mod tests {
         ] {
             let filled = template(default_server);
             assert_eq!(filled.matches(line).count(), 1);
+            assert_eq!(is_default(&filled), default_server);
             assert_eq!(filled.matches('@').count(), TEMPLATE.matches('@').count() - 2);
         }
     }

@@ -3,7 +3,7 @@
 use super::Wish;
 use crate::{
     dokku::nginx as words,
-    error::Result,
+    error::{Error, Result},
     host::{
         Host,
         cmd::{Cmd, Ran},
@@ -17,6 +17,7 @@ use crate::{
     plan::{Change, State, Step, StepId},
     server::{self, Server, Tls},
 };
+use camino::Utf8Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The homeserver that is nginx's default one on port 8448; two would break nginx for every app.
@@ -149,10 +150,25 @@ pub fn release(host: &Host, name: &ServerName) -> Result<()> {
     Ok(())
 }
 
-/// The server that is to be the default on 8448, where none is and one wants it.
+/// Whether a run that was killed chose this server and came no further: its template, the proof of
+/// that, and what Dokku builds follow one another. What was never built is its own run's to bring.
+fn half_made(host: &Host, server: &Server) -> Result<bool> {
+    let changed = |path: &Utf8Path| Ok::<_, Error>(files::stat(path)?.map(|stat| stat.changed));
+    let places = server.places(host.env());
+    let conf = host.env().dokku_root().join(server.app.as_str()).join("nginx.conf");
+    let (Some(built), Some(text)) = (changed(&conf)?, files::read(&places.template())?) else {
+        return Ok(false);
+    };
+    let (template, proof) = (changed(&places.template())?, changed(&places.proof())?);
+    Ok(!nginx::is_default(&text) || proof < template || Some(built) < proof)
+}
+
+/// The server that is to be the default on 8448: where none is, one that wants it; else the one
+/// that was chosen and of which nginx has not heard.
 fn heir(host: &Host) -> Result<Option<Server>> {
-    if standing_default(host)?.is_some() {
-        return Ok(None);
+    if let Some(name) = standing_default(host)? {
+        let Ok(Some(chosen)) = Server::read(host.env(), &name) else { return Ok(None) };
+        return Ok(half_made(host, &chosen)?.then_some(chosen));
     }
     for (name, next) in Server::each(host.env())? {
         if let Ok(next) = next
@@ -164,9 +180,18 @@ fn heir(host: &Host) -> Result<Option<Server>> {
     Ok(None)
 }
 
+/// The new default on 8448.
+#[derive(Debug)]
+pub struct Chosen {
+    /// Its name.
+    pub name: ServerName,
+    /// What is to be told where this host refuses its template: then it is the default by name.
+    pub refused: Option<String>,
+}
+
 /// Gives the default on 8448 to a server that wants it, where none has it; names that server.
 /// The one that had it must be out of nginx by then.
-pub fn succeed(host: &Host) -> Result<Option<ServerName>> {
+pub fn succeed(host: &Host) -> Result<Option<Chosen>> {
     let _lock = lock::shared(&server::host_lock(host.env()))?;
     let Some(next) = heir(host)? else { return Ok(None) };
     let name = next.server_name.clone();
@@ -175,15 +200,28 @@ pub fn succeed(host: &Host) -> Result<Option<ServerName>> {
     files::write(host, &path, &format!("{name}\n"), files::PUBLIC)?;
     let places = next.places(host.env());
     files::write(host, &places.template(), &nginx::template(true), files::PUBLIC)?;
-    if proof::prove(host, &next)?.is_none() {
-        words::build(host, next.app.as_str())?;
-    }
-    Ok(Some(name))
+    let why = proof::prove(host, &next)?;
+    // Where it was refused, Dokku's own template takes the place of what was built before.
+    words::build(host, next.app.as_str())?;
+    let refused = why.map(|why| {
+        format!("No homeserver is the default one on port 8448: this host refuses the nginx template of {name}: {why}")
+    });
+    Ok(Some(Chosen { name, refused }))
 }
 
 /// Some homeserver that wants 8448 is the default one there.
 #[derive(Debug)]
-pub struct Successor;
+pub struct Successor {
+    wish: Wish,
+    refused: Arc<Mutex<Option<String>>>,
+}
+
+impl Successor {
+    /// Of this homeserver.
+    pub fn new(wish: Wish) -> Self {
+        Self { wish, refused: Arc::default() }
+    }
+}
 
 impl Step for Successor {
     fn id(&self) -> StepId {
@@ -200,9 +238,20 @@ impl Step for Successor {
     }
 
     fn check(&self, host: &Host) -> Result<State> {
-        let Some(next) = heir(host)? else { return Ok(State::Holds) };
+        if let Some(what) = &*self.refused.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(State::Attention(what.clone()));
+        }
+        // Ours is brought there by steps of its own.
+        let ours = |next: &Server| next.server_name == self.wish.server_name;
+        let Some(next) = heir(host)?.filter(|next| !ours(next)) else { return Ok(State::Holds) };
         let says = format!("choose {}", next.server_name);
-        Ok(State::Missing(vec![Change::new(says, |host| succeed(host).map(drop))]))
+        let refused = self.refused.clone();
+        Ok(State::Missing(vec![Change::new(says, move |host| {
+            let chosen = succeed(host)?;
+            *refused.lock().unwrap_or_else(PoisonError::into_inner) =
+                chosen.and_then(|chosen| chosen.refused);
+            Ok(())
+        })]))
     }
 }
 

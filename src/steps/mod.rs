@@ -194,8 +194,10 @@ fn run(wish: &Wish, who: Who, how: How) -> Steps {
 }
 
 fn finish(wish: &Wish) -> Steps {
-    let mut steps: Steps =
-        vec![Box::new(firewall::Successor), Box::new(firewall::Firewall::new(wish.clone()))];
+    let mut steps: Steps = vec![
+        Box::new(firewall::Successor::new(wish.clone())),
+        Box::new(firewall::Firewall::new(wish.clone())),
+    ];
     if wish.tls == Tls::Letsencrypt {
         steps.push(Box::new(certificate::Renewal(wish.clone())));
     }

@@ -77,7 +77,13 @@ fn withdraw(call: &Call, name: &ServerName) -> Result<()> {
 fn pass_on(call: &Call, name: &ServerName) -> Result<()> {
     firewall::release(&call.host, name)?;
     if let Some(next) = firewall::succeed(&call.host)? {
-        call.ui.step(&format!("{next} is the default homeserver on port 8448 now"));
+        match next.refused {
+            None => {
+                let name = next.name;
+                call.ui.step(&format!("{name} is the default homeserver on port 8448 now"));
+            }
+            Some(what) => call.ui.warn(&what),
+        }
     }
     Ok(())
 }

@@ -175,6 +175,62 @@ fn killed_while_it_is_passed_on() {
     });
 }
 
+/// Killed when the next one was chosen and nginx had not heard of it: whoever comes next goes on.
+#[test]
+fn killed_when_it_was_chosen() {
+    let two = two();
+    let rig = &two.rig;
+    let template = "data/matrix/matrix2.site.test/nginx/nginx.conf.sigil";
+    let before = fs::read_to_string(rig.lib(template)).unwrap();
+    let camera = Camera::new(rig);
+    rig.ok("matrix:create matrix --no-8448");
+    let shots = camera.shots();
+    let at = |what: &str| {
+        let found = shots.iter().find(|shot| Camera::call(shot).contains(what));
+        found.unwrap_or_else(|| panic!("{what}"))
+    };
+    let (judged, built) = (at("matrix2.site.test/nginx"), at("dokku proxy:build-config matrix2"));
+    let cases = [("chosen", judged), ("written", judged), ("proved", built)];
+    Rig::each(&cases, |(what, shot)| {
+        let host = camera.host(shot);
+        let _second = host.homeserver("matrix2");
+        if *what == "chosen" {
+            fs::write(host.lib(template), &before).unwrap();
+        }
+        assert_eq!(
+            fs::read_to_string(host.lib("data/matrix/default-8448")).unwrap(),
+            "matrix2.site.test\n"
+        );
+        for changes in [&["dokku proxy:build-config matrix2"][..], &[]] {
+            host.ok("matrix:deploy matrix");
+            assert_eq!(host.changes(), changes, "{what}");
+            assert_eq!(default(&host), ["matrix2"], "{what}");
+        }
+    });
+}
+
+/// The one that it is passed on to has a template that this host rejects by then: that is told, and
+/// Dokku's own serves it.
+#[test]
+fn passed_on_to_one_that_the_host_rejects() {
+    let ready = Ready::of(two().rig);
+    for line in ["matrix:create matrix --no-8448", "--force apps:destroy matrix"] {
+        let rig = ready.host();
+        let _second = rig.homeserver("matrix2");
+        let emerg = "echo 'nginx: [emerg] unknown directive' >&2; exit 1";
+        instead(&rig, "nginx", "[[ $* == *-c* ]]", emerg);
+        let ran = rig.ok(line);
+        let told = " !     No homeserver is the default one on port 8448: this host refuses the nginx template of matrix2.site.test: ";
+        assert!(ran.stderr.contains(told), "{line}: {ran:#?}");
+        assert!(!ran.stdout.contains("default homeserver on port 8448 now"), "{line}: {ran:#?}");
+        let conf = fs::read_to_string(rig.scene.root().join("matrix2/nginx.conf")).unwrap();
+        assert!(conf.contains("the built-in template"), "{line}");
+        rig.changes();
+        rig.ok("matrix:deploy matrix2");
+        assert_eq!(rig.changes(), [""; 0], "{line}");
+    }
+}
+
 /// A homeserver whose intent cannot be read may want whatever it has: nothing of it is given away
 /// or taken, and the others go on.
 #[test]
