@@ -1,7 +1,11 @@
 //! `nginx:*`, `proxy:*`, `scheduler:*`, `certs:*`: how an app is served.
 
 use super::{report, tell, value};
-use crate::{error::Result, host::Host, names::AppName};
+use crate::{
+    error::Result,
+    host::{Host, net::Via},
+    names::AppName,
+};
 
 /// The nginx properties of an app that the plugin cares for, as they are in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,6 +14,8 @@ pub struct Properties {
     pub body_size: String,
     /// How long nginx waits for an answer, in nginx's words.
     pub read_timeout: String,
+    /// The one address that nginx listens on; empty if on all.
+    pub bind_address: String,
 }
 
 /// The nginx properties of an app; `None` if there is no such app.
@@ -20,8 +26,14 @@ pub fn properties(host: &Host, app: &AppName) -> Result<Option<Properties>> {
         Properties {
             body_size: word("computed-client-max-body-size"),
             read_timeout: word("computed-proxy-read-timeout"),
+            bind_address: word("computed-bind-address-ipv4"),
         }
     }))
+}
+
+/// The way to this host's own nginx, where it serves an app.
+pub fn way_to(host: &Host, app: &AppName) -> Result<Via> {
+    Ok(Via::here(&properties(host, app)?.unwrap_or_default().bind_address))
 }
 
 /// Sets a property; takes effect at the next build of the configuration.

@@ -25,10 +25,19 @@ const MOST: u64 = 1 << 20;
 /// Where the name in an address leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
-    /// To this very host, whatever the DNS says: its nginx is what is asked.
-    Here,
+    /// To this very host, whatever the DNS says: its nginx is what is asked, on this address.
+    Here(IpAddr),
     /// To where the DNS says.
     Dns,
+}
+
+impl Via {
+    /// To this host's nginx, which listens on that address alone; on all if it is none.
+    pub fn here(bound: &str) -> Self {
+        let address =
+            bound.trim().parse().ok().filter(|address: &IpAddr| !address.is_unspecified());
+        Self::Here(address.unwrap_or(Ipv4Addr::LOCALHOST.into()))
+    }
 }
 
 /// A request.
@@ -166,13 +175,32 @@ impl Resolver for Names {
         let asked = uri.port_u16().unwrap_or(usual);
         let port = self.ports.iter().find(|(from, _)| *from == asked).map_or(asked, |(_, to)| *to);
         let mut found = self.empty();
-        if self.via == Via::Dns {
-            for address in &DefaultResolver::default().resolve(uri, config, timeout)? {
-                found.push(SocketAddr::from((address.ip(), port)));
+        match self.via {
+            Via::Dns => {
+                for address in &DefaultResolver::default().resolve(uri, config, timeout)? {
+                    found.push(SocketAddr::from((address.ip(), port)));
+                }
             }
-        } else {
-            found.push(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+            Via::Here(address) => found.push(SocketAddr::from((address, port))),
         }
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nginx_listens() {
+        for (bound, address) in [
+            ("", [127, 0, 0, 1]),
+            ("0.0.0.0", [127, 0, 0, 1]),
+            ("::", [127, 0, 0, 1]),
+            ("what", [127, 0, 0, 1]),
+            ("10.0.0.5\n", [10, 0, 0, 5]),
+        ] {
+            assert_eq!(Via::here(bound), Via::Here(address.into()), "{bound:?}");
+        }
     }
 }

@@ -54,7 +54,7 @@ impl Step for SelfCheck {
             let mut why = String::new();
             let (limit, pause) = (Duration::from_secs(8), Duration::from_millis(200));
             let right = clock::poll(limit, pause, || {
-                why = question.ask(host, Via::Here).err().unwrap_or_default();
+                why = question.ask(host, question.here).err().unwrap_or_default();
                 Ok::<_, Error>(why.is_empty().then_some(()))
             })?;
             if why.contains("invalid peer certificate") {
@@ -91,6 +91,7 @@ type Expect = fn(&Reply) -> bool;
 struct Question {
     app: AppName,
     url: String,
+    here: Via,
     expect: Expect,
 }
 
@@ -129,26 +130,26 @@ impl SelfCheck {
         let tls = wish.tls != Tls::Off && self.certified(host, &wish.app)?;
         let base = format!("{}://{}", if tls { "https" } else { "http" }, wish.domain);
         let mut questions = vec![];
-        let mut ask = |app: &AppName, url: String, expect: Expect| {
-            questions.push(Question { app: app.clone(), url, expect });
+        let here = words::way_to(host, &wish.app)?;
+        let mut ask = |url: String, expect: Expect| {
+            questions.push(Question { app: wish.app.clone(), url, here, expect });
         };
-        let app = &wish.app;
-        ask(app, format!("{base}/_matrix/client/versions"), |r| r.json()["versions"].is_array());
-        ask(app, format!("{base}/.well-known/matrix/client"), |r| {
-            r.json()["m.homeserver"].is_object()
-        });
+        ask(format!("{base}/_matrix/client/versions"), |r| r.json()["versions"].is_array());
+        ask(format!("{base}/.well-known/matrix/client"), |r| r.json()["m.homeserver"].is_object());
         let version: Expect = |r| r.json()["server"]["version"].is_string();
         if tls {
-            ask(app, format!("{base}/_matrix/federation/v1/version"), version);
+            ask(format!("{base}/_matrix/federation/v1/version"), version);
             if wish.port_8448 {
-                ask(app, format!("{base}:8448/_matrix/federation/v1/version"), version);
+                ask(format!("{base}:8448/_matrix/federation/v1/version"), version);
             }
         }
         if let Some(element) = &wish.element {
             let tls = wish.tls != Tls::Off && self.certified(host, &element.app)?;
             let scheme = if tls { "https" } else { "http" };
             let config: Expect = |r| r.json()["default_server_config"].is_object();
-            ask(&element.app, format!("{scheme}://{}/config.json", element.domain), config);
+            let url = format!("{scheme}://{}/config.json", element.domain);
+            let here = words::way_to(host, &element.app)?;
+            questions.push(Question { app: element.app.clone(), url, here, expect: config });
         }
         Ok(questions)
     }

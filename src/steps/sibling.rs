@@ -149,7 +149,7 @@ impl Step for Sibling {
         };
         // An app that has such locations of its own, with the right answers, is left as it is.
         let file = install::path(host, app.as_str(), FILE);
-        if files::stat(&file)?.is_none() && self.is_served(host, Via::Here) {
+        if files::stat(&file)?.is_none() && self.is_served(host, words::way_to(host, &app)?) {
             return Ok(State::of(changes));
         }
         let text = self.text();

@@ -189,6 +189,11 @@ Look for the same location in <host>/home/site/nginx.conf.d/
     assert_eq!(says(&ran.stderr), "");
     assert_eq!(rig.changes(), [""; 0]);
     assert_eq!(file(&rig), None);
+    // Also where nginx serves it on one address alone.
+    rig.setup(&["nginx:set site bind-address-ipv4 127.0.0.9", "proxy:build-config site"]);
+    let ran = rig.ok(CREATE);
+    assert_eq!(says(&ran.stderr), "");
+    assert_eq!(rig.changes(), [""; 0]);
     // The location is gone: ours comes.
     fs::remove_file(rig.scene.root().join("site/nginx.conf.d/own.conf")).unwrap();
     rig.setup(&["proxy:build-config site"]);

@@ -50,6 +50,18 @@ fn an_image_that_was_prepared() {
     assert_eq!(rig.dokku("matrix:report matrix").stdout.matches("v1.163.2").count(), 0);
 }
 
+/// nginx listens on one address alone: that is where it is asked.
+#[test]
+fn where_nginx_listens_on_one_address() {
+    let rig = Rig::new();
+    rig.ok("matrix:create matrix --email a@site.test --element");
+    rig.setup(&[
+        "nginx:set matrix bind-address-ipv4 127.0.0.7",
+        "nginx:set chat bind-address-ipv4 127.0.0.8",
+    ]);
+    rig.ok("matrix:deploy matrix");
+}
+
 #[test]
 fn a_new_image_is_recorded_when_it_is_ready() {
     let rig = ready();

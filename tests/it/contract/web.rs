@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use stand_in::{App, Scene};
 use std::fs;
 use std::io::{BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -49,6 +49,8 @@ pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) host: String,
     pub(crate) body: Value,
+    /// The address of ours that it came to.
+    to: IpAddr,
 }
 
 /// A status and a body; none is a connection that is closed without a word.
@@ -65,7 +67,7 @@ impl Server {
         tls: bool,
         answer: impl Fn(&Request) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let over = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&over);
@@ -75,11 +77,12 @@ impl Server {
                     return;
                 }
                 stream.set_read_timeout(Some(Duration::from_secs(20))).ok();
+                let Ok(to) = stream.local_addr() else { continue };
                 if tls {
                     let connection = ServerConnection::new(Arc::clone(&TLS)).unwrap();
-                    serve(StreamOwned::new(connection, stream), &answer);
+                    serve(StreamOwned::new(connection, stream), to.ip(), &answer);
                 } else {
-                    serve(stream, &answer);
+                    serve(stream, to.ip(), &answer);
                 }
             }
         });
@@ -94,7 +97,11 @@ impl Drop for Server {
     }
 }
 
-fn serve(stream: impl Read + Write, answer: &impl Fn(&Request) -> Answer) -> Option<()> {
+fn serve(
+    stream: impl Read + Write,
+    to: IpAddr,
+    answer: &impl Fn(&Request) -> Answer,
+) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let (line, headers) = read_head(&mut reader)?;
     let length = joined(&headers, "content-length").map_or(0, |length| length.parse().unwrap());
@@ -106,6 +113,7 @@ fn serve(stream: impl Read + Write, answer: &impl Fn(&Request) -> Answer) -> Opt
         path: words.next()?,
         host: joined(&headers, "host")?.split(':').next()?.to_owned(),
         body: serde_json::from_slice(&body).unwrap_or_default(),
+        to,
     };
     let (status, answer) = answer(&request)?;
     let answer = answer.to_string();
@@ -138,7 +146,7 @@ impl Nginx {
     }
 }
 
-/// Only the app that has the domain answers, on the ports of its map, with TLS only if it has a
+/// Only the app that has the domain answers, on the ports of its map and the address it is bound to, with TLS only if it has a
 /// certificate, and only once it was deployed.
 fn answer(scene: &Scene, port: &str, request: &Request) -> Answer {
     let state = scene.state().ok()?;
@@ -147,6 +155,10 @@ fn answer(scene: &Scene, port: &str, request: &Request) -> Answer {
     // Without a map of its own an app has both of the usual ports.
     let mapped = (app.ports.is_empty() && port != "8448")
         || app.ports.iter().any(|map| map.split(':').nth(1) == Some(port));
+    let bound = app.nginx.get("bind-address-ipv4").and_then(|address| address.parse().ok());
+    if bound.is_some_and(|bound: IpAddr| !bound.is_unspecified() && bound != request.to) {
+        return None;
+    }
     if !mapped || !app.deployed || (port != "80" && app.cert.is_none()) {
         return None;
     }
