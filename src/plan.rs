@@ -80,6 +80,11 @@ pub trait Step: Send + Sync {
     /// What is being done, as a line for the user: `Creating app matrix`.
     fn title(&self) -> String;
 
+    /// The app that each line of its programs is to name, where it is at work beside another's.
+    fn names(&self) -> Option<&str> {
+        None
+    }
+
     /// Whether it only asks how everything turned out: a dry run that has changes to tell leaves
     /// it out.
     fn asks_for_the_result(&self) -> bool {

@@ -126,8 +126,9 @@ fn beat(weak: &Weak<Inner>) -> bool {
 }
 
 impl Watch for Ui {
-    fn sink(&self, _step: &dyn Step) -> Arc<dyn Sink> {
-        Arc::new(Streamed(self.clone()))
+    fn sink(&self, step: &dyn Step) -> Arc<dyn Sink> {
+        let before = step.names().map(|app| format!("{app}: ")).unwrap_or_default();
+        Arc::new(Streamed { ui: self.clone(), before })
     }
 
     fn begins(&self, step: &dyn Step) {
@@ -170,12 +171,16 @@ impl Watch for Ui {
 
 /// What programs print: shown with `--verbose`, else kept back.
 #[derive(Debug)]
-struct Streamed(Ui);
+struct Streamed {
+    ui: Ui,
+    /// What each line begins with.
+    before: String,
+}
 
 impl Sink for Streamed {
     fn line(&self, line: &str) {
-        if self.0.0.verbose {
-            self.0.detail(line);
+        if self.ui.0.verbose {
+            self.ui.detail(&format!("{}{line}", self.before));
         }
     }
 }

@@ -33,7 +33,12 @@ impl Step for Image {
     }
 
     fn title(&self) -> String {
-        format!("Pulling {}", self.1.image(&self.0))
+        let image = self.1.image(&self.0);
+        match self.1 {
+            Who::Synapse => format!("Pulling {image}"),
+            // Beside the other.
+            Who::Element => format!("Pulling {image} for {}", self.1.app(&self.0)),
+        }
     }
 
     fn check(&self, host: &Host) -> Result<State> {

@@ -18,10 +18,11 @@ pub mod storage;
 
 use crate::{
     element,
+    error::Result,
     host::Host,
     marker::Marker,
     names::{AppName, Domain, ImageRef},
-    plan::Step,
+    plan::{State, Step, StepId},
     server::{Server, Tls},
     synapse,
 };
@@ -165,7 +166,7 @@ fn prepare(wish: &Wish, recorded: &Wish) -> Steps {
 
 fn element(wish: &Wish) -> Steps {
     let who = Who::Element;
-    vec![
+    let steps: Steps = vec![
         Box::new(deploy::Image(wish.clone(), who)),
         Box::new(config::ElementConfig(wish.clone())),
         Box::new(app::App(wish.clone(), who)),
@@ -174,7 +175,49 @@ fn element(wish: &Wish) -> Steps {
         Box::new(nginx::Locations(wish.clone(), who)),
         Box::new(container::Mounts(wish.clone(), who)),
         Box::new(container::Environment(wish.clone(), who)),
-    ]
+    ];
+    named(wish, who, steps)
+}
+
+/// Element Web's steps run beside Synapse's: what their programs print names its app.
+fn named(wish: &Wish, who: Who, steps: Steps) -> Steps {
+    if who == Who::Synapse {
+        return steps;
+    }
+    let named = |step| Box::new(Named { app: who.app(wish).clone(), step }) as Box<dyn Step>;
+    steps.into_iter().map(named).collect()
+}
+
+/// A step as it is, but for the app that its lines name.
+struct Named {
+    app: AppName,
+    step: Box<dyn Step>,
+}
+
+impl Step for Named {
+    fn id(&self) -> StepId {
+        self.step.id()
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        self.step.needs()
+    }
+
+    fn title(&self) -> String {
+        self.step.title()
+    }
+
+    fn names(&self) -> Option<&str> {
+        Some(self.app.as_str())
+    }
+
+    fn asks_for_the_result(&self) -> bool {
+        self.step.asks_for_the_result()
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        self.step.check(host)
+    }
 }
 
 fn run(wish: &Wish, who: Who, how: How) -> Steps {
@@ -190,7 +233,7 @@ fn run(wish: &Wish, who: Who, how: How) -> Steps {
             how.certificates_together,
         )));
     }
-    steps
+    named(wish, who, steps)
 }
 
 fn finish(wish: &Wish) -> Steps {

@@ -75,5 +75,7 @@ fn with_all_that_dokku_prints() {
     let rig = Rig::new().lanes(3);
     let ran = rig.ok("matrix:create matrix --tls off --element --verbose");
     assert!(ran.stdout.contains("       -----> Creating matrix...\n"), "{}", ran.stdout);
+    // Element Web's beside it name their app.
+    assert!(ran.stdout.contains("       chat: -----> Creating chat...\n"), "{}", ran.stdout);
     assert!(ran.stdout.contains("postgres:***@dokku-postgres-matrix-db:5432"), "{}", ran.stdout);
 }
