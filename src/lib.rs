@@ -18,7 +18,8 @@
 //! - [`host`]: the only door to programs, files, and the network;
 //! - [`ui`]: Dokku's dress; [`error`]: exit codes and hints; [`names`]: validated names.
 //!
-//! Imports run from the top of this list to its bottom, never back.
+//! Imports run one way: `cli` and `cmd` (which need each other), `trigger` → `steps` → `nginx`,
+//! `synapse`, `element`, `marker`, `server`, `dokku`, `ui`, `plan` → `host` → `names`, `error`.
 
 pub mod cli;
 pub mod cmd;

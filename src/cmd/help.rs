@@ -1,6 +1,6 @@
 //! `dokku matrix`, `dokku matrix:help`, and the lines of `dokku help`.
 
-use crate::{error::Exit, host::files, ui::Ui};
+use crate::{error::Exit, host::env, ui::Ui};
 
 const HEAD: &str = "Usage: dokku matrix[:COMMAND]
 
@@ -54,7 +54,5 @@ pub fn commands(ui: &Ui, args: &[String]) -> Exit {
 
 /// `dokku help --all`: Dokku tells its plugins by its own command line alone.
 fn wants_all() -> bool {
-    let parent = nix::unistd::getppid();
-    let line = files::read(format!("/proc/{parent}/cmdline").as_str().into());
-    line.ok().flatten().is_some_and(|line| line.split('\0').any(|word| word == "--all"))
+    env::caller().iter().any(|word| word == "--all")
 }

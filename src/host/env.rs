@@ -1,5 +1,6 @@
 //! The environment, read once: where Dokku keeps things and how we were called.
 
+use super::files;
 use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::BTreeMap;
 
@@ -77,4 +78,11 @@ impl Env {
     pub fn dokku_user(&self) -> &str {
         self.get("DOKKU_SYSTEM_USER").unwrap_or("dokku")
     }
+}
+
+/// The command line of the process that called us, word by word; empty if it cannot be read.
+pub fn caller() -> Vec<String> {
+    let parent = nix::unistd::getppid();
+    let line = files::read(format!("/proc/{parent}/cmdline").as_str().into());
+    line.ok().flatten().unwrap_or_default().split('\0').map(str::to_owned).collect()
 }
