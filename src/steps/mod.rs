@@ -9,6 +9,7 @@ pub mod container;
 pub mod database;
 pub mod deploy;
 pub mod firewall;
+mod named;
 pub mod nginx;
 pub mod preflight;
 pub mod ready;
@@ -18,11 +19,10 @@ pub mod storage;
 
 use crate::{
     element,
-    error::Result,
     host::Host,
     marker::Marker,
     names::{AppName, Domain, ImageRef},
-    plan::{State, Step, StepId},
+    plan::Step,
     server::{Server, Tls},
     synapse,
 };
@@ -176,48 +176,7 @@ fn element(wish: &Wish) -> Steps {
         Box::new(container::Mounts(wish.clone(), who)),
         Box::new(container::Environment(wish.clone(), who)),
     ];
-    named(wish, who, steps)
-}
-
-/// Element Web's steps run beside Synapse's: what their programs print names its app.
-fn named(wish: &Wish, who: Who, steps: Steps) -> Steps {
-    if who == Who::Synapse {
-        return steps;
-    }
-    let named = |step| Box::new(Named { app: who.app(wish).clone(), step }) as Box<dyn Step>;
-    steps.into_iter().map(named).collect()
-}
-
-/// A step as it is, but for the app that its lines name.
-struct Named {
-    app: AppName,
-    step: Box<dyn Step>,
-}
-
-impl Step for Named {
-    fn id(&self) -> StepId {
-        self.step.id()
-    }
-
-    fn needs(&self) -> Vec<StepId> {
-        self.step.needs()
-    }
-
-    fn title(&self) -> String {
-        self.step.title()
-    }
-
-    fn names(&self) -> Option<&str> {
-        Some(self.app.as_str())
-    }
-
-    fn asks_for_the_result(&self) -> bool {
-        self.step.asks_for_the_result()
-    }
-
-    fn check(&self, host: &Host) -> Result<State> {
-        self.step.check(host)
-    }
+    named::all(wish, who, steps)
 }
 
 fn run(wish: &Wish, who: Who, how: How) -> Steps {
@@ -233,7 +192,7 @@ fn run(wish: &Wish, who: Who, how: How) -> Steps {
             how.certificates_together,
         )));
     }
-    named(wish, who, steps)
+    named::all(wish, who, steps)
 }
 
 fn finish(wish: &Wish) -> Steps {
