@@ -3,6 +3,7 @@
 use super::rig::Rig;
 use stand_in::{Fault, Kind};
 use std::fs;
+use std::time::Duration;
 
 const CREATE: &str = "matrix:create matrix --email a@site.test --server-name site.test";
 const BUILD: &str = "dokku proxy:build-config site";
@@ -299,6 +300,7 @@ fn what_goes_is_not_served_on() {
         let argv_prefix = Some(BUILD.split(' ').map(str::to_owned).collect());
         rig.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
         assert!(matches!(rig.dokku(CREATE).code, Some(1 | 137)), "{kind:?}");
+        rig.scene.settle(Duration::from_secs(20)).unwrap();
         assert_eq!(file(&rig), None, "{kind:?}");
         rig.changes();
         rig.ok(CREATE);
