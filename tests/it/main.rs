@@ -8,6 +8,7 @@
 
 mod contract;
 mod dispatch;
+mod host;
 mod install;
 mod nginx;
 mod plugin_copy;

@@ -235,6 +235,11 @@ impl Rig {
         calls.iter().map(|call| self.normal(&call.line())).collect()
     }
 
+    /// The variables that name the host's public ports, and where these are.
+    pub(crate) fn ports(&self) -> impl Iterator<Item = (&'static str, u16)> {
+        self.nginx.ports()
+    }
+
     /// All calls so far.
     pub(crate) fn calls(&self) -> Vec<Record> {
         self.scene.calls().unwrap()
