@@ -5,6 +5,7 @@ use crate::{
     dokku::{apps, config, postgres},
     error::{Error, Result},
     host::{Host, files, secret::Secret},
+    marker::{self, Marker},
     names::ServiceName,
     plan::{Change, State, Step, StepId},
     server::Server,
@@ -51,7 +52,7 @@ impl Step for Service {
         };
         match locale {
             Some(locale) if locale.is_right() => self
-                .only_ours(&links)
+                .only_ours(host, &links)
                 .map(|()| if half_made { self.forget(journal) } else { State::Holds }),
             _ if half_made && postgres::tables(host, service)? == 0 => Ok(self.make_again(journal)),
             None => Err(self.refusal(host, &format!("has no database {database}"), &database)?),
@@ -155,23 +156,27 @@ impl Service {
         }
     }
 
-    fn only_ours(&self, links: &[String]) -> Result<()> {
+    fn only_ours(&self, host: &Host, links: &[String]) -> Result<()> {
         // Who else uses a service that is ours already (a copy of the app, a backup) is not asked.
         if links.iter().any(|app| app == self.0.app.as_str()) {
             return Ok(());
         }
-        let other = links.iter().find(|app| *app != self.0.app.as_str() && *app != "-");
-        match other {
-            None => Ok(()),
-            Some(app) => Err(Error::new(format!(
-                "the postgres service {} is used by the app {app}",
-                self.0.service
+        let Some(other) = links.iter().find(|app| *app != "-") else { return Ok(()) };
+        let (service, app) = (&self.0.service, &self.0.app);
+        let error =
+            Error::new(format!("the postgres service {service} is used by the app {other}"));
+        Err(if marker::read(host.env(), other)? == Some(Marker::Clone) {
+            error.hint(format!(
+                "{other} is a clone of a homeserver's app: dokku apps:destroy {other}"
             ))
-            .hint(format!(
-                "Name another one: dokku matrix:create {} --service <name>",
-                self.0.app
-            ))),
-        }
+        } else if in_use(host, &self.0)? {
+            error.hint(format!(
+                "It holds the database of {}; to free it: dokku postgres:unlink {service} {other}",
+                self.0.server_name
+            ))
+        } else {
+            error.hint(format!("Name another one: dokku matrix:create {app} --service <name>"))
+        })
     }
 
     fn refusal(&self, host: &Host, why: &str, database: &str) -> Result<Error> {

@@ -89,6 +89,31 @@ fn at_boot() {
     assert_eq!(state.max_mains.values().max(), Some(&1));
 }
 
+/// The original is destroyed and comes back: the clone, linked to its database as well, is what
+/// stands in the way, not the service.
+#[test]
+fn that_outlives_the_original() {
+    let rig = host();
+    rig.setup(&["apps:create guest", "postgres:link matrix-db guest"]);
+    rig.dokku("apps:clone --skip-deploy matrix copy");
+    assert_eq!(rig.dokku("--force apps:destroy matrix").code, Some(0));
+    let again = "matrix:create matrix --server-name matrix.site.test";
+    let refused = |other: &str, hint: &str| {
+        let ran = rig.dokku(again);
+        let first = format!(" !     the postgres service matrix-db is used by the app {other}\n");
+        assert_eq!((ran.code, ran.stderr), (Some(1), format!("{first} !     {hint}\n")));
+    };
+    refused("copy", "copy is a clone of a homeserver's app: dokku apps:destroy copy");
+    assert_eq!(rig.dokku("--force apps:destroy copy").code, Some(0));
+    refused(
+        "guest",
+        "It holds the database of matrix.site.test; to free it: dokku postgres:unlink matrix-db guest",
+    );
+    rig.setup(&["postgres:unlink matrix-db guest"]);
+    rig.ok(again);
+    assert_eq!(rig.state().running("matrix").count(), 1);
+}
+
 /// The marker of the clone could not be written: its mounts tell all the same.
 #[test]
 fn without_its_marker() {
