@@ -1,10 +1,15 @@
 //! One scenario in two places: the main job, from a bare host to homeservers that people log in
 //! to, through everything that Dokku does to their apps, and away again.
 //!
-//! On the stood-in host it runs with all other tests. On a real one it runs by root with
-//! `DOKKU_MATRIX_HOST_TESTS=1 cargo test --test it host::real`: there the plugins postgres, letsencrypt
-//! and matrix are installed, a global domain is set, and the names below it lead to the host. A
-//! host that has a homeserver already, or an app with a name of the scenario, is refused.
+//! On the stood-in host it runs with all other tests. On a real one it is run by root:
+//!
+//! ```text
+//! DOKKU_MATRIX_HOST_TESTS=1 cargo test --test it host::real
+//! ```
+//!
+//! There the plugins postgres, letsencrypt and matrix are installed, a global domain is set, and
+//! the names below it lead to the host. A host that has a homeserver already, or an app with a
+//! name of the scenario, is refused.
 
 mod real;
 mod scenario;
