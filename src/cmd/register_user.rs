@@ -38,15 +38,20 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
     let address = ps::listeners(&session.host, &server.app)?.into_iter().next();
     let ready = match &address {
         // The address of one that was stopped may be another server's by now.
-        Some(address) => {
-            docker::running(&session.host, &server.app)?.is_some()
-                && health::probe(&session.host, address)? == Readiness::Ready
+        Some(address) if docker::running(&session.host, &server.app)?.is_some() => {
+            Some(health::probe(&session.host, address)?)
         }
-        None => false,
+        _ => None,
     };
-    let Some(address) = address.filter(|_| ready) else {
-        return Err(Error::new(format!("{} does not run", server.app))
-            .hint(format!("dokku matrix:deploy {}", server.app)));
+    let (Some(address), Some(Readiness::Ready)) = (address, &ready) else {
+        let app = &server.app;
+        return Err(Error::new(match ready {
+            Some(Readiness::NoDatabase) => {
+                format!("{app} runs, but it does not reach its database")
+            }
+            _ => format!("{app} does not run"),
+        })
+        .hint(format!("dokku matrix:deploy {app}")));
     };
     let path = server.places(session.env()).secrets().join(REGISTRATION_SECRET);
     let secret = files::read(&path)?.ok_or_else(|| {
