@@ -76,11 +76,14 @@ pub fn verdict(scrubber: &Scrubber, judged: &Judged<'_>, ran: &Ran) -> Result<()
     let lines: Vec<String> = lines.collect();
     // 125 to 127 are Docker's own, and what a signal ended is above that.
     if ran.code >= 125 {
-        let code = ran.code;
+        let (code, app) = (ran.code, judged.app);
+        let image = matches!(code, 126 | 127).then_some(" (is that an image of Synapse?)");
         return Err(Error::new(format!(
-            "Synapse could not be asked about its configuration: exit code {code}"
+            "Synapse could not be asked about its configuration: exit code {code}{}",
+            image.unwrap_or_default()
         ))
-        .shown(lines));
+        .shown(lines)
+        .hint(format!("To go on, with the image that is recorded: dokku matrix:deploy {app}")));
     }
     // It names a file only where that is no YAML or cannot be read. A bad setting stands in the
     // administrator's, if there is a setting in that: the others are generated.
@@ -250,6 +253,17 @@ mod tests {
                 vec![
                     "Synapse could not be asked about its configuration: exit code 125",
                     "  | docker: no such image",
+                    "To go on, with the image that is recorded: dokku matrix:deploy matrix",
+                ],
+            ),
+            (
+                127,
+                "docker: \"python\": executable file not found in $PATH",
+                "a: b",
+                vec![
+                    "Synapse could not be asked about its configuration: exit code 127 (is that an image of Synapse?)",
+                    "  | docker: \"python\": executable file not found in $PATH",
+                    "To go on, with the image that is recorded: dokku matrix:deploy matrix",
                 ],
             ),
         ] {
