@@ -160,14 +160,6 @@ impl Server {
         files::write(host, &path, &format!("{text}\n"), files::PUBLIC)
     }
 
-    /// All intents on this host.
-    ///
-    /// # Errors
-    /// One of them cannot be read.
-    pub fn all(env: &Env) -> Result<Vec<Self>> {
-        Self::each(env)?.into_iter().map(|(_, server)| server).collect()
-    }
-
     /// All homeservers that were made on this host, also those whose intent cannot be read: what
     /// such a one wants is not known, so nothing that may be its is given away or taken.
     pub fn each(env: &Env) -> Result<Vec<(ServerName, Result<Self>)>> {

@@ -119,11 +119,11 @@ fn machine(host: &Host, found: &mut Found) -> Result<()> {
 
 /// No two homeservers share a server name, no two apps a domain.
 fn names(host: &Host, wish: &Wish) -> Result<()> {
-    for other in Server::all(host.env())? {
+    let recorded = Server::read(host.env(), &wish.server_name)?;
+    if let Some(other) = recorded.filter(|recorded| recorded.app != wish.app) {
         let marked =
             marker::server_of(host.env(), &other.app)?.as_ref() == Some(&other.server_name);
-        let same = other.server_name == wish.server_name && other.app != wish.app;
-        if same && marked && apps::exists(host, &other.app)? {
+        if marked && apps::exists(host, &other.app)? {
             return Err(Error::new(format!(
                 "the server name {} is that of the app {}",
                 wish.server_name, other.app
@@ -154,7 +154,14 @@ fn names(host: &Host, wish: &Wish) -> Result<()> {
 
 /// No two homeservers share a service.
 fn database(host: &Host, wish: &Wish) -> Result<()> {
-    for other in Server::all(host.env())? {
+    let recorded = Server::read(host.env(), &wish.server_name)?;
+    let ours = recorded.is_some_and(|recorded| recorded.service == wish.service);
+    for (_, other) in Server::each(host.env())? {
+        let other = match other {
+            // Which service it has cannot be known; it is not the one that is ours already.
+            Err(_) if ours => continue,
+            other => other?,
+        };
         // Where that server still has its app, the service's links tell.
         let there = marker::server_of(host.env(), &other.app)?.as_ref() == Some(&other.server_name);
         if other.server_name != wish.server_name && other.service == wish.service && !there {

@@ -255,6 +255,7 @@ fn one_that_cannot_be_read_keeps_what_it_has() {
     // The default one.
     let rig = ready.host();
     damage(&rig, "matrix");
+    rig.ok("matrix:deploy matrix2");
     for app in ["third", "matrix2"] {
         assert_eq!(destroy(&rig, app).stderr, "", "{app}");
     }
