@@ -37,7 +37,13 @@ pub fn read(path: &Utf8Path) -> Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if absent(&error) => Ok(None),
-        Err(error) => Err(Error::new(format!("cannot read {path}: {error}"))),
+        Err(error) => {
+            let denied = error.kind() == ErrorKind::PermissionDenied;
+            let error = Error::new(format!("cannot read {path}: {error}"));
+            // An editor that root ran leaves a file of root's.
+            let hint = format!("If it is to be dokku's: sudo chown dokku:dokku {path}");
+            Err(if denied { error.hint(hint) } else { error })
+        }
     }
 }
 
