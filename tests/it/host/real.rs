@@ -10,6 +10,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// What the plugins keep.
+const DATA: &str = "/var/lib/dokku/data";
 /// 40 MiB.
 const LARGE: usize = 40 << 20;
 
@@ -45,8 +47,7 @@ impl Real {
 
     /// The folder of the server that is called like an app.
     fn folder(&self, app: &str) -> PathBuf {
-        let root = std::env::var("DOKKU_LIB_ROOT").unwrap_or_else(|_| "/var/lib/dokku".to_owned());
-        Path::new(&root).join(format!("data/matrix/{app}.{}", self.global_domain))
+        Path::new(DATA).join(format!("matrix/{app}.{}", self.global_domain))
     }
 
     /// A request of a client, which has to be answered with 200.
@@ -73,12 +74,16 @@ impl Drop for Real {
     fn drop(&mut self) {
         for app in APPS {
             dokku(&format!("--force apps:destroy {app}"), "");
+            // Dokku leaves the certificates of an app behind.
+            fs::remove_dir_all(Path::new(DATA).join("letsencrypt").join(app)).ok();
         }
         for service in SERVICES {
             dokku(&format!("--force postgres:destroy {service}"), "");
         }
         for server in SERVERS {
             fs::remove_dir_all(self.folder(server)).ok();
+            let lock = format!("matrix/.{server}.{}.lock", self.global_domain);
+            fs::remove_file(Path::new(DATA).join(lock)).ok();
         }
     }
 }
@@ -101,7 +106,7 @@ impl Place for Real {
     fn is_at_home(&self, user: &User<'_>) {
         let client = format!("https://{}/_matrix/client/v3", user.domain);
         let media = format!("https://{}/_matrix/media/v3/upload", user.domain);
-        let json = "--header=Content-Type: application/json";
+        let json = "-HContent-Type: application/json";
         let login = json!({
             "type": "m.login.password",
             "identifier": { "type": "m.id.user", "user": user.name },
@@ -118,12 +123,12 @@ impl Place for Real {
         let send = format!("{client}/rooms/{room}/send/m.room.message/1");
         let message = json!({ "msgtype": "m.text", "body": "hello" }).to_string();
         self.request(token, ["PUT", &send, json], message.as_bytes());
-        let binary = "--header=Content-Type: application/octet-stream";
+        let binary = "-HContent-Type: application/octet-stream";
         self.request(token, ["POST", &media, binary], &vec![7; LARGE]);
     }
 
     fn mains(&self, server: &str) -> usize {
-        let path = format!("volume=/var/lib/dokku/data/matrix/{server}/config");
+        let path = format!("volume={DATA}/matrix/{server}/config");
         let ids = docker(&["ps", "--quiet", "--filter", &path]);
         let dokku = nix::unistd::User::from_name("dokku").unwrap().unwrap().uid.as_raw();
         for id in ids.lines() {
