@@ -15,11 +15,12 @@ use serde_json::{Map, Value};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The homeserver's app [default: all].
-    app: Option<AppName>,
+    #[arg(allow_hyphen_values = true)]
+    app: Option<String>,
     /// `json`, or `stdout`.
     #[arg(long, value_name = "FORMAT", value_parser = ["json", "stdout"])]
     format: Option<String>,
-    /// One value alone: --matrix-<key>.
+    /// One value alone: `--matrix-KEY`.
     #[arg(allow_hyphen_values = true, hide = true)]
     flag: Option<String>,
 }
@@ -27,11 +28,17 @@ pub struct Args {
 /// Reports on one homeserver or on all.
 pub fn run(env: Env, args: &Args) -> Result<Exit> {
     let session = Session::new(env, "matrix:report", false, false);
-    if args.flag.is_some() && args.format.is_some() {
+    // A flag alone is asked of all apps, as of Dokku's own reports.
+    let (app, flag) = match (args.app.as_deref(), args.flag.as_deref()) {
+        (Some(flag), None) if flag.starts_with("--") => (None, Some(flag)),
+        given => given,
+    };
+    let json = args.format.as_deref() == Some("json");
+    if flag.is_some() && args.format.is_some() {
         return Err(Error::usage("--format flag cannot be specified when specifying an info flag"));
     }
-    if let Some(app) = &args.app {
-        return shown(&session, app, args);
+    if let Some(app) = app {
+        return shown(&session, &app.parse()?, flag, json);
     }
     let apps = list::apps(session.env())?;
     if apps.is_empty() {
@@ -40,7 +47,7 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
     let mut exit = Exit::Done;
     for app in apps {
         // One that cannot be told of does not hide the others.
-        if let Err(error) = app.parse().and_then(|app| shown(&session, &app, args)) {
+        if let Err(error) = app.parse().and_then(|app| shown(&session, &app, flag, json)) {
             error.lines().iter().for_each(|line| session.ui.warn(line));
             exit = Exit::Failed;
         }
@@ -48,12 +55,12 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
     Ok(exit)
 }
 
-fn shown(session: &Session, app: &AppName, args: &Args) -> Result<Exit> {
+fn shown(session: &Session, app: &AppName, flag: Option<&str>, json: bool) -> Result<Exit> {
     let server = session.server(app)?;
     let rows = rows(&session.host, &server)?;
-    match &args.flag {
+    match flag {
         Some(flag) => return one(&session.ui, &rows, flag),
-        None if args.format.as_deref() == Some("json") => {
+        None if json => {
             let map: Map<String, Value> =
                 rows.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
             session.ui.answer(&Value::Object(map).to_string());
@@ -95,10 +102,7 @@ pub fn rows(host: &Host, server: &Server) -> Result<Rows> {
         ("data-dir", server.places(host.env()).root().into_string()),
         ("domain", server.domain.to_string()),
         ("element-app", element.map(|e| e.app.to_string()).unwrap_or_default()),
-        (
-            "element-url",
-            element.map(|e| format!("{}://{}", server.scheme(), e.domain)).unwrap_or_default(),
-        ),
+        ("element-url", server.element_url().unwrap_or_default()),
         ("failed-image", server.failed_image.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("image", server.image.to_string()),
         ("image-deployed", deployed),

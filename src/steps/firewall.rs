@@ -82,7 +82,8 @@ impl Step for Default8448 {
     }
 
     fn title(&self) -> String {
-        "Choosing the default homeserver on port 8448".to_owned()
+        let word = if wants_8448(&self.0) { "Choosing" } else { "Giving up being" };
+        format!("{word} the default homeserver on port 8448")
     }
 
     fn check(&self, host: &Host) -> Result<State> {
@@ -354,7 +355,7 @@ impl Step for Firewall {
             }
             (Some(true), Ufw::Forbidden) => {
                 return Ok(State::Attention(
-                    "ufw is on this host, and dokku may not ask it. If it is active:\nsudo ufw allow 8448/tcp".to_owned(),
+                    "ufw is on this host, and does not answer dokku. If it is active:\nsudo ufw allow 8448/tcp".to_owned(),
                 ));
             }
             _ => return Ok(State::Holds),

@@ -42,7 +42,7 @@ const OTHERWISE: [(&str, i32, &str); 8] = [
     ("nginx -t -c ", 3, "This host refuses the nginx template"),
     ("nginx -t", 1, "nginx rejects <host>/home/matrix/nginx.conf.d/matrix.conf"),
     ("sigil -f", 3, "This host refuses the nginx template"),
-    ("ufw status", 3, "ufw is on this host, and dokku may not ask it."),
+    ("ufw status", 3, "ufw is on this host, and does not answer dokku."),
 ];
 
 /// The run has told that the call failed.

@@ -31,6 +31,8 @@ fn reports() {
         "matrix:report matrix --matrix-domain",
         "--quiet matrix:report matrix --matrix-element-url",
         "matrix:report --app matrix --matrix-tls",
+        "matrix:report --matrix-domain",
+        "matrix:report --matrix-nothing",
         "matrix:report matrix --matrix-nothing",
         "matrix:report matrix --matrix-domain --format json",
         "matrix:report matrix --format xml",

@@ -241,6 +241,11 @@ fn one_that_cannot_be_read_keeps_what_it_has() {
         two.rig.ok("matrix:create third --email a@site.test");
         two.rig
     });
+    let host = || {
+        let rig = ready.host();
+        let second = rig.homeserver("matrix2");
+        (rig, second)
+    };
     let damage = |rig: &Rig, app: &str| {
         let path = rig.lib(&format!("data/matrix/{app}.site.test/server.json"));
         let text = fs::read_to_string(&path).unwrap();
@@ -253,7 +258,7 @@ fn one_that_cannot_be_read_keeps_what_it_has() {
         ran
     };
     // The default one.
-    let rig = ready.host();
+    let (rig, _second) = host();
     damage(&rig, "matrix");
     rig.ok("matrix:deploy matrix2");
     for app in ["third", "matrix2"] {
@@ -262,7 +267,7 @@ fn one_that_cannot_be_read_keeps_what_it_has() {
     assert_eq!(default(&rig), ["matrix"]);
     assert!(open(&rig));
     // One that may be the next one.
-    let rig = ready.host();
+    let (rig, _second) = host();
     let (path, text) = damage(&rig, "matrix2");
     for app in ["third", "matrix"] {
         assert_eq!(destroy(&rig, app).stderr, "", "{app}");
@@ -273,7 +278,7 @@ fn one_that_cannot_be_read_keeps_what_it_has() {
     rig.ok("matrix:deploy matrix2");
     assert_eq!(default(&rig), ["matrix2"]);
     // nginx has it as the default, and the record is lost: two would stop nginx.
-    let rig = ready.host();
+    let (rig, _second) = host();
     damage(&rig, "matrix");
     fs::remove_file(rig.lib("data/matrix/default-8448")).unwrap();
     let said = destroy(&rig, "third").stderr;
