@@ -100,9 +100,9 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
     let recorded = Server::read(session.env(), &name)?;
     let wish = wish(&session.host, args, name, recorded.as_ref())?;
     // An image is recorded when it is ready; before that the record names the one that runs.
-    let runs = docker::running(&session.host, &args.app)?.is_some();
-    let meanwhile = recorded.filter(|old| old.image != wish.image && (runs || !args.no_deploy));
-    let meanwhile = meanwhile.map_or_else(
+    let stays = recorded.as_ref().is_some_and(|old| old.image != wish.image)
+        && (!args.no_deploy || docker::running(&session.host, &args.app)?.is_some());
+    let meanwhile = recorded.filter(|_| stays).map_or_else(
         || wish.clone(),
         |old| {
             let failed_image = (!args.no_deploy).then(|| wish.image.clone()).or(old.failed_image);

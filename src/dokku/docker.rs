@@ -54,11 +54,18 @@ pub fn has_image(host: &Host, image: &ImageRef) -> Result<bool> {
     }
 }
 
-/// The layers of an image: what is in it, whatever it is called and labelled.
-pub fn layers(host: &Host, image: &ImageRef) -> Result<String> {
+/// The layers of an image: what is in it, whatever it is called and labelled. `None` if it is not
+/// on this host.
+pub fn layers(host: &Host, image: &ImageRef) -> Result<Option<String>> {
     let format = "{{json .RootFS.Layers}}";
     let cmd = Cmd::reads(host.env().docker()).args(["image", "inspect", "--format", format]);
-    host.must(&cmd.arg(image.as_str())).map(|ran| ran.answer().to_owned())
+    let cmd = cmd.arg(image.as_str());
+    let ran = host.run(&cmd)?;
+    match ran.code {
+        0 => Ok(Some(ran.answer().to_owned())),
+        _ if ran.says("No such image") || ran.says("no such image") => Ok(None),
+        _ => Err(host.failure(&cmd, &ran)),
+    }
 }
 
 /// Brings an image onto this host.

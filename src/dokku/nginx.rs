@@ -3,7 +3,7 @@
 use super::{report, tell, value};
 use crate::{
     error::Result,
-    host::{Host, net::Via},
+    host::{Host, files, net::Via},
     names::AppName,
 };
 
@@ -66,8 +66,14 @@ pub fn usual_scheduler(host: &Host) -> Result<Option<String>> {
     value(host, &["scheduler:report", "--global", "--scheduler-computed-selected"])
 }
 
-/// The scheduler of an app; `None` if there is no such app.
+/// The scheduler of an app; `None` if there is no such app. Asked only where somebody has set one,
+/// for the app or for all.
 pub fn scheduler(host: &Host, app: &AppName) -> Result<Option<String>> {
+    let folder = host.env().lib_root().join("config/scheduler");
+    let set = |of: &str| files::stat(&folder.join(of).join("selected"));
+    if set(app.as_str())?.is_none() && set("--global")?.is_none() {
+        return Ok(Some("docker-local".to_owned()));
+    }
     value(host, &["scheduler:report", app.as_str(), "--scheduler-computed-selected"])
 }
 

@@ -3,7 +3,7 @@
 use super::{reading, tell, value};
 use crate::{
     error::{Error, Result},
-    host::{Host, cmd::Cmd},
+    host::{Host, cmd::Cmd, files},
     names::{AppName, ServiceName},
 };
 
@@ -48,6 +48,16 @@ pub fn destroy(host: &Host, service: &ServiceName) -> Result<()> {
 pub fn status(host: &Host, service: &ServiceName) -> Result<String> {
     let text = value(host, &["postgres:info", service.as_str(), "--status"])?;
     Ok(text.unwrap_or_default())
+}
+
+/// Whether the service's container runs: Docker is asked, which is quick. Not if Docker knows no
+/// container of that name.
+pub fn runs(host: &Host, service: &ServiceName) -> Result<bool> {
+    let name = format!("dokku.postgres.{service}");
+    let cmd = Cmd::reads(host.env().docker());
+    let ran =
+        host.run(&cmd.args(["container", "inspect", "--format", "{{.State.Running}}", &name]))?;
+    Ok(ran.code == 0 && ran.answer() == "true")
 }
 
 /// Starts the service.
@@ -120,6 +130,17 @@ pub fn links(host: &Host, service: &ServiceName) -> Result<Option<Vec<String>>> 
         1 if ran.says(&format!("service {service} does not exist")) => Ok(None),
         _ => Err(host.failure(&cmd, &ran)),
     }
+}
+
+/// Whether a service is linked to an app. The file with its links is looked at first.
+pub fn linked(host: &Host, service: &ServiceName, app: &AppName) -> Result<bool> {
+    let folder = host.env().lib_root().join("services/postgres").join(service.as_str());
+    let has = |text: &str| text.split_whitespace().any(|linked| linked == app.as_str());
+    let text = files::read(&folder.join("LINKS"))?.unwrap_or_default();
+    if has(&text) {
+        return Ok(true);
+    }
+    Ok(links(host, service)?.is_some_and(|all| all.iter().any(|linked| linked == app.as_str())))
 }
 
 /// Links a service to an app, without a restart.

@@ -3,43 +3,49 @@
 
 use super::cmd::{Cmd, Ran};
 use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 /// The answers of this process's time.
 #[derive(Debug, Default)]
-pub(super) struct Answers(Mutex<Inner>);
+pub(super) struct Answers(Mutex<Inner>, Condvar);
 
 #[derive(Debug, Default)]
 struct Inner {
     known: BTreeMap<String, Ran>,
+    /// What is being asked at this moment.
+    asked: BTreeSet<String>,
     /// How often something was changed.
     changes: u64,
 }
 
-/// The moment at which a question is asked.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asked(u64);
+/// A question that is to be asked now; others who have the same wait for its answer until it is
+/// dropped.
+#[derive(Debug)]
+pub(super) struct Question<'a> {
+    answers: &'a Answers,
+    key: Option<String>,
+    changes: u64,
+}
 
 impl Answers {
-    /// The answer to a call, if it was given and nothing was changed since.
-    pub(super) fn known(&self, cmd: &Cmd) -> Option<Ran> {
-        self.held().known.get(&key(cmd)?).cloned()
-    }
-
-    /// Now, just before a question is asked.
-    pub(super) fn now(&self) -> Asked {
-        Asked(self.held().changes)
-    }
-
-    /// Remembers an answer, unless something was changed since the question. One that is empty is
-    /// no answer yet: it may be waited for.
-    pub(super) fn remember(&self, cmd: &Cmd, ran: &Ran, asked: Asked) {
+    /// The answer to a call, if it was given and nothing was changed since; else the question.
+    pub(super) fn known(&self, cmd: &Cmd) -> Result<Ran, Question<'_>> {
+        let key = key(cmd);
         let mut held = self.held();
-        if let Some(key) = key(cmd).filter(|_| !ran.lines.is_empty() && held.changes == asked.0) {
-            held.known.insert(key, ran.clone());
+        if let Some(key) = &key {
+            loop {
+                if let Some(known) = held.known.get(key) {
+                    return Ok(known.clone());
+                }
+                if held.asked.insert(key.clone()) {
+                    break;
+                }
+                held = self.1.wait(held).unwrap_or_else(PoisonError::into_inner);
+            }
         }
+        Err(Question { answers: self, key, changes: held.changes })
     }
 
     /// Forgets everything, for something was changed.
@@ -51,6 +57,29 @@ impl Answers {
 
     fn held(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Question<'_> {
+    /// Remembers its answer, unless something was changed since. One that is empty is no answer
+    /// yet: it may be waited for.
+    pub(super) fn remember(&self, ran: &Ran) {
+        let mut held = self.answers.held();
+        if let Some(key) = &self.key
+            && !ran.lines.is_empty()
+            && held.changes == self.changes
+        {
+            held.known.insert(key.clone(), ran.clone());
+        }
+    }
+}
+
+impl Drop for Question<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = &self.key {
+            self.answers.held().asked.remove(key);
+            self.answers.1.notify_all();
+        }
     }
 }
 
@@ -72,13 +101,33 @@ mod tests {
         let answers = Answers::default();
         let cmd = Cmd::reads("dokku").args(["config:export", "matrix"]);
         let ran = Ran { code: 0, stdout: "A=1\n".into(), lines: vec!["A=1".into()] };
-        let known = || answers.known(&cmd).map(|ran| ran.stdout);
-        answers.remember(&cmd, &ran, answers.now());
+        let known = || answers.known(&cmd).ok().map(|ran| ran.stdout);
+        answers.known(&cmd).unwrap_err().remember(&ran);
         assert_eq!(known().as_deref(), Some("A=1\n"));
         // Another lane changes something while this one is still being answered.
-        let asked = answers.now();
         answers.forget();
-        answers.remember(&cmd, &ran, asked);
+        let question = answers.known(&cmd).unwrap_err();
+        answers.forget();
+        question.remember(&ran);
+        drop(question);
         assert_eq!(known(), None);
+    }
+
+    #[test]
+    fn a_question_is_asked_once_at_a_time() {
+        let answers = Answers::default();
+        let cmd = Cmd::reads("dokku").args(["config:export", "matrix"]);
+        let ran = Ran { code: 0, stdout: "A=1\n".into(), lines: vec!["A=1".into()] };
+        let question = answers.known(&cmd).unwrap_err();
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| answers.known(&cmd).map(|ran| ran.stdout).ok());
+            question.remember(&ran);
+            drop(question);
+            assert_eq!(other.join().unwrap().as_deref(), Some("A=1\n"));
+        });
+        // Without an answer the next one asks.
+        answers.forget();
+        drop(answers.known(&cmd).unwrap_err());
+        assert!(answers.known(&cmd).is_err());
     }
 }

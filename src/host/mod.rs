@@ -92,12 +92,12 @@ impl Host {
     pub fn run(&self, cmd: &Cmd) -> Result<Ran> {
         let answers = &self.shared.answers;
         if cmd.effect == Effect::Reads {
-            if let Some(known) = answers.known(cmd) {
-                return Ok(known);
-            }
-            let asked = answers.now();
+            let question = match answers.known(cmd) {
+                Ok(known) => return Ok(known),
+                Err(question) => question,
+            };
             let ran = run::run(cmd, self)?;
-            answers.remember(cmd, &ran, asked);
+            question.remember(&ran);
             return Ok(ran);
         }
         self.may_change(&cmd.to_string())?;

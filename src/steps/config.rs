@@ -97,10 +97,10 @@ impl Step for Judged {
 
     fn check(&self, host: &Host) -> Result<State> {
         let places = self.0.places(host.env());
-        if !docker::has_image(host, &self.0.image)? {
+        let Some(layers) = docker::layers(host, &self.0.image)? else {
             return Ok(State::NotYet(("matrix", "image")));
-        }
-        let digest = judge::digest(&places, &docker::layers(host, &self.0.image)?)?;
+        };
+        let digest = judge::digest(&places, &layers)?;
         if files::read(&places.judged())?.is_some_and(|record| record.trim() == digest) {
             return Ok(State::Holds);
         }
@@ -115,7 +115,10 @@ impl Step for Judged {
 pub fn judge_now(wish: &Wish, host: &Host) -> Result<()> {
     let places = wish.places(host.env());
     // The digest is taken first: what is changed meanwhile is judged again.
-    let digest = judge::digest(&places, &docker::layers(host, &wish.image)?)?;
+    let layers = docker::layers(host, &wish.image)?;
+    let layers =
+        layers.ok_or_else(|| Error::new(format!("the image {} is missing", wish.image)))?;
+    let digest = judge::digest(&places, &layers)?;
     let owner = Owner::of(host.env().dokku_user())?;
     judge::judge(host, wish, &wish.image, owner)?;
     files::write(host, &places.judged(), &format!("{digest}\n"), files::PUBLIC)

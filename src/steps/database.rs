@@ -9,7 +9,7 @@ use crate::{
     names::ServiceName,
     plan::{Change, State, Step, StepId},
     server::Server,
-    synapse::config::DATABASE_FILE,
+    synapse::{config::DATABASE_FILE, database::database_yaml},
 };
 
 /// The service exists, runs, is no other app's, and its database is UTF8, C, C.
@@ -35,6 +35,10 @@ impl Step for Service {
         let url = config::get(host, &self.0.app, "DATABASE_URL")?;
         self.no_other(url.as_ref())?;
         let half_made = files::read(&journal)?.is_some_and(|text| text.trim() == service.as_str());
+        // What Synapse was told to use was looked at before: to ask PostgreSQL takes long.
+        if !half_made && self.told(host, url.as_ref())? && postgres::runs(host, service)? {
+            return Ok(State::Holds);
+        }
         let Some(links) = postgres::links(host, service)? else {
             if !half_made && in_use(host, &self.0)? {
                 return Err(self.gone(host));
@@ -104,6 +108,15 @@ impl Service {
     fn forget(&self, journal: camino::Utf8PathBuf) -> State {
         let says = format!("remove {journal}");
         State::Missing(vec![Change::new(says, move |host| files::remove(host, &journal))])
+    }
+
+    /// Whether Synapse uses this very database with this very password; one that was made anew has
+    /// another.
+    fn told(&self, host: &Host, url: Option<&Secret>) -> Result<bool> {
+        let Some(url) = url else { return Ok(false) };
+        let file = self.0.places(host.env()).homeserver_d().join(DATABASE_FILE);
+        let Some(text) = files::read(&file)? else { return Ok(false) };
+        Ok(text == database_yaml(url)?.expose())
     }
 
     /// An empty database in its place would be an empty server under the old name and key.
@@ -236,8 +249,7 @@ impl Step for Link {
     fn check(&self, host: &Host) -> Result<State> {
         let (service, app) = (self.0.service.clone(), self.0.app.clone());
         // A service that is not there yet (a dry run) is linked to nothing.
-        let links = postgres::links(host, &service)?.unwrap_or_default();
-        let linked = links.iter().any(|linked| linked == app.as_str());
+        let linked = postgres::linked(host, &service, &app)?;
         let url = config::get(host, &app, "DATABASE_URL")?;
         match (linked, url.is_some()) {
             (true, true) => Ok(State::Holds),

@@ -1,6 +1,6 @@
 //! Preflight: what must be so before anything is touched.
 
-use super::{How, Who, Wish, container::Mounts, database::Service};
+use super::{How, Who, Wish, container::Mounts, database::Service, storage::Secrets};
 use crate::{
     dokku::{
         apps, docker, domains, letsencrypt, nginx, ps, storage,
@@ -68,9 +68,10 @@ pub fn look(host: &Host, wish: &Wish) -> Result<Found> {
     if wish.element.is_some() {
         app(host, wish, Who::Element)?;
     }
-    // A service that was taken is the step's to look after; one that is to be is refused here.
+    // What is ours already is the steps' to look after; what is to be is refused here.
     if marker::server_of(host.env(), &wish.app)?.as_ref() != Some(&wish.server_name) {
         Service(wish.clone()).check(host)?;
+        Secrets(wish.clone()).check(host)?;
     }
     Ok(found)
 }

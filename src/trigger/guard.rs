@@ -128,7 +128,9 @@ fn configuration(host: &Host, server: &Wish, tag: &str) -> Result<()> {
     }
     let places = server.places(host.env());
     let image = format!("dokku/{app}:{tag}").parse()?;
-    let digest = judge::digest(&places, &docker::layers(host, &image)?)?;
+    let layers = docker::layers(host, &image)?;
+    let layers = layers.ok_or_else(|| Error::new(format!("the image {image} is missing")))?;
+    let digest = judge::digest(&places, &layers)?;
     if files::read(&places.judged())?.is_some_and(|record| record.trim() == digest) {
         return Ok(());
     }

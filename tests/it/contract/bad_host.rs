@@ -108,6 +108,9 @@ dokku scheduler:set --global selected docker-local",
         "another scheduler",
         |rig| {
             rig.setup(&["apps:create matrix"]);
+            let folder = rig.lib("config/scheduler/matrix");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("selected"), "k3s").unwrap();
             other(rig, "scheduler:report matrix", "--scheduler-computed-selected", "k3s");
         },
         CREATE,

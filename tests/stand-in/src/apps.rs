@@ -10,7 +10,7 @@ use crate::call::{Call, fail, stop};
 use crate::dokku::{arg, has, words};
 use crate::report::{Keys, Report, of_apps};
 use crate::verdict::judge;
-use crate::{containers, domains, files, proxy};
+use crate::{containers, domains, files, links, proxy};
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     match verb {
@@ -127,6 +127,7 @@ pub(crate) fn destroy(call: &Call, name: &str) -> Result<()> {
         });
         Ok(())
     })?;
+    state.services.keys().try_for_each(|service| links::write_links(call, service))?;
     call.fire("scheduler-stop", &["docker-local", name, "true"])?;
     containers::remove_all(call, name)?;
     call.fire("scheduler-post-delete", &["docker-local", name, tag])?;
