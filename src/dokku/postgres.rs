@@ -54,10 +54,14 @@ pub fn status(host: &Host, service: &ServiceName) -> Result<String> {
 /// container of that name.
 pub fn runs(host: &Host, service: &ServiceName) -> Result<bool> {
     let name = format!("dokku.postgres.{service}");
-    let cmd = Cmd::reads(host.env().docker());
-    let ran =
-        host.run(&cmd.args(["container", "inspect", "--format", "{{.State.Running}}", &name]))?;
-    Ok(ran.code == 0 && ran.answer() == "true")
+    let cmd = Cmd::reads(host.env().docker()).args(["container", "inspect", "--format"]);
+    let cmd = cmd.args(["{{.State.Running}}", &name]);
+    let ran = host.run(&cmd)?;
+    match ran.code {
+        0 => Ok(ran.answer() == "true"),
+        _ if ran.says("No such container") || ran.says("no such container") => Ok(false),
+        _ => Err(host.failure(&cmd, &ran)),
+    }
 }
 
 /// Starts the service.
