@@ -37,35 +37,41 @@ impl Container {
     }
 }
 
+/// What `docker image inspect` or `docker container inspect` answers; `None` if there is no such
+/// thing.
+fn inspected(host: &Host, cmd: &Cmd) -> Result<Option<Ran>> {
+    let ran = host.run(cmd)?;
+    let missing = ["image", "container"]
+        .into_iter()
+        .any(|kind| ran.says(&format!("No such {kind}")) || ran.says(&format!("no such {kind}")));
+    match ran.code {
+        0 => Ok(Some(ran)),
+        _ if missing => Ok(None),
+        _ => Err(host.failure(cmd, &ran)),
+    }
+}
+
+fn inspect_cmd(host: &Host, kind: &str, format: &str, name: &str) -> Cmd {
+    Cmd::reads(host.env().docker()).args([kind, "inspect", "--format", format, name])
+}
+
 /// Whether an image is on this host.
 pub fn has_image(host: &Host, image: &ImageRef) -> Result<bool> {
-    let cmd = Cmd::reads(host.env().docker()).args([
-        "image",
-        "inspect",
-        "--format",
-        "{{.Id}}",
-        image.as_str(),
-    ]);
-    let ran = host.run(&cmd)?;
-    match ran.code {
-        0 => Ok(true),
-        _ if ran.says("No such image") || ran.says("no such image") => Ok(false),
-        _ => Err(host.failure(&cmd, &ran)),
-    }
+    let cmd = inspect_cmd(host, "image", "{{.Id}}", image.as_str());
+    Ok(inspected(host, &cmd)?.is_some())
 }
 
 /// The layers of an image: what is in it, whatever it is called and labelled. `None` if it is not
 /// on this host.
 pub fn layers(host: &Host, image: &ImageRef) -> Result<Option<String>> {
-    let format = "{{json .RootFS.Layers}}";
-    let cmd = Cmd::reads(host.env().docker()).args(["image", "inspect", "--format", format]);
-    let cmd = cmd.arg(image.as_str());
-    let ran = host.run(&cmd)?;
-    match ran.code {
-        0 => Ok(Some(ran.answer().to_owned())),
-        _ if ran.says("No such image") || ran.says("no such image") => Ok(None),
-        _ => Err(host.failure(&cmd, &ran)),
-    }
+    let cmd = inspect_cmd(host, "image", "{{json .RootFS.Layers}}", image.as_str());
+    Ok(inspected(host, &cmd)?.map(|ran| ran.answer().to_owned()))
+}
+
+/// Whether the container of that name runs; not if there is none.
+pub fn is_running(host: &Host, name: &str) -> Result<bool> {
+    let cmd = inspect_cmd(host, "container", "{{.State.Running}}", name);
+    Ok(inspected(host, &cmd)?.is_some_and(|ran| ran.answer() == "true"))
 }
 
 /// Brings an image onto this host.
@@ -117,17 +123,12 @@ pub fn running(host: &Host, app: &AppName) -> Result<Option<Container>> {
 }
 
 fn inspect(host: &Host, id: &str) -> Result<Option<Container>> {
-    let cmd = Cmd::reads(host.env().docker()).args(["container", "inspect", "--format"]);
-    let cmd = cmd.args(["{{json .}}", id]);
-    let ran = host.run(&cmd)?;
-    // It went away between the two questions.
-    if ran.code != 0 && (ran.says("No such container") || ran.says("no such container")) {
-        return Ok(None);
-    }
-    match serde_json::from_str::<Value>(ran.answer()) {
-        Ok(all) if ran.code == 0 => Ok(Some(container(&all))),
-        _ => Err(host.failure(&cmd, &ran)),
-    }
+    let cmd = inspect_cmd(host, "container", "{{json .}}", id);
+    // It may have gone away between the two questions.
+    let Some(ran) = inspected(host, &cmd)? else { return Ok(None) };
+    serde_json::from_str::<Value>(ran.answer())
+        .map(|all| Some(container(&all)))
+        .map_err(|_| host.failure(&cmd, &ran))
 }
 
 fn container(all: &Value) -> Container {

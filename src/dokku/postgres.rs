@@ -1,11 +1,12 @@
 //! dokku-postgres.
 
-use super::{reading, tell, value};
+use super::{docker, reading, tell, value};
 use crate::{
     error::{Error, Result},
     host::{Host, cmd::Cmd, files},
     names::{AppName, ServiceName},
 };
+use camino::Utf8PathBuf;
 
 /// What a database must be for Synapse: `UTF8`, `C`, `C`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,11 @@ pub fn database_name(service: &ServiceName) -> String {
     service.as_str().replace(['-', '.'], "_")
 }
 
+/// Where dokku-postgres keeps what it knows of a service.
+fn folder(host: &Host, service: &ServiceName) -> Utf8PathBuf {
+    host.env().lib_root().join("services/postgres").join(service.as_str())
+}
+
 /// Makes a service.
 pub fn create(host: &Host, service: &ServiceName) -> Result<()> {
     tell(host, ["postgres:create", service.as_str(), "--custom-env", RIGHT_ENV]).map(drop)
@@ -53,15 +59,12 @@ pub fn status(host: &Host, service: &ServiceName) -> Result<String> {
 /// Whether the service's container runs: Docker is asked, which is quick. Not if Docker knows no
 /// container of that name.
 pub fn runs(host: &Host, service: &ServiceName) -> Result<bool> {
-    let name = format!("dokku.postgres.{service}");
-    let cmd = Cmd::reads(host.env().docker()).args(["container", "inspect", "--format"]);
-    let cmd = cmd.args(["{{.State.Running}}", &name]);
-    let ran = host.run(&cmd)?;
-    match ran.code {
-        0 => Ok(ran.answer() == "true"),
-        _ if ran.says("No such container") || ran.says("no such container") => Ok(false),
-        _ => Err(host.failure(&cmd, &ran)),
-    }
+    docker::is_running(host, &format!("dokku.postgres.{service}"))
+}
+
+/// Whether a service was left before PostgreSQL had written anything.
+pub fn holds_nothing(host: &Host, service: &ServiceName) -> Result<bool> {
+    Ok(files::list(&folder(host, service).join("data"))?.is_empty())
 }
 
 /// Starts the service.
@@ -138,9 +141,8 @@ pub fn links(host: &Host, service: &ServiceName) -> Result<Option<Vec<String>>> 
 
 /// Whether a service is linked to an app. The file with its links is looked at first.
 pub fn linked(host: &Host, service: &ServiceName, app: &AppName) -> Result<bool> {
-    let folder = host.env().lib_root().join("services/postgres").join(service.as_str());
     let has = |text: &str| text.split_whitespace().any(|linked| linked == app.as_str());
-    let text = files::read(&folder.join("LINKS"))?.unwrap_or_default();
+    let text = files::read(&folder(host, service).join("LINKS"))?.unwrap_or_default();
     if has(&text) {
         return Ok(true);
     }

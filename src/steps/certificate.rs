@@ -40,8 +40,8 @@ impl Step for Email {
     }
 }
 
-/// The app has a certificate for its domain, and a fresh one. That it is refused stops nothing else: the server
-/// stays reachable on port 80 meanwhile.
+/// The app has a certificate for its domain, and a fresh one. That it is refused stops nothing else:
+/// the server stays reachable on port 80 meanwhile.
 #[derive(Debug)]
 pub struct Certificate {
     wish: Wish,

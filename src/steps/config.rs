@@ -6,6 +6,7 @@ use crate::{
     element,
     error::{Error, Result},
     host::{Host, files, owner::Owner, secret::Secret},
+    names::ImageRef,
     plan::{Change, State, Step, StepId},
     synapse::{config, database, email, judge},
 };
@@ -96,31 +97,36 @@ impl Step for Judged {
     }
 
     fn check(&self, host: &Host) -> Result<State> {
-        let places = self.0.places(host.env());
-        let Some(layers) = docker::layers(host, &self.0.image)? else {
-            return Ok(State::NotYet(("matrix", "image")));
-        };
-        let digest = judge::digest(&places, &layers)?;
-        if files::read(&places.judged())?.is_some_and(|record| record.trim() == digest) {
-            return Ok(State::Holds);
+        match is_judged(&self.0, host, &self.0.image)? {
+            None => return Ok(State::NotYet(("matrix", "image"))),
+            Some(true) => return Ok(State::Holds),
+            Some(false) => {}
         }
         let wish = self.0.clone();
         Ok(State::Missing(vec![Change::new("python -m synapse.config", move |host| {
-            judge_now(&wish, host)
+            judge_now(&wish, host, &wish.image)
         })]))
     }
 }
 
-/// Has Synapse judge the files and records what it accepted.
-pub fn judge_now(wish: &Wish, host: &Host) -> Result<()> {
+/// Whether Synapse has accepted these very files with what is in that image; `None` if the image is
+/// not here.
+pub fn is_judged(wish: &Wish, host: &Host, image: &ImageRef) -> Result<Option<bool>> {
+    let Some(layers) = docker::layers(host, image)? else { return Ok(None) };
+    let places = wish.places(host.env());
+    let digest = judge::digest(&places, &layers)?;
+    Ok(Some(files::read(&places.judged())?.is_some_and(|record| record.trim() == digest)))
+}
+
+/// Has Synapse judge the files with that image, and records what it accepted.
+pub fn judge_now(wish: &Wish, host: &Host, image: &ImageRef) -> Result<()> {
     let places = wish.places(host.env());
     // The digest is taken first: what is changed meanwhile is judged again.
-    let layers = docker::layers(host, &wish.image)?;
-    let layers =
-        layers.ok_or_else(|| Error::new(format!("the image {} is missing", wish.image)))?;
+    let layers = docker::layers(host, image)?;
+    let layers = layers.ok_or_else(|| Error::new(format!("the image {image} is missing")))?;
     let digest = judge::digest(&places, &layers)?;
     let owner = Owner::of(host.env().dokku_user())?;
-    judge::judge(host, wish, &wish.image, owner)?;
+    judge::judge(host, wish, image, owner)?;
     files::write(host, &places.judged(), &format!("{digest}\n"), files::PUBLIC)
 }
 

@@ -49,7 +49,7 @@ impl Step for Service {
         let locale = match postgres::locale(host, service, &database) {
             Ok(locale) => locale,
             Err(error) if postgres::status(host, service)? == "running" => return Err(error),
-            Err(_) if half_made && holds_nothing(host, service)? => {
+            Err(_) if half_made && postgres::holds_nothing(host, service)? => {
                 return Ok(self.make_again(journal));
             }
             Err(_) => return Ok(start(service.clone())),
@@ -72,12 +72,6 @@ impl Step for Service {
 fn start(service: ServiceName) -> State {
     let says = format!("dokku postgres:start {service}");
     State::Missing(vec![Change::new(says, move |host| postgres::start(host, &service))])
-}
-
-/// Whether a service was left before PostgreSQL had written anything.
-fn holds_nothing(host: &Host, service: &ServiceName) -> Result<bool> {
-    let data = host.env().lib_root().join("services/postgres").join(service.as_str()).join("data");
-    Ok(files::list(&data)?.is_empty())
 }
 
 impl Service {

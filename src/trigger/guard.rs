@@ -9,13 +9,16 @@ use super::Call;
 use crate::{
     dokku::{config, docker, ps},
     error::{Error, Result},
-    host::{Host, files, owner::Owner},
+    host::{Host, files},
     marker::Marker,
     names::AppName,
     nginx::proof,
     server::Server,
-    steps::{Wish, config::Config, container::wrong_scale},
-    synapse::judge,
+    steps::{
+        Wish,
+        config::{Config, is_judged, judge_now},
+        container::wrong_scale,
+    },
 };
 use std::collections::BTreeMap;
 
@@ -126,17 +129,11 @@ fn configuration(host: &Host, server: &Wish, tag: &str) -> Result<()> {
     for change in Config::missing(server, host, &url)? {
         change.make(host)?;
     }
-    let places = server.places(host.env());
     let image = format!("dokku/{app}:{tag}").parse()?;
-    let layers = docker::layers(host, &image)?;
-    let layers = layers.ok_or_else(|| Error::new(format!("the image {image} is missing")))?;
-    let digest = judge::digest(&places, &layers)?;
-    if files::read(&places.judged())?.is_some_and(|record| record.trim() == digest) {
+    if is_judged(server, host, &image)? == Some(true) {
         return Ok(());
     }
-    let owner = Owner::of(host.env().dokku_user())?;
-    judge::judge(host, server, &image, owner)?;
-    files::write(host, &places.judged(), &format!("{digest}\n"), files::PUBLIC)
+    judge_now(server, host, &image)
 }
 
 /// nginx may have been upgraded since the template was proved.
