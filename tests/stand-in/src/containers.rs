@@ -11,6 +11,7 @@ use sha1::{Digest, Sha1};
 use crate::app::App;
 use crate::call::{Call, fail};
 use crate::state::{Container, State, Status};
+use crate::{images, real};
 
 /// The hexadecimal SHA-1 of a text.
 pub(crate) fn hex(text: &str) -> String {
@@ -31,7 +32,7 @@ pub(crate) fn new_id(state: &mut State) -> String {
 /// The next address on Docker's bridge; the first app gets `172.17.0.3`.
 pub(crate) fn new_ip(state: &State) -> String {
     let taken = state.containers.len();
-    format!("172.17.{}.{}", (taken + 3) / 250, (taken + 3) % 250)
+    format!("{}.{}.{}", state.network(), (taken + 3) / 250, (taken + 3) % 250)
 }
 
 /// Nanoseconds since 1970.
@@ -79,6 +80,7 @@ pub(crate) fn create(
             status: Status::Running,
             started_at: now(),
             restart_policy: app.ps.get("restart-policy").cloned().unwrap_or_else(|| "on-failure:10".to_owned()),
+            restarts: 0,
         };
         Ok(container)
     })
@@ -94,13 +96,18 @@ pub(crate) fn make_folders(call: &Call, container: &Container) -> Result<()> {
     Ok(())
 }
 
-/// Notes that a container runs, or that it ended at once.
-pub(crate) fn start(call: &Call, container: &Container, runs: bool) -> Result<()> {
+/// Starts a container; false if its process ends at once.
+pub(crate) fn start(call: &Call, container: &Container) -> Result<bool> {
+    let state = call.state()?;
+    let runs = match &state.parts {
+        Some(parts) => real::apps::start(call, &state, parts, container)?,
+        None => images::starts(&state, container),
+    };
     let mut container = container.clone();
     container.status = if runs { Status::Running } else { Status::Exited };
     call.update(|state| {
         state.containers.push(container);
-        Ok(())
+        Ok(runs)
     })
 }
 
@@ -116,6 +123,7 @@ fn user(option: &str) -> Option<String> {
 
 /// Sets what became of containers.
 pub(crate) fn mark(call: &Call, ids: &[String], status: Status) -> Result<()> {
+    real::apps::mark(call, ids, status)?;
     call.update(|state| {
         for container in state.containers.iter_mut().filter(|container| ids.contains(&container.id))
         {

@@ -5,11 +5,13 @@ use anyhow::Result;
 use crate::call::{Call, fail, quit};
 use crate::containers::{hex, mark, now};
 use crate::dokku::arg;
+use crate::entry::exit_with;
 use crate::images::config_check;
 use crate::inside::{execute, give};
 use crate::inspect::{find, inspect, list, source, split};
 use crate::postgres;
 use crate::psql::{self, Format};
+use crate::real;
 use crate::state::{Answer, Status};
 
 pub(crate) fn serve(call: &Call) -> Result<()> {
@@ -117,6 +119,9 @@ fn run(call: &Call, args: &[String]) -> Result<()> {
     }
     let whole = args.join(" ");
     let state = call.state()?;
+    if let Some(parts) = &state.parts {
+        return exit_with(real::docker::run(call, parts, &args[..at], &args[at..])?);
+    }
     if let Some(fixed) = state.exec.iter().find(|answer| whole.contains(&answer.contains)) {
         return give(call, fixed);
     }
@@ -133,6 +138,9 @@ fn exec(call: &Call, args: &[String]) -> Result<()> {
         at += if valued.contains(&flag.as_str()) { 2 } else { 1 };
     }
     let (name, command) = (arg(args, at), args.get(at + 1..).unwrap_or_default());
+    if call.state()?.parts.is_some() {
+        return exit_with(real::docker::exec(call, name, &args[..at], command)?);
+    }
     if let Some(service) = name.strip_prefix("dokku.postgres.") {
         return give(call, &database(call, service, command)?);
     }

@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 use crate::call::{Call, Stop, quit};
 use crate::fault::{self, About, Kind};
 use crate::store::Record;
-use crate::{docker, dokku, host, kind};
+use crate::{docker, dokku, host, kind, real};
 
 const ENVIRONMENT: [&str; 4] =
     ["DOKKU_QUIET_OUTPUT", "DOKKU_APP_NAME", "DOKKU_APPS_FORCE_DELETE", "DOKKU_PID"];
@@ -25,7 +25,14 @@ pub fn main() -> ExitCode {
     let program = Path::new(&name)
         .file_name()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let mut call = Call::new(&program, argv.collect());
+    let argv: Vec<String> = argv.collect();
+    if program == "engine" {
+        return real::engine::main(&argv);
+    }
+    if program == "stand-in" {
+        return real::shell::main(&argv);
+    }
+    let mut call = Call::new(&program, argv);
     let rc = answer(&mut call).unwrap_or_else(|error| report(&call, &error));
     u8::try_from(rc).map_or(ExitCode::FAILURE, ExitCode::from)
 }

@@ -10,7 +10,7 @@ use anyhow::Result;
 use crate::call::{Call, fail, quit};
 use crate::dokku::arg;
 use crate::entry::{code, exit_with};
-use crate::verdict;
+use crate::{real, verdict};
 
 /// The last part of a program's path.
 pub(crate) fn basename(program: &str) -> &str {
@@ -33,6 +33,9 @@ pub(crate) fn sudo(call: &Call) -> Result<()> {
     if !allowed {
         call.eprint("sudo: a password is required\n");
         return quit(1);
+    }
+    if program == "nginx" && call.state()?.parts.is_some() {
+        return exit_with(real::engine::call(call, &[&["nginx".to_owned()], args].concat())?);
     }
     let status = Command::new(program).args(args).env("STAND_IN_ROOT", "1").status()?;
     exit_with(code(status))
@@ -80,6 +83,11 @@ pub(crate) fn ufw(call: &Call) -> Result<()> {
 
 /// `nginx -v`, `nginx -t [-c <file>]`. The test needs root, for the pid file.
 pub(crate) fn nginx(call: &Call) -> Result<()> {
+    if call.state()?.parts.is_some() {
+        // Without root, as whoever calls.
+        let mut nginx = real::engine::system("nginx");
+        return exit_with(code(nginx.args(&call.args).status()?));
+    }
     let has = |flag: &str| call.args.iter().any(|arg| arg == flag);
     if has("-v") {
         call.eprint(format!("nginx version: nginx/{}\n", call.state()?.nginx_version));
@@ -153,6 +161,10 @@ fn judge(file: &Path, depth: u32) -> Result<(), String> {
 
 /// `sigil -v`, `sigil -f <template> KEY=VALUE...`.
 pub(crate) fn sigil(call: &Call) -> Result<()> {
+    if let Some(parts) = &call.state()?.parts {
+        let status = Command::new(real::proxy::sigil(parts)).args(&call.args).status()?;
+        return exit_with(code(status));
+    }
     if arg(&call.args, 0) == "-v" {
         call.line("0.11.6");
         return Ok(());

@@ -7,6 +7,7 @@ use crate::containers::new_id;
 use crate::dokku::arg;
 use crate::entry::exit_with;
 use crate::images::config_check;
+use crate::real;
 use crate::state::{Answer, Container, State};
 
 pub(crate) fn serve(call: &Call, area: &str, verb: &str, args: &[String]) -> Result<bool> {
@@ -27,7 +28,11 @@ pub(crate) fn serve(call: &Call, area: &str, verb: &str, args: &[String]) -> Res
 }
 
 fn logs(call: &Call, name: &str, args: &[String]) -> Result<()> {
-    let lines = call.state()?.logs.remove(name).unwrap_or_default();
+    let mut state = call.state()?;
+    let lines = match &state.parts {
+        Some(_) => real::apps::logs(call, &state, name),
+        None => state.logs.remove(name).unwrap_or_default(),
+    };
     let number = args.iter().skip_while(|arg| *arg != "--num" && *arg != "-n").nth(1);
     call.fire(
         "scheduler-logs",
@@ -51,6 +56,9 @@ fn enter(call: &Call, name: &str, args: &[String]) -> Result<()> {
         format!("{}.{}", container.process, container.index).starts_with(process)
     });
     let Some(container) = container else { return fail("No containers running") };
+    if state.parts.is_some() {
+        return exit_with(real::docker::exec(call, &container.id, &[], command)?);
+    }
     give(call, &execute(&state, container, &format!("enter {name} {}", args.join(" ")), command))
 }
 

@@ -121,7 +121,7 @@ fn document(state: &State, container: &Container) -> Value {
             "ExitCode": 0,
             "StartedAt": time(container.started_at),
         },
-        "RestartCount": 0,
+        "RestartCount": container.restarts,
         "Image": image(state, &container.image).map_or(Value::from(""), |image| image["Id"].clone()),
         "Config": {
             "Image": format!("dokku/{}:latest", container.app),

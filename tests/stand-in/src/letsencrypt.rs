@@ -9,7 +9,7 @@ use crate::apps::now;
 use crate::call::{Call, fail, quit};
 use crate::dokku::{arg, has, words};
 use crate::report::{Keys, Report, of_apps};
-use crate::{certs, files, proxy};
+use crate::{certs, files, proxy, real};
 
 const PROPERTIES: [&str; 6] =
     ["dns-provider", "email", "graceperiod", "server", "lego-args", "lego-docker-options"];
@@ -170,26 +170,45 @@ fn enable(call: &Call, name: &str, force: bool) -> Result<()> {
     call.info1(format!("Enabling ACME proxy for {name}..."));
     let folder = call.home(name).join("nginx.conf.d");
     fs::create_dir_all(&folder)?;
-    fs::write(
-        folder.join("letsencrypt.conf"),
-        "location /.well-known/acme-challenge { allow all; }\n",
-    )?;
+    let real = state.parts.as_ref();
+    let location = match real {
+        Some(_) => real::acme::location(call, name)?,
+        None => "location /.well-known/acme-challenge { allow all; }\n".to_owned(),
+    };
+    fs::write(folder.join("letsencrypt.conf"), location)?;
+    if real.is_some() {
+        proxy::reload(call)?;
+    }
     call.info1(format!("Getting letsencrypt certificate for {name} via HTTP-01"));
     app.domains.iter().for_each(|domain| call.eprint(format!("        - Domain '{domain}'\n")));
     let fails = &state.letsencrypt.fails;
     // Port 9 discards: a server there never answers.
     let failed = fails.contains(name)
         || app.domains.iter().any(|domain| fails.contains(domain))
-        || server.contains(":9/");
+        || server.contains(":9/")
+        || match real {
+            Some(parts) => {
+                let server = if server.is_empty() { &parts.directory } else { &server };
+                !real::acme::request(call, name, &app.domains, email, server)?
+            }
+            None => false,
+        };
     if failed {
         call.info1("Certificate retrieval failed!");
     } else {
         call.info1("Certificate retrieved successfully.");
         call.info1("Installing let's encrypt certificates");
-        certs::install(call, name, issue(&app.domains, wanted))?;
+        let cert = match real {
+            Some(_) => real::acme::read(&call.home(name).join("tls/server.crt"))?,
+            None => issue(&app.domains),
+        };
+        certs::install(call, name, Cert { letsencrypt: Some(wanted), ..cert })?;
         proxy::rebuild(call, name)?;
     }
     files::remove(&folder.join("letsencrypt.conf"))?;
+    if real.is_some() {
+        proxy::reload(call)?;
+    }
     call.info1(format!("Disabling ACME proxy for {name}..."));
     if failed {
         call.warn("Failed to setup letsencrypt");
@@ -199,7 +218,7 @@ fn enable(call: &Call, name: &str, force: bool) -> Result<()> {
     Ok(())
 }
 
-fn issue(domains: &[String], settings: Vec<String>) -> Cert {
+fn issue(domains: &[String]) -> Cert {
     let mut hostnames = domains.to_vec();
     hostnames.sort();
     Cert {
@@ -207,7 +226,7 @@ fn issue(domains: &[String], settings: Vec<String>) -> Cert {
         issuer: "CN = Stand-in Intermediate CA".to_owned(),
         starts_at: now(),
         expires_at: now() + 90 * DAYS,
-        letsencrypt: Some(settings),
+        letsencrypt: None,
     }
 }
 

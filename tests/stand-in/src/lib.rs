@@ -13,6 +13,7 @@
 //! - `dokku.rs` gathers one file for each area of `dokku`; `deploy.rs`, `schedule.rs` and
 //!   `containers.rs` are the way from a commit to running processes, `verdict.rs` is nginx's opinion.
 //! - `docker.rs`, `inspect.rs` and `host.rs` hold the other programs.
+//! - [`World`] (`real/`): a network of hosts on which what the images hold runs for real.
 
 mod app;
 mod apps;
@@ -47,6 +48,7 @@ mod postgres;
 mod proxy;
 mod ps;
 mod psql;
+mod real;
 mod report;
 mod scene;
 mod schedule;
@@ -60,6 +62,7 @@ mod verdict;
 pub use app::{App, Cert, Commit, Mount};
 pub use entry::main;
 pub use fault::{Count, Fault, Kind};
+pub use real::{Parts, World};
 pub use scene::Scene;
 pub use state::{Answer, Container, Image, Letsencrypt, Service, State, Status, Ufw};
 pub use store::Record;

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::app::App;
 use crate::call::{Call, fail};
 use crate::dokku::arg;
 use crate::report::{Keys, Report, of_apps};
@@ -59,6 +60,13 @@ fn report(call: &Call, name: &str) -> Result<Report> {
             report.property(property, app.nginx.get(property), &default.replace("{app}", name));
     }
     Ok(report.row("last-visited-at", ""))
+}
+
+/// What a property is, or what holds without it.
+pub(crate) fn in_force(name: &str, app: &App, property: &str) -> String {
+    let usual = PROPERTIES.iter().find(|(known, _)| *known == property);
+    let usual = || usual.map_or("", |(_, usual)| usual).replace("{app}", name);
+    app.nginx.get(property).cloned().unwrap_or_else(usual)
 }
 
 fn set(call: &Call, name: &str, property: &str, value: &str) -> Result<()> {

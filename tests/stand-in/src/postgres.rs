@@ -6,11 +6,12 @@ use std::fs;
 use anyhow::Result;
 
 use crate::apps::confirm;
-use crate::call::{Call, fail, stop};
+use crate::call::{Call, fail};
 use crate::containers::{hex, new_id};
 use crate::dokku::{arg, has};
+use crate::entry::exit_with;
 use crate::state::Service;
-use crate::{files, links, psql};
+use crate::{files, links, psql, real};
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     let (words, env) = parse(args);
@@ -49,7 +50,7 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
             service(call, name)?;
             pause(call);
             call.verbose("Removing container");
-            change(call, name, |service| service.container = None)?;
+            stop(call, name)?;
         }
         "start" => {
             service(call, name)?;
@@ -59,6 +60,7 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
             service(call, name)?;
             pause(call);
             call.info2("Starting container");
+            real::database::restart(call, &service(call, name)?)?;
             call.info2("Container started");
             call.info1("Please call dokku ps:restart on all linked apps");
         }
@@ -170,16 +172,18 @@ fn create(call: &Call, name: &str, env: &str) -> Result<()> {
         databases.insert(database(name), cluster);
     }
     fs::create_dir_all(call.lib.join("services/postgres").join(name).join("data"))?;
+    let real = call.state()?.parts.is_some();
     call.update(|state| {
         let id = new_id(state);
-        let ip = format!("172.17.1.{}", state.serial % 250);
+        let ip = format!("{}.1.{}", state.network(), state.serial % 250);
         let password = hex(&id)[..32].to_owned();
         let service = Service {
             container: Some(id),
             ip,
             password,
             custom_env: env.to_owned(),
-            databases,
+            // A real one knows itself which it has.
+            databases: if real { BTreeMap::new() } else { databases },
             ..Service::default()
         };
         state.services.insert(name.to_owned(), service);
@@ -190,10 +194,18 @@ fn create(call: &Call, name: &str, env: &str) -> Result<()> {
 
 fn created(call: &Call, name: &str) -> Result<()> {
     call.verbose("Waiting for container to be ready");
-    call.verbose("Creating container database");
     let service = service(call, name)?;
-    let fresh = service.databases.contains_key(&database(name))
-        && call.args.first().is_some_and(|verb| verb == "postgres:create");
+    let fresh = match &call.state()?.parts {
+        Some(parts) => {
+            let id = real::database::start(call, parts, name, &service)?;
+            real::database::create(call, name, &id)?
+        }
+        None => {
+            service.databases.contains_key(&database(name))
+                && call.args.first().is_some_and(|verb| verb == "postgres:create")
+        }
+    };
+    call.verbose("Creating container database");
     if !fresh {
         call.verbose("Already exists");
     }
@@ -247,7 +259,16 @@ fn connect(call: &Call, name: &str) -> Result<()> {
     let answer = psql::connect(call, name, &database(name), &sql)?;
     call.print(&answer.stdout);
     call.eprint(&answer.stderr);
-    if answer.rc == 0 { Ok(()) } else { stop(answer.rc, "") }
+    exit_with(answer.rc)
+}
+
+/// Its container goes; what it holds stays.
+fn stop(call: &Call, name: &str) -> Result<()> {
+    let service = service(call, name)?;
+    if let (Some(id), Some(_)) = (&service.container, call.state()?.parts) {
+        call.engine(&["stop", id])?;
+    }
+    change(call, name, |service| service.container = None)
 }
 
 fn pause(call: &Call) {
@@ -263,7 +284,7 @@ pub(crate) fn start(call: &Call, name: &str) -> Result<()> {
     call.info2("Starting container");
     call.update(|state| {
         let id = new_id(state);
-        let ip = format!("172.17.1.{}", state.serial % 250);
+        let ip = format!("{}.1.{}", state.network(), state.serial % 250);
         if let Some(service) = state.services.get_mut(name) {
             service.container = Some(id);
             service.ip = ip;
@@ -283,7 +304,9 @@ fn destroy(call: &Call, name: &str, force: bool) -> Result<()> {
     call.info2(format!("Deleting {name}"));
     pause(call);
     call.verbose("Removing container");
+    stop(call, name)?;
     call.verbose("Removing data");
+    real::database::remove(call, name)?;
     files::remove(&call.lib.join("services/postgres").join(name))?;
     call.update(|state| Ok(state.services.remove(name)))?;
     call.info2(format!("Postgres container deleted: {name}"));

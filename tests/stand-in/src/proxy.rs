@@ -12,7 +12,7 @@ use crate::call::{Call, quit};
 use crate::dokku::arg;
 use crate::report::{Keys, Report, of_apps};
 use crate::verdict::judge;
-use crate::{files, host, network, ports};
+use crate::{files, host, network, ports, real};
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     let name = arg(args, 0);
@@ -25,11 +25,17 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
         "clear-config" => {
             call.app(name)?;
             files::remove(&call.home(name).join("nginx.conf"))?;
-            judge(call)?;
+            reload(call)?;
         }
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// Has nginx judge the host, then read it anew.
+pub(crate) fn reload(call: &Call) -> Result<()> {
+    judge(call)?;
+    if call.state()?.parts.is_some() { real::proxy::reload(call) } else { Ok(()) }
 }
 
 fn report(call: &Call, name: &str) -> Result<Report> {
@@ -94,12 +100,17 @@ pub(crate) fn build(call: &Call, name: &str) -> Result<()> {
         return Ok(());
     }
     no_vhost(call, name, &app);
-    let (text, source) = match template.as_str() {
-        "" => (built_in(call, name, &map), "built-in"),
-        path => {
+    let source = if template.is_empty() { "built-in" } else { "plugin-supplied" };
+    let text = match (template.as_str(), &state.parts) {
+        (path, Some(parts)) => {
+            let listeners = network::listeners(call, &state, name).join(" ");
+            real::proxy::render(call, parts, (name, &app), path, &listeners, &map)?
+        }
+        ("", None) => built_in(call, name, &map),
+        (path, None) => {
             let text = fs::read_to_string(path).unwrap_or_default();
             let listens = default_server(&text, &map);
-            (host::render(&text, &vars(call, name)) + &listens, "plugin-supplied")
+            host::render(&text, &vars(call, name)) + &listens
         }
     };
     let mut domains = app.domains.clone();
@@ -119,14 +130,14 @@ pub(crate) fn build(call: &Call, name: &str) -> Result<()> {
         call.query("nginx-app-template-source", &[name, "hsts-config"])?;
         if ssl && app.nginx.get("hsts").is_none_or(|hsts| hsts != "false") {
             call.verbose("Enabling HSTS (using built-in template)");
-            fs::write(folder.join("hsts.conf"), "# stand-in: hsts\n")?;
+            fs::write(folder.join("hsts.conf"), real::proxy::hsts(name, &app))?;
         } else {
             crate::files::remove(&folder.join("hsts.conf"))?;
         }
     }
     call.fire("nginx-pre-reload", &[name, "", ""])?;
     call.verbose("Reloading nginx");
-    judge(call)
+    reload(call)
 }
 
 /// What the plugin's template renders inside its loop: the one port on which the app is the default

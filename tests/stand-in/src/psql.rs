@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::call::Call;
 use crate::postgres;
+use crate::real;
 use crate::state::{Answer, Service};
 
 /// How rows are printed.
@@ -24,7 +25,12 @@ enum Outcome {
 
 /// Runs SQL in a database of a service, as `psql -v ON_ERROR_STOP=1` does.
 pub(crate) fn connect(call: &Call, name: &str, database: &str, sql: &str) -> Result<Answer> {
-    run(call, name, database, sql, Format::default())
+    let state = call.state()?;
+    let service = state.services.get(name);
+    match service.and_then(|service| service.container.as_ref()).filter(|_| state.parts.is_some()) {
+        Some(id) => real::database::connect(call, id, database, sql),
+        None => run(call, name, database, sql, Format::default()),
+    }
 }
 
 /// The same with a format given.

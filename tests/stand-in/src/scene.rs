@@ -18,6 +18,8 @@ use crate::app::Cert;
 use crate::binary::binary;
 use crate::containers::now;
 use crate::fault::Fault;
+use crate::real::World;
+use crate::real::machine::Machine;
 use crate::state::{Image, State, Status};
 use crate::store::{Record, Store};
 
@@ -27,6 +29,8 @@ const SYSTEM: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 /// A stood-in Dokku host, in a folder that goes away with it.
 #[derive(Debug)]
 pub struct Scene {
+    /// Ends before its folder goes.
+    machine: Option<Machine>,
     folder: TempDir,
     store: Store,
 }
@@ -41,7 +45,8 @@ impl Scene {
     /// The same with a binary given, for the stand-in's own tests.
     pub fn with_binary(binary: &Path) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("stand-in").tempdir()?;
-        let scene = Self { store: Store::new(folder.path().join("state")), folder };
+        let store = Store::new(folder.path().join("state"));
+        let scene = Self { machine: None, store, folder };
         for path in [
             scene.bin(),
             scene.root(),
@@ -61,6 +66,16 @@ impl Scene {
             "Automated installation of let's encrypt TLS certificates",
         )?;
         scene.store.write(&initial())?;
+        Ok(scene)
+    }
+
+    /// A host in a world, with real parts: its domain, one of the world's, is its global one.
+    pub fn real(world: &World, domain: &str) -> Result<Self> {
+        let mut scene = Self::new()?;
+        scene.update(|state| state.global_domains = vec![domain.to_owned()])?;
+        let machine = Machine::start(world, domain, scene.path())?;
+        scene.update(|state| state.parts = Some(machine.parts.clone()))?;
+        scene.machine = Some(machine);
         Ok(scene)
     }
 
@@ -99,14 +114,7 @@ impl Scene {
         let path = |path: PathBuf| path.display().to_string();
         let plugins = self.lib().join("plugins");
         let core = self.lib().join("core-plugins");
-        let user = User::from_uid(Uid::current())
-            .ok()
-            .flatten()
-            .map_or_else(|| "root".to_owned(), |user| user.name);
-        let group = Group::from_gid(Gid::current())
-            .ok()
-            .flatten()
-            .map_or_else(|| "root".to_owned(), |group| group.name);
+        let (user, group) = self.account();
         [
             ("PATH", format!("{}:{SYSTEM}", self.bin().display())),
             ("HOME", path(self.root())),
@@ -128,16 +136,36 @@ impl Scene {
             ("PLUGIN_CORE_ENABLED_PATH", path(core.join("enabled"))),
             ("SSH_USER", "dokku".to_owned()),
             ("SSH_NAME", "default".to_owned()),
+            ("TMPDIR", path(self.temporary())),
         ]
         .map(|(key, value)| (key.to_owned(), value))
         .into()
+    }
+
+    /// The names of the user and the group that Dokku runs as.
+    fn account(&self) -> (String, String) {
+        if self.machine.is_some() {
+            return ("dokku".to_owned(), "dokku".to_owned());
+        }
+        let user = User::from_uid(Uid::current()).ok().flatten().map(|user| user.name);
+        let group = Group::from_gid(Gid::current()).ok().flatten().map(|group| group.name);
+        let root = || "root".to_owned();
+        (user.unwrap_or_else(root), group.unwrap_or_else(root))
+    }
+
+    fn temporary(&self) -> PathBuf {
+        if self.machine.is_some() { self.path().join("tmp") } else { std::env::temp_dir() }
     }
 
     /// A program as dokku would call it, with nothing but the host's environment.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let given = Path::new(program.as_ref());
         let program = self.bin().join(given);
-        let mut command = Command::new(if program.exists() { program.as_path() } else { given });
+        let program = if program.exists() { program.as_path() } else { given };
+        let mut command = match &self.machine {
+            Some(machine) => machine.command(program),
+            None => Command::new(program),
+        };
         command.env_clear().envs(self.env()).stdin(Stdio::null());
         command
     }
@@ -156,6 +184,16 @@ impl Scene {
             let _ = pipe.write_all(text.as_bytes());
         }
         Ok(child.wait_with_output()?)
+    }
+
+    /// A program that root runs on a host with real parts, with the world's environment.
+    pub fn root_command(&self, program: &str) -> Option<Command> {
+        self.machine.as_ref().map(|machine| machine.root(program))
+    }
+
+    /// The public address of a host with real parts.
+    pub fn address(&self) -> Option<&str> {
+        self.machine.as_ref().map(|machine| machine.address.as_str())
     }
 
     /// Enables the plugin: `$PLUGIN_ENABLED_PATH/matrix` becomes a link to a folder with its binary,

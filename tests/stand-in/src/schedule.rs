@@ -7,7 +7,7 @@ use crate::apps::{now, schedule_written};
 use crate::call::{Call, quit};
 use crate::deploy::task;
 use crate::state::{Container, Status};
-use crate::{containers, images, ports, proxy};
+use crate::{containers, ports, proxy};
 
 /// `scheduler-deploy`: new containers for old ones, of one process type or of all.
 pub(crate) fn schedule(call: &Call, name: &str, only: &str) -> Result<()> {
@@ -114,8 +114,7 @@ fn deploy_container(
     let id = container.id.clone();
     call.fire("post-container-create", &["app", &id, name, "deploy", process])?;
     containers::make_folders(call, &container)?;
-    let starts = images::starts(&call.state()?, &container);
-    containers::start(call, &container, starts)?;
+    let starts = containers::start(call, &container)?;
     if !disabled {
         call.verbose(format!("Attempting pre-flight checks ({process}.{index})"));
         check(call, name, &container, starts)?;

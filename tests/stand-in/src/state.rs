@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
+use crate::real::Parts;
 
 /// The whole host. Tests change it through [`Scene::update`](crate::Scene::update).
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -43,6 +44,8 @@ pub struct State {
     pub sudo_ufw: bool,
     /// What `nginx -v` says.
     pub nginx_version: String,
+    /// Where the parts of the host are that are real; none on a host that has none.
+    pub parts: Option<Parts>,
 }
 
 impl State {
@@ -62,6 +65,11 @@ impl State {
             .filter(|link| !alive(link))
             .map(|(service, _)| service.clone())
             .collect()
+    }
+
+    /// The network of the containers, without the last two numbers of an address.
+    pub(crate) fn network(&self) -> &str {
+        self.parts.as_ref().map_or("172.17", |parts| &parts.network)
     }
 
     /// Whether the image is on the host, so that nothing has to be pulled.
@@ -144,6 +152,8 @@ pub struct Container {
     /// Nanoseconds since 1970.
     pub started_at: i128,
     pub restart_policy: String,
+    /// How often Docker has started it again by itself.
+    pub restarts: u32,
 }
 
 /// How an image behaves. Missing switches say that all is well.

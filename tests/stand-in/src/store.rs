@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Counts;
+use crate::real;
 use crate::state::State;
 
 /// One call of a stood-in program, as `calls.jsonl` holds it.
@@ -138,7 +139,9 @@ impl Store {
     fn load(&self) -> Result<State> {
         let text =
             fs::read_to_string(self.root.join("state.json")).context("stand-in: no state")?;
-        serde_json::from_str(&text).context("stand-in: state.json")
+        let mut state = serde_json::from_str(&text).context("stand-in: state.json")?;
+        real::apps::look(&self.root, &mut state);
+        Ok(state)
     }
 
     fn save(&self, state: &State) -> Result<()> {
@@ -147,7 +150,7 @@ impl Store {
 }
 
 /// Writes a file so that a killed call never leaves half of one.
-fn replace(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn replace(path: &Path, text: &str) -> Result<()> {
     let scratch = path.with_extension("new");
     fs::write(&scratch, text)?;
     fs::rename(&scratch, path)?;

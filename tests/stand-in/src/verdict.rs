@@ -8,9 +8,19 @@ use anyhow::Result;
 
 use crate::app::App;
 use crate::call::{Call, fail};
+use crate::real;
 
 /// `nginx -t` for all that stands below `$DOKKU_ROOT`; ends the call with 1 when nginx refuses it.
 pub(crate) fn judge(call: &Call) -> Result<()> {
+    if call.state()?.parts.is_some() {
+        return match real::proxy::verdict(call)? {
+            None => Ok(()),
+            Some(why) => {
+                call.eprint(why);
+                fail("Failed to validate nginx configuration")
+            }
+        };
+    }
     let Err(why) = verdict(call) else { return Ok(()) };
     call.eprint(format!(
         "nginx: [emerg] {why}\nnginx: configuration file /etc/nginx/nginx.conf test failed\n"

@@ -1,0 +1,88 @@
+//! The containers of apps: started, stopped, and looked at.
+
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use super::container::{Folder, Life};
+use super::machine::Parts;
+use super::{engine, image};
+use crate::call::Call;
+use crate::state::{Container, State, Status};
+
+/// How long a process has to run so that Dokku takes it for one that keeps running.
+const UPTIME: Duration = Duration::from_millis(700);
+
+impl Call {
+    /// Has the engine do something, which has to succeed.
+    pub(crate) fn engine(&self, args: &[&str]) -> Result<()> {
+        let output =
+            std::process::Command::new(engine::path(self.store.root())).args(args).output()?;
+        if !output.status.success() {
+            bail!("{}", String::from_utf8_lossy(&output.stderr).trim_end());
+        }
+        Ok(())
+    }
+}
+
+/// Starts a container of an app; false if its process ends at once.
+pub(crate) fn start(call: &Call, state: &State, parts: &Parts, of: &Container) -> Result<bool> {
+    let folder = Folder::of(call.store.root(), &of.id);
+    folder.make(&image::spec(call, state, parts, of)?)?;
+    call.engine(&["start", &of.id])?;
+    let since = Instant::now();
+    let alive = |life: &Life| life.running && life.restarts == 0;
+    while since.elapsed() < UPTIME {
+        if !folder.life().as_ref().is_some_and(alive) {
+            call.engine(&["stop", &of.id])?;
+            return Ok(false);
+        }
+        sleep(Duration::from_millis(20));
+    }
+    Ok(true)
+}
+
+/// Stops or starts containers before that is noted.
+pub(crate) fn mark(call: &Call, ids: &[String], status: Status) -> Result<()> {
+    let state = call.state()?;
+    if state.parts.is_none() {
+        return Ok(());
+    }
+    for container in state.containers.iter().filter(|container| ids.contains(&container.id)) {
+        match (container.status, status) {
+            (Status::Exited, Status::Running) => call.engine(&["start", &container.id])?,
+            (Status::Running, Status::Exited | Status::Removed) => {
+                call.engine(&["stop", &container.id])?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Notes what has become of containers by themselves.
+pub(crate) fn look(stand_in: &Path, state: &mut State) {
+    if state.parts.is_none() {
+        return;
+    }
+    for container in &mut state.containers {
+        if container.status == Status::Removed {
+            continue;
+        }
+        if let Some(life) = Folder::of(stand_in, &container.id).life() {
+            container.status = if life.running { Status::Running } else { Status::Exited };
+            container.started_at = life.started_at;
+            container.restarts = life.restarts;
+        }
+    }
+}
+
+/// What the newest container of an app has printed.
+pub(crate) fn logs(call: &Call, state: &State, app: &str) -> Vec<String> {
+    let newest = state.containers.iter().rev().find(|container| container.app == app);
+    let log = newest.map(|of| Folder::of(call.store.root(), &of.id).path("log"));
+    let text = log.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}

@@ -1,0 +1,136 @@
+//! The one program that root runs for dokku (it is set-uid): it starts, stops, and enters containers,
+//! as Docker's daemon does, and calls nginx, as sudo and systemd do.
+//!
+//! It knows nothing of Dokku and of the host's state.
+
+use std::env;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
+
+use super::container::{Folder, Life};
+use super::supervise::{self, command};
+use crate::call::Call;
+use crate::entry::code;
+
+pub(crate) use super::supervise::system;
+
+/// How long a container may take to end before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The path of the engine of a host, from its folder `$STAND_IN`.
+pub(crate) fn path(stand_in: &Path) -> PathBuf {
+    stand_in.with_file_name("sbin").join("engine")
+}
+
+/// Has the engine of the host do something; standard streams are the call's.
+pub(crate) fn call(call: &Call, args: &[String]) -> Result<i32> {
+    Ok(code(Command::new(path(call.store.root())).args(args).status()?))
+}
+
+/// The whole program.
+pub(crate) fn main(args: &[String]) -> ExitCode {
+    let rc = serve(args).unwrap_or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "engine: {error:#}");
+        125
+    });
+    u8::try_from(rc).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// Gives the exit code.
+fn serve(args: &[String]) -> Result<i32> {
+    setgroups(&[])?;
+    setgid(Gid::from_raw(0))?;
+    setuid(Uid::from_raw(0))?;
+    let stand_in = PathBuf::from(env::var_os("STAND_IN").context("stand-in: no host")?);
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["start", id] => start(&stand_in, id),
+        ["supervise", id] => supervise::keep(&stand_in, id).map(|()| 0),
+        ["run", id] => run(&stand_in, id),
+        ["stop", id] => stop(&stand_in, id),
+        ["kill", id, signal] => kill(&stand_in, id, signal),
+        ["exec", id, user, command @ ..] => exec(&stand_in, id, user, command),
+        ["nginx", args @ ..] => Ok(code(
+            supervise::system("nginx").args(args).status().context("nginx: run dev/setup")?,
+        )),
+        _ => bail!("engine: {} is not known", args.join(" ")),
+    }
+}
+
+/// Starts a container in the background, and waits until its process is there.
+fn start(stand_in: &Path, id: &str) -> Result<i32> {
+    let folder = Folder::of(stand_in, id);
+    folder.set_stopping(false)?;
+    let before = folder.life().map_or(0, |life| life.started_at);
+    let log = std::fs::File::options().append(true).create(true).open(folder.path("log"))?;
+    let mut keeper = Command::new(env::current_exe()?);
+    keeper.arg0("engine").args(["supervise", id]).process_group(0).stdin(Stdio::null());
+    let mut keeper = keeper.stdout(log.try_clone()?).stderr(log).spawn()?;
+    loop {
+        if folder.life().is_some_and(|life| life.started_at != before) {
+            return Ok(0);
+        }
+        if keeper.try_wait()?.is_some() {
+            bail!("engine: {id} does not start: see {}", folder.path("log").display());
+        }
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// Runs a container in the foreground; standard streams are the caller's.
+fn run(stand_in: &Path, id: &str) -> Result<i32> {
+    let folder = Folder::of(stand_in, id);
+    let ran = code(command(&folder, &folder.spec()?)?.status()?);
+    std::fs::remove_dir_all(folder.path(""))?;
+    Ok(ran)
+}
+
+fn running(stand_in: &Path, id: &str) -> Option<Life> {
+    Folder::of(stand_in, id).life().filter(|life| life.running)
+}
+
+fn kill(stand_in: &Path, id: &str, signal: &str) -> Result<i32> {
+    let Some(life) = running(stand_in, id) else { return Ok(1) };
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(life.pid)?);
+    let signal: nix::sys::signal::Signal = format!("SIG{signal}").parse()?;
+    nix::sys::signal::kill(pid, signal)?;
+    Ok(0)
+}
+
+/// Asks it to end, and kills it if it does not.
+fn stop(stand_in: &Path, id: &str) -> Result<i32> {
+    let folder = Folder::of(stand_in, id);
+    folder.set_stopping(true)?;
+    let signal = Some(folder.spec()?.stop).filter(|signal| !signal.is_empty());
+    kill(stand_in, id, signal.as_deref().unwrap_or("TERM"))?;
+    let asked = Instant::now();
+    while running(stand_in, id).is_some() {
+        if asked.elapsed() > GRACE {
+            kill(stand_in, id, "KILL")?;
+        }
+        sleep(Duration::from_millis(10));
+    }
+    Ok(0)
+}
+
+/// Runs a program inside, as the container's user or the one that is named.
+fn exec(stand_in: &Path, id: &str, user: &str, program: &[&str]) -> Result<i32> {
+    let Some(life) = running(stand_in, id) else { bail!("engine: {id} does not run") };
+    let spec = Folder::of(stand_in, id).spec()?;
+    let (user, group) = match user.split_once(':') {
+        Some((user, group)) => (user.parse()?, group.parse()?),
+        None => (spec.user, spec.group),
+    };
+    let mut command = Command::new("nsenter");
+    command.args(["--mount", "--net", "--pid", "--ipc", "--target", &life.pid.to_string(), "--"]);
+    command.args(supervise::as_user(user, group)).args(program);
+    command.env_clear().envs(&spec.env);
+    Ok(code(command.status()?))
+}

@@ -1,0 +1,131 @@
+//! What the images would run. Each is known by the beginning of its reference.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::container::{Folder, Spec};
+use super::machine::Parts;
+use crate::call::Call;
+use crate::state::{Container, State};
+
+/// What Element Web's image does at its start, and a server for its page: it writes where the image
+/// writes, and serves a copy of its settings, as that does.
+const ELEMENT: &str = include_str!("element.sh");
+/// A page without any settings, as somebody else's app.
+const WEBSITE: &str = include_str!("website.sh");
+const SYSTEM: &str = "/usr/local/bin:/usr/sbin:/usr/bin";
+
+/// The images that somebody runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Image {
+    Synapse,
+    Element,
+    /// Any other one.
+    Website,
+}
+
+impl Image {
+    pub(super) fn of(reference: &str) -> Self {
+        if reference.contains("/synapse:") {
+            Self::Synapse
+        } else if reference.contains("/element-web:") {
+            Self::Element
+        } else {
+            Self::Website
+        }
+    }
+
+    /// Its own user and environment, and what it brings; the program is not chosen yet.
+    pub(super) fn spec(self, parts: &Parts) -> Spec {
+        let mut spec = Spec::default();
+        let path = |first: &str| ("PATH".to_owned(), format!("{first}{SYSTEM}"));
+        match self {
+            Self::Synapse => {
+                (spec.user, spec.group) = (991, 991);
+                spec.env.extend([path("/opt/synapse/bin:")]);
+                spec.mounts.push(format!("{}/synapse:/opt/synapse:ro", parts.tools.display()));
+            }
+            Self::Element => {
+                (spec.user, spec.group) = (101, 101);
+                spec.env.extend([path(""), ("ELEMENT_WEB_PORT".to_owned(), "80".to_owned())]);
+                // The owner and the group of the image's folder.
+                spec.folders.push(("/etc/nginx/conf.d".to_owned(), 101, 0));
+            }
+            Self::Website => {
+                (spec.user, spec.group) = (101, 101);
+                spec.env.extend([path("")]);
+            }
+        }
+        spec
+    }
+
+    /// What its entry point comes to in an environment.
+    fn argv(self, env: &BTreeMap<String, String>) -> Vec<String> {
+        let shell = |script: &str| ["sh", "-euc", script].map(str::to_owned).into();
+        match self {
+            Self::Synapse => {
+                let config = env.get("SYNAPSE_CONFIG_PATH");
+                let config = config.map_or("/data/homeserver.yaml", String::as_str);
+                let argv = ["python", "-m", "synapse.app.homeserver", "--config-path", config];
+                argv.map(str::to_owned).into()
+            }
+            Self::Element => shell(ELEMENT),
+            Self::Website => shell(WEBSITE),
+        }
+    }
+}
+
+/// The container of an app, as its image and its options make it.
+pub(super) fn spec(call: &Call, state: &State, parts: &Parts, of: &Container) -> Result<Spec> {
+    let image = Image::of(&of.image);
+    let mut spec = image.spec(parts);
+    spec.id.clone_from(&of.id);
+    spec.name = format!("{}.{}.{}", of.app, of.process, of.index);
+    spec.env.extend(of.env.clone());
+    spec.argv = image.argv(&spec.env);
+    if let Some(user) = &of.user {
+        (spec.user, spec.group) = user_and_group(user)?;
+    }
+    if image == Image::Element {
+        // Its own page; what is mounted comes over it.
+        spec.mounts.push(format!("{}:/app", page(call, parts, &of.id)?.display()));
+    }
+    spec.mounts.extend(of.mounts.iter().cloned());
+    for (service, id) in &of.links {
+        let ip = state.services.get(service).map(|service| service.ip.clone());
+        spec.hosts.push((crate::postgres::hostname(service), ip.unwrap_or_default()));
+        spec.needs.push(id.clone());
+    }
+    spec.address = Some((of.ip.clone(), parts.network.clone()));
+    spec.restart.clone_from(&of.restart_policy);
+    Ok(spec)
+}
+
+/// `<user>[:<group>]`, in numbers.
+pub(super) fn user_and_group(text: &str) -> Result<(u32, u32)> {
+    let (user, group) = text.split_once(':').unwrap_or((text, "0"));
+    let number = |word: &str| word.parse().with_context(|| format!("stand-in: --user {text}"));
+    Ok((number(user)?, number(group)?))
+}
+
+/// The files of Element Web's image. The page is the project's: Element Web itself cannot be had.
+fn page(call: &Call, parts: &Parts, id: &str) -> Result<PathBuf> {
+    let folder = Folder::of(call.store.root(), id).path("app");
+    let page = parts.tools.join("page");
+    anyhow::ensure!(page.is_dir(), "stand-in: no page in {}: run dev/setup", page.display());
+    crate::files::copy(&page, &folder, &[])?;
+    std::fs::write(folder.join("config.json"), "{}\n")?;
+    readable(&folder)?;
+    Ok(folder)
+}
+
+/// Its own user reads them.
+fn readable(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    for entry in folder.read_dir()? {
+        std::fs::set_permissions(entry?.path(), std::fs::Permissions::from_mode(0o644))?;
+    }
+    Ok(std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))?)
+}

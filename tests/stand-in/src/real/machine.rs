@@ -1,0 +1,119 @@
+//! One host in a world: its namespaces, its user `dokku`, its nginx.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::space::Space;
+use super::world::World;
+use crate::binary::binary;
+
+/// The user and group `dokku`: not 1000, which is not promised by anybody.
+pub(crate) const DOKKU: u32 = 1001;
+const SCRIPT: &str = include_str!("machine.sh");
+const PASSWD: &str = "root:x:0:0::/root:/bin/bash\nwww-data:x:33:33::/var/www:/usr/sbin/nologin\n\
+    nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n";
+const GROUP: &str = "root:x:0:\nadm:x:4:\nwww-data:x:33:\nnogroup:x:65534:\n";
+
+/// What the stood-in programs have to know of it; part of the host's state.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Parts {
+    /// Where `dev/setup` puts programs.
+    pub tools: PathBuf,
+    /// The network of the containers, without its last two numbers.
+    pub network: String,
+    /// Where the certificate authority is asked.
+    pub directory: String,
+}
+
+/// The host's namespaces.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    space: Space,
+    pub(crate) parts: Parts,
+    /// Its public address.
+    pub(crate) address: String,
+}
+
+impl Machine {
+    /// Starts a host with that domain in a folder that the stand-in has laid out.
+    pub(crate) fn start(world: &World, domain: &str, folder: &Path) -> Result<Self> {
+        let (address, number) = World::place(domain)?;
+        let network = format!("172.{}", 16 + number);
+        lay_out(folder)?;
+        let name = domain.split('.').next().unwrap_or_default();
+        run(world.command("ip").args(["netns", "add", name]))?;
+        let ip = |line: &str| run(world.command("ip").args(line.split(' ')));
+        ip(&format!("link add {name} type veth peer name eth0 netns {name}"))?;
+        ip(&format!("link set {name} master internet up"))?;
+        // Only a host with this network's address is told of; there is no NAT to look through.
+        ip(&format!("route replace {network}.0.0/16 via {address}"))?;
+        let mut command = world.command("nsenter");
+        command.arg(format!("--net=/run/netns/{name}"));
+        command.args(["unshare", "--pid", "--mount", "--ipc", "--uts", "--fork", "--kill-child"]);
+        command.args(["--mount-proc", "bash", "-c", SCRIPT, "machine"]);
+        command.args([&address.to_string(), &network]).arg(folder).arg(World::address());
+        let space = Space::start(&mut command)?;
+        let parts =
+            Parts { tools: world.tools().to_owned(), network, directory: world.directory() };
+        Ok(Self { space, parts, address: address.to_string() })
+    }
+
+    /// A program that is run on the host by the user dokku.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = self.root("setpriv");
+        let (user, group) = (format!("--reuid={DOKKU}"), format!("--regid={DOKKU}"));
+        command.args([user, group, "--clear-groups".to_owned()]).arg("--").arg(program);
+        command
+    }
+
+    /// The same by root.
+    pub(crate) fn root(&self, program: &str) -> Command {
+        self.space.enter(program)
+    }
+}
+
+/// The files of root, and whose the others are.
+fn lay_out(folder: &Path) -> Result<()> {
+    for part in ["etc", "log", "nginx", "sbin", "tmp"] {
+        fs::create_dir_all(folder.join(part))?;
+    }
+    fs::write(
+        folder.join("etc/passwd"),
+        format!("{PASSWD}dokku:x:{DOKKU}:{DOKKU}::{}:/bin/bash\n", folder.join("home").display()),
+    )?;
+    fs::write(folder.join("etc/group"), format!("{GROUP}dokku:x:{DOKKU}:\n"))?;
+    super::proxy::write_main(folder)?;
+    chown_all(folder)?;
+    // nginx's workers find the files of challenges, and nothing below the homes.
+    fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+    fs::set_permissions(folder.join("home"), Permissions::from_mode(0o700))?;
+    let engine = folder.join("sbin/engine");
+    fs::copy(binary()?, &engine)?;
+    Ok(fs::set_permissions(&engine, Permissions::from_mode(0o4755))?)
+}
+
+/// Root made the folder, and it is dokku's.
+fn chown_all(path: &Path) -> Result<()> {
+    std::os::unix::fs::lchown(path, Some(DOKKU), Some(DOKKU))?;
+    if path.is_dir() && !path.is_symlink() {
+        for entry in path.read_dir()? {
+            chown_all(&entry?.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.output().with_context(|| format!("{command:?}"))?;
+    anyhow::ensure!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}

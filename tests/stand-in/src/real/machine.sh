@@ -1,0 +1,28 @@
+# The first process of one stood-in host. Everything on it ends with this one, and this one ends
+# with the program that holds its standard input.
+#
+# $1: its public address. $2: the network of its containers, without the last two numbers.
+# $3: its folder. $4: the address of the network.
+set -euo pipefail
+
+mount -t tmpfs tmpfs /run
+# What is set up by root on a real host, and dokku may call: see `engine.rs`.
+mount --bind "$3" "$3"
+mount -o remount,bind,suid,exec,dev "$3"
+mount --bind "$3/etc/passwd" /etc/passwd
+mount --bind "$3/etc/group" /etc/group
+mount --bind "$3/nginx/nginx.conf" /etc/nginx/nginx.conf
+mount --bind "$3/log" /var/log/nginx
+
+ip link set lo up
+ip address add "$1/24" dev eth0
+ip link set eth0 up
+ip route add default via "$4"
+ip link add docker0 type bridge
+ip address add "$2.0.1/16" dev docker0
+ip link set docker0 up
+echo 1 >/proc/sys/net/ipv4/ip_forward
+nginx
+
+echo ready
+read -r _ || true

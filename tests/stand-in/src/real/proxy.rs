@@ -1,0 +1,158 @@
+//! The host's nginx: its own file, what sigil makes of a template, and its verdict.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use super::machine::Parts;
+use crate::app::App;
+use crate::call::{Call, quit};
+use crate::nginx;
+
+/// The template for apps that no plugin brings one for.
+const BUILT_IN: &str = include_str!("nginx.conf.sigil");
+
+/// The file that a fresh Dokku host has: apps, and whom nobody knows.
+pub(super) fn write_main(folder: &Path) -> Result<()> {
+    let homes = folder.join("home");
+    let conf = format!(
+        "user www-data;\npid /run/nginx.pid;\nerror_log /var/log/nginx/error.log;\n\
+         events {{ worker_connections 512; }}\nhttp {{\n  \
+         include /etc/nginx/mime.types;\n  access_log /var/log/nginx/access.log;\n  \
+         server_names_hash_bucket_size 512;\n  \
+         server {{ listen 80 default_server; listen [::]:80 default_server; return 444; }}\n  \
+         server {{ listen 443 ssl default_server; listen [::]:443 ssl default_server; \
+         ssl_reject_handshake on; return 444; }}\n  \
+         include {}/*/nginx.conf;\n}}\n",
+        homes.display()
+    );
+    Ok(fs::write(folder.join("nginx/nginx.conf"), conf)?)
+}
+
+/// The app's configuration, from the plugin's template or, with an empty path, the built-in one.
+pub(crate) fn render(
+    call: &Call,
+    parts: &Parts,
+    app: (&str, &App),
+    template: &str,
+    listeners: &str,
+    map: &[String],
+) -> Result<String> {
+    let own = call.store.root().join("built-in.sigil");
+    let file = if template.is_empty() {
+        fs::write(&own, BUILT_IN)?;
+        own.as_path()
+    } else {
+        Path::new(template)
+    };
+    let sigil = sigil(parts);
+    let mut command = Command::new(&sigil);
+    command.arg("-f").arg(file).args(variables(call, app, listeners, map));
+    let output = command.output().with_context(|| format!("{}: run dev/setup", sigil.display()))?;
+    if !output.status.success() {
+        call.eprint(String::from_utf8_lossy(&output.stderr));
+        return quit(1);
+    }
+    let mut text = String::from_utf8(output.stdout)?;
+    while text.contains("\n\n\n") {
+        text = text.replace("\n\n\n", "\n\n");
+    }
+    Ok(text)
+}
+
+pub(crate) fn sigil(parts: &Parts) -> std::path::PathBuf {
+    parts.tools.join("bin/sigil")
+}
+
+/// What Dokku hands to sigil.
+fn variables(call: &Call, of: (&str, &App), listeners: &str, map: &[String]) -> Vec<String> {
+    let (name, app) = of;
+    let home = call.home(name);
+    let names = app.domains.join(" ");
+    let ports: std::collections::BTreeSet<&str> =
+        map.iter().filter_map(|port| port.rsplit(':').next()).collect();
+    let mut all: Vec<(&str, String)> = vec![
+        ("APP", name.to_owned()),
+        ("DOKKU_ROOT", call.root.display().to_string()),
+        ("DOKKU_LIB_ROOT", call.lib.display().to_string()),
+        ("NOSSL_SERVER_NAME", names),
+        ("SSL_SERVER_NAME", String::new()),
+        ("SSL_INUSE", if app.cert.is_some() { "true" } else { "" }.to_owned()),
+        ("APP_SSL_PATH", home.join("tls").display().to_string()),
+        ("PROXY_PORT", "80".to_owned()),
+        ("PROXY_SSL_PORT", "443".to_owned()),
+        ("PROXY_PORT_MAP", map.join(" ")),
+        ("PROXY_UPSTREAM_PORTS", ports.into_iter().collect::<Vec<_>>().join(" ")),
+        ("DOKKU_APP_LISTENERS", listeners.to_owned()),
+        ("DOKKU_APP_WEB_LISTENERS", listeners.to_owned()),
+        ("NGINX_LOG_ROOT", "/var/log/nginx".to_owned()),
+        ("HTTP2_SUPPORTED", "true".to_owned()),
+        ("HTTP2_DIRECTIVE_SUPPORTED", "false".to_owned()),
+        ("HTTP2_PUSH_SUPPORTED", "true".to_owned()),
+        ("TLS13_SUPPORTED", "true".to_owned()),
+        ("GRPC_SUPPORTED", "true".to_owned()),
+    ];
+    for (variable, property) in [
+        ("NGINX_ACCESS_LOG_PATH", "access-log-path"),
+        ("NGINX_ACCESS_LOG_FORMAT", "access-log-format"),
+        ("NGINX_ERROR_LOG_PATH", "error-log-path"),
+        ("NGINX_BIND_ADDRESS_IP4", "bind-address-ipv4"),
+        ("NGINX_BIND_ADDRESS_IP6", "bind-address-ipv6"),
+        ("NGINX_UNDERSCORE_IN_HEADERS", "underscore-in-headers"),
+        ("CLIENT_BODY_TIMEOUT", "client-body-timeout"),
+        ("CLIENT_HEADER_TIMEOUT", "client-header-timeout"),
+        ("CLIENT_MAX_BODY_SIZE", "client-max-body-size"),
+        ("KEEPALIVE_TIMEOUT", "keepalive-timeout"),
+        ("LINGERING_TIMEOUT", "lingering-timeout"),
+        ("SEND_TIMEOUT", "send-timeout"),
+        ("PROXY_CONNECT_TIMEOUT", "proxy-connect-timeout"),
+        ("PROXY_READ_TIMEOUT", "proxy-read-timeout"),
+        ("PROXY_SEND_TIMEOUT", "proxy-send-timeout"),
+        ("PROXY_BUFFERING", "proxy-buffering"),
+        ("PROXY_BUFFER_SIZE", "proxy-buffer-size"),
+        ("PROXY_BUFFERS", "proxy-buffers"),
+        ("PROXY_BUSY_BUFFERS_SIZE", "proxy-busy-buffers-size"),
+        ("PROXY_KEEPALIVE", "proxy-keepalive"),
+        ("PROXY_X_FORWARDED_FOR", "x-forwarded-for-value"),
+        ("PROXY_X_FORWARDED_PORT", "x-forwarded-port-value"),
+        ("PROXY_X_FORWARDED_PROTO", "x-forwarded-proto-value"),
+        ("PROXY_X_FORWARDED_SSL", "x-forwarded-ssl"),
+    ] {
+        all.push((variable, nginx::in_force(name, app, property)));
+    }
+    all.into_iter().map(|(key, value)| format!("{key}={value}")).collect()
+}
+
+/// What the header says that tells browsers to stay with https; none when the property says so.
+pub(crate) fn hsts(name: &str, app: &App) -> String {
+    let age = nginx::in_force(name, app, "hsts-max-age");
+    let mut value = format!("max-age={age}");
+    for (property, word) in
+        [("hsts-include-subdomains", "; includeSubdomains"), ("hsts-preload", "; preload")]
+    {
+        if nginx::in_force(name, app, property) == "true" {
+            value += word;
+        }
+    }
+    format!("add_header Strict-Transport-Security \"{value}\" always;\n")
+}
+
+/// What nginx says against the whole host.
+pub(crate) fn verdict(call: &Call) -> Result<Option<String>> {
+    let output =
+        Command::new(super::engine::path(call.store.root())).args(["nginx", "-t"]).output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok((!output.status.success()).then_some(said))
+}
+
+/// Has nginx read its files anew.
+pub(crate) fn reload(call: &Call) -> Result<()> {
+    let mut command = Command::new(super::engine::path(call.store.root()));
+    let output = command.args(["nginx", "-s", "reload"]).stdin(Stdio::null()).output()?;
+    if !output.status.success() {
+        bail!("nginx: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}

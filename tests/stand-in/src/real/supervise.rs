@@ -1,0 +1,209 @@
+//! Keeps a container running: its network, its sight of the files, its process, and what Docker's
+//! restart policy does when that ends.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::container::{Folder, Life, Spec};
+use crate::containers::now;
+use crate::entry::code;
+
+/// What root in a container may do, as with Docker.
+const CAPABILITIES: [&str; 6] =
+    ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID", "CAP_KILL"];
+/// The pause before the first try to start it again; Docker doubles it each time.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Runs the container until it has ended for good.
+pub(super) fn keep(stand_in: &Path, id: &str) -> Result<()> {
+    let folder = Folder::of(stand_in, id);
+    let spec = folder.spec()?;
+    let network = Network::make(&spec)?;
+    let mut life = Life::default();
+    loop {
+        let mut child = command(&folder, &spec)?.spawn().context("bwrap: run dev/setup")?;
+        life = Life {
+            running: true,
+            pid: inner(child.id()),
+            started_at: now(),
+            code: 0,
+            restarts: life.restarts,
+        };
+        folder.set_life(&life)?;
+        life.code = code(child.wait()?);
+        life.running = false;
+        let alive =
+            |needed: &String| Folder::of(stand_in, needed).life().is_some_and(|life| life.running);
+        let again = restarts(&spec.restart, &life) && !folder.is_stopping();
+        if !again || !spec.needs.iter().all(alive) {
+            drop(network);
+            return folder.set_life(&life);
+        }
+        folder.set_life(&life)?;
+        sleep(PAUSE * 2_u32.pow(life.restarts.min(9)));
+        if folder.is_stopping() {
+            return Ok(());
+        }
+        life.restarts += 1;
+    }
+}
+
+fn restarts(policy: &str, life: &Life) -> bool {
+    match policy.split_once(':').unwrap_or((policy, "")) {
+        ("always" | "unless-stopped", _) => true,
+        ("on-failure", most) => {
+            life.code != 0 && most.parse().map_or(true, |most: u32| life.restarts < most)
+        }
+        _ => false,
+    }
+}
+
+/// The first process in the container: the only child of the one that made it.
+fn inner(pid: u32) -> u32 {
+    for _ in 0..200 {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let first = children.ok().and_then(|all| all.split_whitespace().next()?.parse().ok());
+        if let Some(first) = first {
+            return first;
+        }
+        sleep(Duration::from_millis(5));
+    }
+    pid
+}
+
+/// `program` as somebody else than root.
+pub(super) fn as_user(user: u32, group: u32) -> [String; 5] {
+    let (user, group) = (format!("--reuid={user}"), format!("--regid={group}"));
+    ["setpriv".to_owned(), user, group, "--clear-groups".to_owned(), "--".to_owned()]
+}
+
+/// The whole command of a container.
+pub(super) fn command(folder: &Folder, spec: &Spec) -> Result<Command> {
+    let mut command = Command::new(if spec.address.is_some() { "nsenter" } else { "bwrap" });
+    if spec.address.is_some() {
+        command.arg(format!("--net=/run/netns/{}", short(&spec.id))).args(["--", "bwrap"]);
+    } else {
+        command.arg("--unshare-net");
+    }
+    command.args(["--die-with-parent", "--unshare-pid", "--as-pid-1", "--unshare-ipc"]);
+    command.args(["--unshare-uts", "--hostname", &spec.name]);
+    command.args(CAPABILITIES.iter().flat_map(|capability| ["--cap-add", capability]));
+    command.args(["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/run", "--dir", "/var"]);
+    command.args(["--perms", "1777", "--tmpfs", "/tmp"]);
+    command.args(["--ro-bind", "/usr", "/usr", "--ro-bind", "/etc", "/etc", "--chdir", "/"]);
+    for (target, link) in [
+        ("usr/bin", "/bin"),
+        ("usr/sbin", "/sbin"),
+        ("usr/lib", "/lib"),
+        ("usr/lib64", "/lib64"),
+        ("../run", "/var/run"),
+    ] {
+        command.args(["--symlink", target, link]);
+    }
+    for (name, text) in [("hosts", hosts(spec)), ("passwd", PASSWD.to_owned())] {
+        let file = folder.path(name);
+        fs::write(&file, text)?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
+        command.arg("--ro-bind").arg(file).arg(format!("/etc/{name}"));
+    }
+    for (number, (path, user, group)) in spec.folders.iter().enumerate() {
+        let own = folder.path(&format!("folder{number}"));
+        fs::create_dir_all(&own)?;
+        chown(&own, Some(*user), Some(*group))?;
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o775))?;
+        command.args(parents(path)).arg("--bind").arg(own).arg(path);
+    }
+    for mount in &spec.mounts {
+        let mut parts = mount.split(':');
+        let (Some(host), Some(inside)) = (parts.next(), parts.next()) else {
+            bail!("engine: {mount}: not a mount");
+        };
+        let how = if parts.next() == Some("ro") { "--ro-bind" } else { "--bind" };
+        command.args(parents(inside)).args([how, host, inside]);
+    }
+    command.args(as_user(spec.user, spec.group)).args(&spec.argv);
+    command.env_clear().envs(&spec.env);
+    Ok(command)
+}
+
+/// The folders above a path: made by themselves, they would be open to root alone.
+fn parents(path: &str) -> Vec<String> {
+    let above: Vec<&Path> = Path::new(path).ancestors().skip(1).collect();
+    let above = above.iter().rev().filter(|path| path.parent().is_some());
+    above.flat_map(|path| ["--dir".to_owned(), path.display().to_string()]).collect()
+}
+
+const PASSWD: &str = "root:x:0:0::/root:/bin/sh\npostgres:x:999:999::/var/lib/postgresql:/bin/sh\n\
+    nginx:x:101:101::/nonexistent:/bin/sh\n";
+
+fn hosts(spec: &Spec) -> String {
+    let own = spec.address.iter().map(|(own, _)| (&spec.name, own));
+    let all = spec.hosts.iter().map(|(name, address)| (name, address)).chain(own);
+    let lines = all.map(|(name, address)| format!("{address} {name}\n"));
+    "127.0.0.1 localhost\n".to_owned() + &lines.collect::<String>()
+}
+
+/// A name that is short enough for an interface.
+fn short(id: &str) -> &str {
+    &id[..12]
+}
+
+/// A container's own interface, on the host's bridge; it goes away with the value.
+struct Network(Option<String>);
+
+impl Network {
+    fn make(spec: &Spec) -> Result<Self> {
+        let Some((address, network)) = &spec.address else { return Ok(Self(None)) };
+        let name = short(&spec.id);
+        let made = Self(Some(name.to_owned()));
+        let host = format!("v{name}");
+        ip(&format!("netns add {name}"))?;
+        ip(&format!("link add {host} type veth peer name eth0 netns {name}"))?;
+        ip(&format!("link set {host} master docker0 up"))?;
+        for line in [
+            "link set lo up".to_owned(),
+            format!("address add {address}/16 dev eth0"),
+            "link set eth0 up".to_owned(),
+            format!("route add default via {network}.0.1"),
+        ] {
+            ip(&format!("-n {name} {line}"))?;
+        }
+        // As Docker does: whoever runs in there may have any port.
+        let ports = "echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start";
+        run(system("ip").args(["netns", "exec", name, "sh", "-c", ports]))?;
+        Ok(made)
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        if let Some(name) = &self.0 {
+            let _ = ip(&format!("netns delete {name}"));
+        }
+    }
+}
+
+fn ip(line: &str) -> Result<()> {
+    run(system("ip").args(line.split(' ')))
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.output().with_context(|| format!("{command:?}: run dev/setup"))?;
+    if !output.status.success() {
+        bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+/// A program of the machine, and not the one that stands in for it.
+pub(crate) fn system(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    command
+}
