@@ -13,11 +13,13 @@ use crate::{
     marker::Marker,
     names::AppName,
     nginx::proof,
+    plan::{State, Step},
     server::Server,
     steps::{
         Wish,
         config::{Config, is_judged, judge_now},
         container::wrong_scale,
+        storage::Secrets,
     },
 };
 use std::collections::BTreeMap;
@@ -119,9 +121,15 @@ fn scale(call: &Call) -> Result<BTreeMap<String, u32>> {
     Ok(text.lines().filter_map(pair).collect())
 }
 
-/// The generated files fit the database, and Synapse accepts all of them.
+/// The secrets are there, the generated files fit the database, and Synapse accepts all of them.
 fn configuration(host: &Host, server: &Wish, tag: &str) -> Result<()> {
     let app = &server.app;
+    // Synapse does not miss them when it judges, only when it starts.
+    if let State::Missing(changes) = Secrets(server.clone()).check(host)? {
+        for change in changes {
+            change.make(host)?;
+        }
+    }
     let url = config::get(host, app, "DATABASE_URL")?.ok_or_else(|| {
         Error::new(format!("{app} has no DATABASE_URL"))
             .hint(format!("dokku postgres:link {} {app}", server.service))

@@ -1,7 +1,5 @@
-//! One scenario in two places: the main job, from a bare host to homeservers that people log in
-//! to, through everything that Dokku does to their apps, and away again.
-//!
-//! On the stood-in host it runs with all other tests. On a real one it is run by root:
+//! Scenarios in two places: on a stood-in host with real parts, with all other tests, and on a real
+//! Dokku, where root runs them:
 //!
 //! ```text
 //! DOKKU_MATRIX_HOST_TESTS=1 cargo test --test it host::real
@@ -9,52 +7,119 @@
 //!
 //! There the plugins postgres, letsencrypt and matrix are installed, a global domain is set, and
 //! the names below it lead to the host. A host that has a homeserver already, or an app with a
-//! name of the scenario, is refused.
+//! name of a scenario, is refused. Where the two places differ, the stand-in is wrong.
 
+mod bad_days;
+mod life;
+mod parts;
+mod person;
 mod real;
-mod scenario;
-mod stood_in;
+mod serving;
 
 use crate::plugin_copy::Ran;
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 /// A host with Dokku and the plugin, and what differs from one to the other.
-trait Place {
+trait Place: Sync {
     /// What the names of its apps end with.
     fn global_domain(&self) -> String;
 
     /// `dokku <line>`, as a user types it, with this on standard input.
     fn dokku(&self, line: &str, stdin: &str) -> Ran;
 
+    /// `docker <line>`, as dokku may call it.
+    fn docker(&self, line: &str) -> Ran;
+
+    /// A program that root runs on the host.
+    fn root(&self, program: &str) -> Command;
+
     /// curl that asks the host's nginx, whatever the DNS says.
     fn curl(&self) -> Command;
 
-    /// The user can log in, make a room, say something, and upload a file of 40 MiB.
-    fn is_at_home(&self, user: &User<'_>);
-
-    /// How many containers run on the server's data; all of them as dokku's user.
-    fn mains(&self, server: &str) -> usize;
-
-    /// The machine goes down and comes up, as far as this app is concerned.
-    fn reboot(&self, app: &str);
-}
-
-struct User<'a> {
-    /// The domain of the homeserver.
-    domain: &'a str,
-    name: &'a str,
-    password: &'a str,
+    /// `$DOKKU_LIB_ROOT`.
+    fn lib(&self) -> String;
 }
 
 #[test]
-fn stood_in() {
-    scenario::play(&stood_in::StoodIn::new());
+fn life() {
+    life::play(&parts::Parts::alone());
+}
+
+#[test]
+fn serving() {
+    serving::play(&parts::Parts::alone());
+}
+
+#[test]
+fn bad_days() {
+    bad_days::play(&parts::Parts::alone());
 }
 
 #[test]
 fn real() {
-    match real::Real::new() {
-        Some(place) => scenario::play(&place),
-        None => eprintln!("skipped: no dokku here, or DOKKU_MATRIX_HOST_TESTS is not 1"),
+    let Some(place) = real::Real::new() else {
+        eprintln!("skipped: no dokku here, or DOKKU_MATRIX_HOST_TESTS is not 1");
+        return;
+    };
+    life::play(&place);
+    serving::play(&place);
+    bad_days::play(&place);
+}
+
+/// What is done on a host, with what has to come of it.
+trait Steps: Place {
+    /// Ends with 0, or with 3 where the names are in no DNS.
+    fn ok(&self, line: &str) -> Ran {
+        let ran = self.dokku(line, "");
+        assert!(matches!(ran.code, Some(0 | 3)), "{line}: {ran:#?}");
+        ran
     }
+
+    /// Fails with these words.
+    fn refused(&self, line: &str, why: &str) {
+        let ran = self.dokku(line, "");
+        assert_eq!(ran.code, Some(1), "{line}: {ran:#?}");
+        assert!(ran.stdout.contains(why) || ran.stderr.contains(why), "{line}: {ran:#?}");
+    }
+
+    fn report(&self, app: &str, flag: &str) -> String {
+        self.ok(&format!("matrix:report {app} --matrix-{flag}")).stdout.trim_end().to_owned()
+    }
+
+    /// What `docker inspect` says of the one container that runs for an app.
+    fn inspected(&self, app: &str, format: &str) -> String {
+        let ids = self.docker(&format!("ps --quiet --filter label=com.dokku.app-name={app}"));
+        let ids: Vec<_> = ids.stdout.lines().collect();
+        assert_eq!(ids.len(), 1, "{app}: {ids:?}");
+        self.docker(&format!("inspect --format {format} {}", ids[0])).stdout.trim_end().to_owned()
+    }
+
+    /// Root's program has to succeed; what it prints.
+    fn by_root(&self, line: &str) -> String {
+        let mut words = line.split_whitespace();
+        let mut command = self.root(words.next().unwrap());
+        command.args(words);
+        let ran = fed(command, b"");
+        assert_eq!(ran.code, Some(0), "{line}: {ran:#?}");
+        ran.stdout.trim_end().to_owned()
+    }
+
+    /// The folder of the server that is called like an app.
+    fn folder(&self, app: &str) -> String {
+        format!("{}/data/matrix/{app}.{}", self.lib(), self.global_domain())
+    }
+}
+
+impl<P: Place> Steps for P {}
+
+/// Runs a command to its end with this on standard input.
+fn fed(mut command: Command, stdin: &[u8]) -> Ran {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Who does not read it has that right.
+    child.stdin.take().unwrap().write_all(stdin).ok();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ran { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }

@@ -205,6 +205,37 @@ Mend it, then: dokku matrix:deploy matrix";
     one_main(&rig);
 }
 
+#[test]
+fn a_lost_key_takes_no_server_down_and_no_new_one_is_made() {
+    const KEY: &str = "config/secrets/signing.key";
+    const LOST: &str = "the signing key <host>/lib/data/matrix/matrix.site.test/config/secrets/signing.key is missing
+Put it back from a backup: with another key this is another server.
+Nothing was changed.";
+    let rig = host();
+    let before = running(&rig, "matrix");
+    let key = rig.read(KEY);
+    fs::remove_file(rig.file(KEY)).unwrap();
+    let says = refuses(&format!("{LOST}\nNothing was stopped: the old server runs on."));
+    assert_eq!(guard(&rig), says);
+    for line in ["ps:restart matrix", "ps:rebuild matrix", "config:set matrix A=b"] {
+        let ran = rig.dokku(line);
+        assert_eq!(ran.code, Some(1), "{line}: {ran:#?}");
+        assert!(ran.stdout.contains(&says.stderr), "{line}: {ran:#?}");
+        assert_eq!(running(&rig, "matrix"), before, "{line}");
+    }
+    assert!(boot(&rig).stdout.contains(&warns(LOST).stderr));
+    assert!(!rig.file(KEY).exists());
+    fs::write(rig.file(KEY), key).unwrap();
+    rig.ok("matrix:deploy matrix");
+    // The other secrets are of this host alone: new ones harm nobody, and without them Synapse does
+    // not start.
+    let other = "config/secrets/form_secret";
+    fs::remove_file(rig.file(other)).unwrap();
+    assert_eq!(rig.dokku("ps:restart matrix").code, Some(0));
+    assert!(rig.read(other).len() > 20);
+    one_main(&rig);
+}
+
 /// The image that is about to run judges, not the one that runs.
 #[test]
 fn a_new_image_judges_for_itself() {

@@ -22,7 +22,6 @@ use stand_in::{Record, Scene, State};
 use std::fmt::Debug;
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::symlink;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -32,6 +31,13 @@ use std::thread;
 
 pub(crate) const SYNAPSE: &str = "matrixdotorg/synapse:v1.163.2";
 pub(crate) const ELEMENT: &str = "vectorim/element-web:v1.12.32";
+
+/// The plugin as it is built for the tests.
+pub(crate) fn install_plugin(scene: &Scene) {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let binary = Path::new(env!("CARGO_BIN_EXE_dokku-matrix"));
+    scene.install_plugin(repository, binary).unwrap();
+}
 
 pub(crate) struct Rig {
     pub(crate) scene: Arc<Scene>,
@@ -49,10 +55,8 @@ impl Rig {
     /// A fresh host with the plugin, postgres and letsencrypt, and no app.
     pub(crate) fn new() -> Self {
         let scene = Arc::new(Scene::new().unwrap());
-        // As the plugin's own `install` does.
-        fs::create_dir_all(scene.lib().join("data/matrix")).unwrap();
         scene.update(|state| state.global_domains = vec!["site.test".into()]).unwrap();
-        scene.link_plugin(&plugin(&scene)).unwrap();
+        install_plugin(&scene);
         let synapse = Homeserver::new(&scene, "matrix");
         let nginx = Nginx::new(&scene);
         Self {
@@ -235,11 +239,6 @@ impl Rig {
         calls.iter().map(|call| self.normal(&call.line())).collect()
     }
 
-    /// The variables that name the host's public ports, and where these are.
-    pub(crate) fn ports(&self) -> impl Iterator<Item = (&'static str, u16)> {
-        self.nginx.ports()
-    }
-
     /// All calls so far.
     pub(crate) fn calls(&self) -> Vec<Record> {
         self.scene.calls().unwrap()
@@ -361,25 +360,4 @@ fn without_ids(line: &str) -> String {
         rest = &after[next..];
     }
     out
-}
-
-/// The plugin as Dokku would find it: the repository's own scripts and links, and the binary.
-fn plugin(scene: &Scene) -> PathBuf {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let to = scene.path().join("plugin");
-    fs::create_dir_all(to.join("bin")).unwrap();
-    symlink(env!("CARGO_BIN_EXE_dokku-matrix"), to.join("bin/dokku-matrix")).unwrap();
-    for folder in ["", "subcommands"] {
-        fs::create_dir_all(to.join(folder)).unwrap();
-        for entry in fs::read_dir(from.join(folder)).unwrap() {
-            let entry = entry.unwrap();
-            if let Ok(target) = fs::read_link(entry.path()) {
-                symlink(target, to.join(folder).join(entry.file_name())).unwrap();
-            }
-        }
-    }
-    for file in ["commands", "plugin.toml"] {
-        fs::copy(from.join(file), to.join(file)).unwrap();
-    }
-    to
 }

@@ -13,10 +13,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
+/// The folder that `dev/setup` fills.
+pub(crate) fn tools() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("tools")
+}
+
 /// The environment that `dev/install-synapse` makes.
 pub(crate) fn synapse_home() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let home = target.join("tools/synapse");
+    let home = tools().join("synapse");
     assert!(
         home.join("bin/python").exists(),
         "Synapse is not in {}: run dev/setup",

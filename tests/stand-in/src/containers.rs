@@ -81,6 +81,7 @@ pub(crate) fn create(
             started_at: now(),
             restart_policy: app.ps.get("restart-policy").cloned().unwrap_or_else(|| "on-failure:10".to_owned()),
             restarts: 0,
+            pid: 0,
         };
         Ok(container)
     })

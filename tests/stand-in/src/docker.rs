@@ -190,6 +190,11 @@ fn database(call: &Call, service: &str, command: &[String]) -> Result<Answer> {
 
 fn turn(call: &Call, verb: &str, name: &str) -> Result<()> {
     let state = call.state()?;
+    if let (Some(service), Some(_)) = (name.strip_prefix("dokku.postgres."), &state.parts) {
+        real::database::turn(call, &postgres::service(call, service)?, verb)?;
+        call.line(name);
+        return Ok(());
+    }
     let Some(container) = find(&state, name) else {
         call.eprint(format!("Error: No such container: {name}\n"));
         return quit(1);

@@ -119,6 +119,7 @@ fn document(state: &State, container: &Container) -> Value {
             "Status": if running { "running" } else { "exited" },
             "Running": running,
             "ExitCode": 0,
+            "Pid": if running { container.pid } else { 0 },
             "StartedAt": time(container.started_at),
         },
         "RestartCount": container.restarts,

@@ -9,7 +9,7 @@
 //! - [`State`], [`App`], [`Service`], [`Container`] (`state.rs`, `app.rs`): plain data.
 //! - `store.rs`: the state on disk, its lock, and the log of calls.
 //! - `entry.rs`, `call.rs`: one call from its name to its exit code; `fault.rs` breaks one on purpose.
-//! - `trigger.rs`, `plugins.rs`: what a host runs of a plugin.
+//! - `install.rs`, `trigger.rs`, `plugins.rs`: the plugin on a host, and what is run of it.
 //! - `dokku.rs` gathers one file for each area of `dokku`; `deploy.rs`, `schedule.rs` and
 //!   `containers.rs` are the way from a commit to running processes, `verdict.rs` is nginx's opinion.
 //! - `docker.rs`, `inspect.rs` and `host.rs` hold the other programs.
@@ -36,6 +36,7 @@ mod host;
 mod images;
 mod inside;
 mod inspect;
+mod install;
 mod kind;
 mod letsencrypt;
 mod links;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::Result;
 
@@ -60,7 +61,7 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
             service(call, name)?;
             pause(call);
             call.info2("Starting container");
-            real::database::restart(call, &service(call, name)?)?;
+            real::database::turn(call, &service(call, name)?, "restart")?;
             call.info2("Container started");
             call.info1("Please call dokku ps:restart on all linked apps");
         }
@@ -87,9 +88,20 @@ fn parse(args: &[String]) -> (Vec<String>, String) {
 
 pub(crate) fn service(call: &Call, name: &str) -> Result<Service> {
     match call.state()?.services.remove(name) {
-        Some(service) => Ok(service),
+        Some(mut service) => {
+            // What an administrator has written there counts.
+            if let Ok(password) = fs::read_to_string(password_file(call, name)) {
+                password.trim().clone_into(&mut service.password);
+            }
+            Ok(service)
+        }
         None => fail(format!("Postgres service {name} does not exist")),
     }
+}
+
+/// The file in which dokku-postgres keeps a service's password.
+fn password_file(call: &Call, name: &str) -> PathBuf {
+    call.lib.join("services/postgres").join(name).join("PASSWORD")
 }
 
 pub(crate) fn change<T>(
@@ -177,6 +189,7 @@ fn create(call: &Call, name: &str, env: &str) -> Result<()> {
         let id = new_id(state);
         let ip = format!("{}.1.{}", state.network(), state.serial % 250);
         let password = hex(&id)[..32].to_owned();
+        fs::write(password_file(call, name), &password)?;
         let service = Service {
             container: Some(id),
             ip,

@@ -19,7 +19,7 @@ use crate::binary::binary;
 use crate::containers::now;
 use crate::fault::Fault;
 use crate::real::World;
-use crate::real::machine::Machine;
+use crate::real::machine::{self, Machine};
 use crate::state::{Image, State, Status};
 use crate::store::{Record, Store};
 
@@ -71,7 +71,7 @@ impl Scene {
 
     /// A host in a world, with real parts: its domain, one of the world's, is its global one.
     pub fn real(world: &World, domain: &str) -> Result<Self> {
-        let mut scene = Self::new()?;
+        let mut scene = Self::with_binary(&world.binary())?;
         scene.update(|state| state.global_domains = vec![domain.to_owned()])?;
         let machine = Machine::start(world, domain, scene.path())?;
         scene.update(|state| state.parts = Some(machine.parts.clone()))?;
@@ -189,6 +189,11 @@ impl Scene {
     /// A program that root runs on a host with real parts, with the world's environment.
     pub fn root_command(&self, program: &str) -> Option<Command> {
         self.machine.as_ref().map(|machine| machine.root(program))
+    }
+
+    /// What a test has put there is dokku's, as what dokku puts there.
+    pub fn give_to_dokku(&self, path: &Path) -> Result<()> {
+        if self.machine.is_some() { machine::give(path) } else { Ok(()) }
     }
 
     /// The public address of a host with real parts.

@@ -154,6 +154,8 @@ pub struct Container {
     pub restart_policy: String,
     /// How often Docker has started it again by itself.
     pub restarts: u32,
+    /// Its process, where that is real.
+    pub pid: u32,
 }
 
 /// How an image behaves. Missing switches say that all is well.

@@ -75,6 +75,7 @@ pub(crate) fn look(stand_in: &Path, state: &mut State) {
             container.status = if life.running { Status::Running } else { Status::Exited };
             container.started_at = life.started_at;
             container.restarts = life.restarts;
+            container.pid = life.pid;
         }
     }
 }

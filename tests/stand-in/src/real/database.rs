@@ -66,10 +66,13 @@ fn answers(call: &Call, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// The same container once more.
-pub(crate) fn restart(call: &Call, service: &Service) -> Result<()> {
-    if let (Some(id), Some(_)) = (&service.container, call.state()?.parts) {
+/// `start`, `stop` or `restart` of the same container.
+pub(crate) fn turn(call: &Call, service: &Service, verb: &str) -> Result<()> {
+    let (Some(id), Some(_)) = (&service.container, call.state()?.parts) else { return Ok(()) };
+    if verb != "start" {
         call.engine(&["stop", id])?;
+    }
+    if verb != "stop" {
         call.engine(&["start", id])?;
         answers(call, id)?;
     }

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::space::Space;
 use super::world::World;
-use crate::binary::binary;
 
 /// The user and group `dokku`: not 1000, which is not promised by anybody.
 pub(crate) const DOKKU: u32 = 1001;
+/// Where a host has its tools.
+const TOOLS: &str = "/run/tools";
 const SCRIPT: &str = include_str!("machine.sh");
 const PASSWD: &str = "root:x:0:0::/root:/bin/bash\nwww-data:x:33:33::/var/www:/usr/sbin/nologin\n\
     nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n";
@@ -44,7 +45,7 @@ impl Machine {
     pub(crate) fn start(world: &World, domain: &str, folder: &Path) -> Result<Self> {
         let (address, number) = World::place(domain)?;
         let network = format!("172.{}", 16 + number);
-        lay_out(folder)?;
+        lay_out(folder, &world.binary())?;
         let name = domain.split('.').next().unwrap_or_default();
         run(world.command("ip").args(["netns", "add", name]))?;
         let ip = |line: &str| run(world.command("ip").args(line.split(' ')));
@@ -57,9 +58,9 @@ impl Machine {
         command.args(["unshare", "--pid", "--mount", "--ipc", "--uts", "--fork", "--kill-child"]);
         command.args(["--mount-proc", "bash", "-c", SCRIPT, "machine"]);
         command.args([&address.to_string(), &network]).arg(folder).arg(World::address());
+        command.arg(world.tools());
         let space = Space::start(&mut command)?;
-        let parts =
-            Parts { tools: world.tools().to_owned(), network, directory: world.directory() };
+        let parts = Parts { tools: TOOLS.into(), network, directory: world.directory() };
         Ok(Self { space, parts, address: address.to_string() })
     }
 
@@ -78,7 +79,7 @@ impl Machine {
 }
 
 /// The files of root, and whose the others are.
-fn lay_out(folder: &Path) -> Result<()> {
+fn lay_out(folder: &Path, binary: &Path) -> Result<()> {
     for part in ["etc", "log", "nginx", "sbin", "tmp"] {
         fs::create_dir_all(folder.join(part))?;
     }
@@ -88,21 +89,21 @@ fn lay_out(folder: &Path) -> Result<()> {
     )?;
     fs::write(folder.join("etc/group"), format!("{GROUP}dokku:x:{DOKKU}:\n"))?;
     super::proxy::write_main(folder)?;
-    chown_all(folder)?;
+    give(folder)?;
     // nginx's workers find the files of challenges, and nothing below the homes.
     fs::set_permissions(folder, Permissions::from_mode(0o755))?;
     fs::set_permissions(folder.join("home"), Permissions::from_mode(0o700))?;
     let engine = folder.join("sbin/engine");
-    fs::copy(binary()?, &engine)?;
+    fs::copy(binary, &engine)?;
     Ok(fs::set_permissions(&engine, Permissions::from_mode(0o4755))?)
 }
 
-/// Root made the folder, and it is dokku's.
-fn chown_all(path: &Path) -> Result<()> {
+/// Gives what root has made to dokku.
+pub(crate) fn give(path: &Path) -> Result<()> {
     std::os::unix::fs::lchown(path, Some(DOKKU), Some(DOKKU))?;
     if path.is_dir() && !path.is_symlink() {
         for entry in path.read_dir()? {
-            chown_all(&entry?.path())?;
+            give(&entry?.path())?;
         }
     }
     Ok(())

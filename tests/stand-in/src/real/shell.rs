@@ -11,7 +11,8 @@ use super::World;
 use crate::Scene;
 use crate::entry::code;
 
-const USAGE: &str = "usage: stand-in host <tools> <plugin> <domain> <program> [<argument>...]";
+const USAGE: &str =
+    "usage: stand-in host <tools> <repository> <binary> <domain> <program> [<argument>...]";
 
 /// Runs a program on a fresh host, as the user dokku, and ends with its exit code.
 pub(crate) fn main(args: &[String]) -> ExitCode {
@@ -23,7 +24,7 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
 }
 
 fn serve(args: &[String]) -> Result<i32> {
-    let [host, tools, plugin, domain, program, rest @ ..] = args else { bail!(USAGE) };
+    let [host, tools, repository, binary, domain, program, rest @ ..] = args else { bail!(USAGE) };
     if host != "host" {
         bail!(USAGE);
     }
@@ -32,9 +33,8 @@ fn serve(args: &[String]) -> Result<i32> {
     };
     let world = World::new(&absolute(tools)?)?;
     let scene = Scene::real(&world, domain)?;
-    scene.link_plugin(&absolute(plugin)?)?;
+    scene.install_plugin(&absolute(repository)?, &absolute(binary)?)?;
     let mut command = scene.command(program);
     command.args(rest).stdin(std::process::Stdio::inherit());
-    command.env("STAND_IN_TRUST", world.trusted());
     Ok(code(command.status()?))
 }

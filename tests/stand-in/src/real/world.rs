@@ -1,8 +1,9 @@
 //! A network of its own for stood-in hosts with real parts: names, a certificate authority, and
 //! nobody else. Nothing in it reaches the machine's own network, and all of it ends with the value.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use nix::unistd::Uid;
 use tempfile::TempDir;
 
 use super::space::Space;
+use crate::binary::binary;
 
 /// Where the network's own services are: a range that Synapse's usual block list takes for public.
 /// It is never seen outside.
@@ -41,6 +43,9 @@ impl World {
             );
         }
         let folder = tempfile::Builder::new().prefix("stand-in-world").tempdir()?;
+        // Users of hosts look into it, and may not into a checkout.
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
+        fs::copy(binary()?, folder.path().join("stand-in"))?;
         let etc = folder.path().join("etc");
         fs::create_dir(&etc)?;
         fs::write(etc.join("resolv.conf"), format!("nameserver {ADDRESS}\n"))?;
@@ -74,6 +79,11 @@ impl World {
 
     pub(crate) fn tools(&self) -> &Path {
         &self.tools
+    }
+
+    /// The stood-in programs.
+    pub(crate) fn binary(&self) -> PathBuf {
+        self.folder.path().join("stand-in")
     }
 
     /// The address of the host with that domain, and its number, from 1.

@@ -1,7 +1,8 @@
-//! What is typed, and what has to come of it.
+//! The life of a homeserver: from a bare host to people who talk on it, through everything that Dokku
+//! does to its apps, and away again.
 
-use super::{Place, User};
-use crate::plugin_copy::Ran;
+use super::person::{Person, Said};
+use super::{Place, Steps};
 use serde_json::Value;
 use std::thread::sleep;
 use std::time::Duration;
@@ -21,47 +22,41 @@ const CHAT: &str = APPS[3];
 const COPY: &str = APPS[4];
 
 const PASSWORD: &str = r#"it's a "pass" wörd"#;
+/// MiB.
+const LARGE: usize = 40;
 
-struct Scenario<'a, P> {
+struct Life<'a, P> {
     place: &'a P,
     domain: String,
 }
 
 pub(super) fn play(place: &impl Place) {
     let global = place.global_domain();
-    let on = Scenario { place, domain: format!("{FIRST}.{global}") };
+    let of = Life { place, domain: format!("{FIRST}.{global}") };
     let email = format!("admin@{global}");
-    on.created(&format!(
+    of.created(&format!(
         "matrix:create {FIRST} --email {email} --support-email {email} --element {CHAT}"
     ));
-    on.serves(&global);
-    on.only_one_main();
-    on.renamed();
-    on.two_servers(&global, &email);
-    on.gone_and_back();
+    of.serves(&global);
+    let alice = Person::new(place, &of.domain, "alice", PASSWORD);
+    let said = alice.says("before everything");
+    let upload = alice.uploads(LARGE).1.unwrap();
+    let remembers = || {
+        alice.still_reads(&said);
+        alice.still_has(&upload, LARGE);
+    };
+    of.only_one_main();
+    remembers();
+    of.renamed();
+    of.two_servers(&global, &email);
+    of.gone_and_back(&said);
+    remembers();
+    of.gone();
 }
 
-impl<P: Place> Scenario<'_, P> {
-    /// Ends with 0, or with 3 where the names are in no DNS.
-    fn ok(&self, line: &str) -> Ran {
-        let ran = self.place.dokku(line, "");
-        assert!(matches!(ran.code, Some(0 | 3)), "{line}: {ran:#?}");
-        ran
-    }
-
-    /// Is refused with these words.
-    fn refused(&self, line: &str, why: &str) {
-        let ran = self.place.dokku(line, "");
-        assert_eq!(ran.code, Some(1), "{line}: {ran:#?}");
-        assert!(ran.stdout.contains(why) || ran.stderr.contains(why), "{line}: {ran:#?}");
-    }
-
-    fn report(&self, app: &str, flag: &str) -> String {
-        self.ok(&format!("matrix:report {app} --matrix-{flag}")).stdout.trim_end().to_owned()
-    }
-
+impl<P: Place> Life<'_, P> {
     fn list(&self) -> Vec<String> {
-        self.ok("--quiet matrix:list").stdout.lines().map(str::to_owned).collect()
+        self.place.ok("--quiet matrix:list").stdout.lines().map(str::to_owned).collect()
     }
 
     /// The homeserver of this domain answers clients and, on both ports, other servers.
@@ -95,23 +90,24 @@ impl<P: Place> Scenario<'_, P> {
         found.unwrap_or_else(|| panic!("{url}: {:?}", self.get(url))).1
     }
 
-    /// One process runs on the first server's data, and it answers.
+    /// One process runs on the first server's data, as dokku's user, and it answers.
     fn unharmed(&self, app: &str) {
-        assert_eq!(self.place.mains(&self.domain), 1);
-        assert_eq!(self.report(app, "running"), "true");
+        let folder = self.place.folder(FIRST);
+        let on = self.place.docker(&format!("ps --quiet --filter volume={folder}/config")).stdout;
+        assert_eq!(on.lines().count(), 1, "{on}");
+        let pid = self.place.inspected(app, "{{.State.Pid}}");
+        let owner = self.place.by_root(&format!("stat --format %u /proc/{pid}"));
+        assert_eq!(owner, self.place.by_root(&format!("stat --format %u {folder}")));
+        assert_ne!(owner, "0");
+        assert_eq!(self.place.report(app, "running"), "true");
         self.answers(&self.domain);
     }
 
-    fn at_home(&self) {
-        let user = User { domain: &self.domain, name: "alice", password: PASSWORD };
-        self.place.is_at_home(&user);
-    }
-
     fn created(&self, line: &str) {
-        self.ok(&format!("{line} --dry-run"));
+        self.place.ok(&format!("{line} --dry-run"));
         assert_eq!(self.list(), [""; 0]);
-        self.ok(line);
-        let again = self.ok(line).stdout;
+        self.place.ok(line);
+        let again = self.place.ok(line).stdout;
         assert!(again.contains("is ready; nothing had to be changed"), "{again}");
         let register = format!("matrix:register-user {FIRST} alice --admin");
         for code in [0, 1] {
@@ -124,7 +120,6 @@ impl<P: Place> Scenario<'_, P> {
     fn serves(&self, global: &str) {
         let domain = &self.domain;
         self.unharmed(FIRST);
-        self.at_home();
         let well_known =
             |name: &str| self.found(&format!("https://{domain}/.well-known/matrix/{name}"));
         assert_eq!(well_known("server")["m.server"], format!("{domain}:443"));
@@ -143,52 +138,62 @@ impl<P: Place> Scenario<'_, P> {
     /// Whatever would start a second process on the data does not, and stops nothing.
     fn only_one_main(&self) {
         for scale in ["web=2", "worker=1"] {
-            self.refused(&format!("ps:scale {FIRST} {scale}"), "must have one web process");
+            self.place.refused(&format!("ps:scale {FIRST} {scale}"), "must have one web process");
             self.unharmed(FIRST);
         }
-        self.refused(&format!("apps:clone {FIRST} {COPY}"), "is a clone of a homeserver's app");
-        self.ok(&format!("--force apps:destroy {COPY}"));
+        self.place
+            .refused(&format!("apps:clone {FIRST} {COPY}"), "is a clone of a homeserver's app");
+        self.place.ok(&format!("--force apps:destroy {COPY}"));
         self.unharmed(FIRST);
-        self.ok(&format!("ps:rebuild {FIRST}"));
-        self.unharmed(FIRST);
-        self.place.reboot(FIRST);
-        self.ok(&format!("matrix:deploy {FIRST}"));
+        for line in ["ps:rebuild", "ps:restart"] {
+            self.place.ok(&format!("{line} {FIRST}"));
+            self.place.ok(&format!("matrix:deploy {FIRST}"));
+            self.unharmed(FIRST);
+        }
+        // The host goes down and comes up, as far as this app is concerned.
+        let id = self.place.inspected(FIRST, "{{.Id}}");
+        self.place.docker(&format!("stop {id}"));
+        self.place.ok(&format!("ps:restore {FIRST}"));
+        self.place.ok(&format!("matrix:deploy {FIRST}"));
         self.unharmed(FIRST);
     }
 
     fn renamed(&self) {
-        self.ok(&format!("apps:rename {FIRST} {RENAMED}"));
+        self.place.ok(&format!("apps:rename {FIRST} {RENAMED}"));
         self.unharmed(RENAMED);
         assert_eq!(self.list(), [RENAMED]);
-        assert_eq!(self.report(RENAMED, "domain"), self.domain);
-        let certificates = self.ok("letsencrypt:list").stdout;
+        assert_eq!(self.place.report(RENAMED, "domain"), self.domain);
+        let certificates = self.place.ok("letsencrypt:list").stdout;
         assert!(certificates.lines().any(|line| line.starts_with(&format!("{RENAMED} "))));
     }
 
     /// Each has its port 8448; destroying the first passes its default there on.
     fn two_servers(&self, global: &str, email: &str) {
-        self.ok(&format!("matrix:create {SECOND} --email {email}"));
+        self.place.ok(&format!("matrix:create {SECOND} --email {email}"));
         assert_eq!(self.list(), [SECOND, RENAMED]);
         self.unharmed(RENAMED);
         let other = format!("{SECOND}.{global}");
         self.answers(&other);
-        let passed = self.ok(&format!("--force apps:destroy {RENAMED}")).stdout;
+        let passed = self.place.ok(&format!("--force apps:destroy {RENAMED}")).stdout;
         let said = format!("{other} is the default homeserver on port 8448 now");
         assert!(passed.contains(&said), "{passed}");
-        self.ok("nginx:validate-config");
+        self.place.ok("nginx:validate-config");
         self.answers(&other);
         assert_eq!(self.list(), [SECOND]);
     }
 
-    /// The destroyed one takes up what it left: name, key, users.
-    fn gone_and_back(&self) {
-        self.ok(&format!("matrix:create {FIRST} --server-name {}", self.domain));
+    /// The destroyed one takes up what it left: name, key, users, and what they have said.
+    fn gone_and_back(&self, said: &Said) {
+        self.place.ok(&format!("matrix:create {FIRST} --server-name {}", self.domain));
         self.unharmed(FIRST);
-        self.at_home();
-        self.ok(&format!("matrix:disable-element {FIRST}"));
-        assert_eq!(self.report(FIRST, "element-app"), "");
+        Person::new(self.place, &self.domain, "alice", PASSWORD).still_reads(said);
+    }
+
+    fn gone(&self) {
+        self.place.ok(&format!("matrix:disable-element {FIRST}"));
+        assert_eq!(self.place.report(FIRST, "element-app"), "");
         for app in SERVERS {
-            self.ok(&format!("--force apps:destroy {app}"));
+            self.place.ok(&format!("--force apps:destroy {app}"));
         }
         assert_eq!(self.list(), [""; 0]);
     }

@@ -1,0 +1,60 @@
+//! A stood-in host with real parts.
+
+use super::{Place, fed};
+use crate::contract::rig::install_plugin;
+use crate::plugin_copy::Ran;
+use crate::support::tools;
+use stand_in::{Scene, World};
+use std::process::Command;
+use std::sync::Arc;
+
+/// The network ends after its hosts.
+pub(super) struct Parts {
+    pub(super) scene: Scene,
+    pub(super) world: Arc<World>,
+    domain: &'static str,
+}
+
+impl Parts {
+    /// A host in a network of its own.
+    pub(super) fn alone() -> Self {
+        Self::within(&Arc::new(World::new(&tools()).unwrap()), "alpha.test")
+    }
+
+    pub(super) fn within(world: &Arc<World>, domain: &'static str) -> Self {
+        let scene = Scene::real(world, domain).unwrap();
+        install_plugin(&scene);
+        Self { scene, world: Arc::clone(world), domain }
+    }
+}
+
+impl Place for Parts {
+    fn global_domain(&self) -> String {
+        self.domain.to_owned()
+    }
+
+    fn dokku(&self, line: &str, stdin: &str) -> Ran {
+        let mut command = self.scene.command("dokku");
+        command.args(line.split_whitespace());
+        fed(command, stdin.as_bytes())
+    }
+
+    fn docker(&self, line: &str) -> Ran {
+        let mut command = self.scene.command("docker");
+        command.args(line.split_whitespace());
+        fed(command, b"")
+    }
+
+    fn root(&self, program: &str) -> Command {
+        self.scene.root_command(program).unwrap()
+    }
+
+    /// From elsewhere in the network, by its names.
+    fn curl(&self) -> Command {
+        self.world.command("curl")
+    }
+
+    fn lib(&self) -> String {
+        self.scene.lib().to_str().unwrap().to_owned()
+    }
+}

@@ -1,0 +1,40 @@
+//! The plugin on a stood-in host, as `plugin:install` and its own `install` leave it there.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::scene::Scene;
+
+impl Scene {
+    /// Installs the plugin of a repository with a binary that was built already, which the host finds
+    /// where it is or, with real parts, where its user may look.
+    pub fn install_plugin(&self, repository: &Path, binary: &Path) -> Result<()> {
+        let to = self.path().join("plugin");
+        fs::create_dir_all(to.join("bin"))?;
+        let own = to.join("bin/dokku-matrix");
+        if self.address().is_some() {
+            fs::copy(binary, &own).with_context(|| binary.display().to_string())?;
+        } else {
+            symlink(binary, &own)?;
+        }
+        for folder in ["", "subcommands"] {
+            fs::create_dir_all(to.join(folder))?;
+            for entry in repository.join(folder).read_dir()? {
+                let entry = entry?;
+                if let Ok(target) = fs::read_link(entry.path()) {
+                    symlink(target, to.join(folder).join(entry.file_name()))?;
+                }
+            }
+        }
+        for file in ["commands", "plugin.toml"] {
+            fs::copy(repository.join(file), to.join(file))?;
+        }
+        let data = self.lib().join("data/matrix");
+        fs::create_dir_all(&data)?;
+        self.give_to_dokku(&self.lib().join("data"))?;
+        self.link_plugin(&to)
+    }
+}
