@@ -1,0 +1,239 @@
+// Drives a real browser on the tests' page (page.js), without a window: what a user of Element Web sees.
+//
+// It reads one JSON object on standard input: `page` (its address), `ca` (a file of authorities), `user`,
+// `password`, and `steps`, a list of objects of which `step` names what to do, as client.py has them. Each
+// step prints one line of JSON with what it saw; the first that fails ends everything, with one line on
+// standard error and exit code 1. The browser has a home of its own, in which it trusts `ca`; both are
+// gone when this program is.
+//
+// It must not turn off what the tests are to find: certificates, the rules for other origins, policies.
+
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { constants, tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const BROWSER = "/usr/bin/chromium";
+const FLAGS = [
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-quic",
+  "--disable-sync",
+  "--no-first-run",
+];
+/** For a step that does not say otherwise. */
+const SECONDS = 60;
+
+// What dev/install-page installs is not in the checkout, where Node would look for it.
+const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../../target", import.meta.url));
+const installed = createRequire(path.resolve(target, "tools/browser/package.json"));
+
+const home = mkdtempSync(path.join(tmpdir(), "dokku-matrix-browser-"));
+let launched;
+let ending;
+
+function end(code, why) {
+  if (!ending && why) console.error(`drive.mjs: ${why.split("\n")[0]}`);
+  ending ??= (async () => {
+    // A browser that does not close is killed by Playwright when this process exits.
+    const closed = launched?.then((context) => context.close());
+    await Promise.race([closed?.catch(() => {}), sleep(10_000)]);
+    rmSync(home, { recursive: true, force: true, maxRetries: 5 });
+    process.exit(code);
+  })();
+  return ending;
+}
+for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"]) {
+  process.on(signal, () => end(128 + constants.signals[signal], `ended by ${signal}`));
+}
+
+/** The whole of standard input; an error shows nothing of it, for it holds a password. */
+function readJob() {
+  let job;
+  try {
+    job = JSON.parse(readFileSync(0, "utf8"));
+  } catch {
+    throw new Error("standard input is not JSON");
+  }
+  for (const key of ["page", "ca", "user", "password", "steps"]) {
+    if (!job[key]) throw new Error(`standard input lacks ${key}`);
+  }
+  return job;
+}
+
+function certutil(...given) {
+  const { error, status, stderr } = spawnSync("certutil", given, { encoding: "utf8" });
+  if (error || status) throw new Error(error?.message ?? stderr);
+}
+
+function launch(ca) {
+  // Where the browser looks for authorities that were added to the system's own.
+  const database = path.join(home, ".pki/nssdb");
+  mkdirSync(database, { recursive: true });
+  certutil("-d", `sql:${database}`, "-N", "--empty-password");
+  certutil("-d", `sql:${database}`, "-A", "-n", "test", "-t", "C,,", "-i", ca);
+  return installed("playwright-core").chromium.launchPersistentContext(path.join(home, "profile"), {
+    executablePath: BROWSER,
+    args: FLAGS,
+    chromiumSandbox: process.getuid() !== 0,
+    env: { PATH: process.env.PATH, HOME: home, TMPDIR: home },
+    handleSIGHUP: false,
+    handleSIGINT: false,
+    handleSIGTERM: false,
+  });
+}
+
+/** A page's errors, as its console shows them. */
+function errorsOf(page) {
+  const errors = [];
+  page.on("pageerror", (error) => errors.push({ text: error.message, url: page.url() }));
+  page.on("console", (message) => {
+    const { url } = message.location();
+    if (message.type() === "error") errors.push({ text: message.text().trim(), url });
+  });
+  return errors;
+}
+
+/** What becomes of the page at `address` in a frame of a page that is at `outer`. */
+async function framedBy(context, outer, address) {
+  const page = await context.newPage();
+  const errors = errorsOf(page);
+  await page.goto(outer);
+  await page.evaluate((src) => new Promise((resolve) => {
+    const frame = document.createElement("iframe");
+    frame.addEventListener("load", resolve);
+    frame.src = src;
+    document.body.append(frame);
+  }), address);
+  const shown = page.frames()[1].url();
+  await page.close();
+  return { shown: shown === address, errors: errors.map((error) => error.text) };
+}
+
+/**
+ * What `work` gives with the address of an empty page of another origin. It is a real one on this machine:
+ * what a page without an address may ask of a local one is refused by the browser before any policy.
+ */
+async function strange(work) {
+  const server = createServer((_, answer) => answer.setHeader("Content-Type", "text/html").end("<body></body>"));
+  await new Promise((resolve, reject) => server.on("error", reject).listen(0, "127.0.0.1", resolve));
+  try {
+    return await work(`http://127.0.0.1:${server.address().port}/`);
+  } finally {
+    server.close();
+  }
+}
+
+class Session {
+  constructor(job, context, page) {
+    this.job = job;
+    this.context = context;
+    this.page = page;
+    this.errors = errorsOf(page);
+  }
+
+  async open() {
+    this.response = await this.page.goto(this.job.page);
+    if (this.response.status() !== 200) throw new Error(`HTTP status ${this.response.status()}`);
+  }
+
+  /** Calls a function of the page. */
+  call(name, ...given) {
+    return this.page.evaluate(([name, given]) => window.client[name](...given), [name, given]);
+  }
+
+  roomOf(step) {
+    const room = step.room ?? this.room;
+    if (!room) throw new Error("no room is named, and none was created or joined");
+    return room;
+  }
+
+  /** The page's errors but for those that Element has as well: questions that a 404 answers. */
+  unexpected() {
+    // Whether there is a configuration for this host alone, and whether the homeserver carries calls.
+    const asked = [
+      `/config.${new URL(this.job.page).hostname}.json`,
+      "/_matrix/client/unstable/org.matrix.msc4143/rtc/transports",
+    ];
+    return this.errors.filter(({ text, url }) =>
+      !(text.includes("status of 404") && asked.includes(new URL(url).pathname)));
+  }
+
+  async inRoom(answer) {
+    this.room = (await answer).room_id;
+    return answer;
+  }
+
+  steps = {
+    config: async () => {
+      const { file, config, versions } = await this.call("opened");
+      return { file, config, versions };
+    },
+    headers: async () => ({ status: this.response.status(), headers: await this.response.allHeaders() }),
+    framed: async () => {
+      // If its own origin could not frame it either, the refusal would prove nothing.
+      const own = await framedBy(this.context, this.job.page, this.job.page);
+      if (!own.shown) throw new Error(`its own origin cannot frame it: ${own.errors.join("; ")}`);
+      const other = await strange((outer) => framedBy(this.context, outer, this.job.page));
+      if (other.shown) throw new Error("another origin can frame it");
+      const why = other.errors.filter((text) => /frame-ancestors|X-Frame-Options/.test(text));
+      if (!why.length) throw new Error(`it is not framed, but not by policy: ${other.errors.join("; ")}`);
+      return { refused: true, why };
+    },
+    console: async () => {
+      await this.call("opened").catch(() => {});
+      return { errors: this.unexpected() };
+    },
+    discover: (step) => this.call("discover", step.server_name),
+    login: async () => {
+      const who = await this.call("login", this.job.user, this.job.password);
+      return { ...who, ...await this.call("sync") };
+    },
+    create_room: ({ public: isPublic, alias, invite }) =>
+      this.inRoom(this.call("createRoom", { isPublic, alias, invite })),
+    join: (step) => this.inRoom(this.call("joinRoom", this.roomOf(step))),
+    send: (step) => this.call("sendText", this.roomOf(step), step.body),
+    wait_for: (step) => this.call("waitForText", this.roomOf(step), step.sender, step.body),
+    wait_invite: (step) => this.inRoom(this.call("waitForInvite", step.sender, step.room)),
+    upload: (step) => this.call("upload", step.bytes),
+    download: (step) => this.call("download", { ...step.mxc && { mxc: step.mxc, sha256: step.sha256 } }),
+    logout: () => this.call("logout"),
+  };
+}
+
+/** What `work` gives; an error that says where, if it fails or takes longer than `seconds`. */
+async function within(seconds, where, work) {
+  const late = sleep(seconds * 1000, undefined, { ref: false }).then(() => {
+    throw new Error(`not done after ${seconds} s`);
+  });
+  try {
+    return await Promise.race([work(), late]);
+  } catch (error) {
+    throw new Error(`${where}: ${error.message.replace(/^page\.evaluate: /, "")}`);
+  }
+}
+
+async function run() {
+  const job = readJob();
+  launched = launch(job.ca);
+  const context = await launched;
+  const session = new Session(job, context, context.pages()[0]);
+  await within(SECONDS, `opening ${job.page}`, () => session.open());
+  for (const [number, step] of job.steps.entries()) {
+    const saw = await within(step.seconds ?? SECONDS, `step ${number + 1}, ${step.step}`, async () => {
+      if (!Object.hasOwn(session.steps, step.step)) throw new Error("there is no such step");
+      return session.steps[step.step](step);
+    }).catch((error) => {
+      // What the browser refuses, it tells its console alone.
+      const errors = session.unexpected().map(({ text }) => text);
+      throw errors.length ? new Error(`${error.message.split("\n")[0]} [${errors.join(" | ")}]`) : error;
+    });
+    console.log(JSON.stringify({ step: step.step, ...saw }));
+  }
+}
+
+run().then(() => end(0), (error) => end(1, error.message));
