@@ -3,6 +3,7 @@
 pub(crate) mod beside;
 mod normal;
 mod prepare;
+mod recorder;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
