@@ -167,7 +167,9 @@ pub(crate) fn confirm(call: &Call, name: &str, kind: &str) -> Result<()> {
     call.warn(format!("To proceed, type \"{name}\""));
     call.print("> ");
     let mut line = String::new();
-    if io::stdin().lock().read_line(&mut line)? == 0 {
+    let read = io::stdin().lock().read_line(&mut line)?;
+    *call.stdin.borrow_mut() = Some(line.clone());
+    if read == 0 {
         return fail("EOF");
     }
     if line.trim() == name {

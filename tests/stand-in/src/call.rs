@@ -60,6 +60,8 @@ pub(crate) struct Call {
     pub(crate) app_name: Option<String>,
     /// `--force` or `DOKKU_APPS_FORCE_DELETE=1`.
     pub(crate) forced: Cell<bool>,
+    /// Whether `--skip-deploy` was given to a rename or a clone.
+    pub(crate) skips: Cell<bool>,
     /// Whether standard error goes to standard output, as in Dokku's captured builds.
     pub(crate) merged: Cell<bool>,
     /// Every `--flag`, as Dokku tells its plugins.
@@ -83,6 +85,7 @@ impl Call {
             quiet: env::var("DOKKU_QUIET_OUTPUT").is_ok_and(|value| !value.is_empty()),
             app_name: env::var("DOKKU_APP_NAME").ok().filter(|name| !name.is_empty()),
             forced: Cell::new(env::var("DOKKU_APPS_FORCE_DELETE").is_ok_and(|value| value == "1")),
+            skips: Cell::new(false),
             merged: Cell::new(false),
             flags: String::new(),
             stdin: RefCell::new(None),

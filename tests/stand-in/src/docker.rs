@@ -1,6 +1,6 @@
 //! `docker`: images, containers, and what is run in them.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::call::{Call, fail, quit};
 use crate::containers::{hex, mark, now};
@@ -9,12 +9,14 @@ use crate::entry::exit_with;
 use crate::images::config_check;
 use crate::inside::{execute, give};
 use crate::inspect::{find, inspect, list, source, split};
+use crate::known;
 use crate::postgres;
 use crate::psql::{self, Format};
 use crate::real;
 use crate::state::{Answer, Status};
 
 pub(crate) fn serve(call: &Call) -> Result<()> {
+    known::docker(&call.args)?;
     let words: Vec<&str> = call.args.iter().map(String::as_str).collect();
     let rest = |taken: usize| &call.args[taken..];
     match words.as_slice() {
@@ -33,14 +35,7 @@ pub(crate) fn serve(call: &Call) -> Result<()> {
         ["exec", ..] => exec(call, rest(1)),
         ["container", verb @ ("start" | "stop" | "restart"), ..] => turn(call, verb, last(rest(2))),
         [verb @ ("start" | "stop" | "restart"), ..] => turn(call, verb, last(rest(1))),
-        ["version", ..] => {
-            call.line("20.10.24");
-            Ok(())
-        }
-        _ => {
-            call.eprint(format!("docker: stand-in: '{}' is not known\n", call.args.join(" ")));
-            quit(125)
-        }
+        _ => bail!("`docker {}` is not known", call.args.join(" ")),
     }
 }
 
@@ -82,22 +77,6 @@ fn pulled(call: &Call, reference: &str) -> Result<()> {
 
 /// `docker run --rm`: a throw-away container.
 fn run(call: &Call, args: &[String]) -> Result<()> {
-    const VALUED: [&str; 14] = [
-        "-v",
-        "--volume",
-        "--mount",
-        "--user",
-        "-u",
-        "--entrypoint",
-        "-e",
-        "--env",
-        "--env-file",
-        "--network",
-        "--name",
-        "--label",
-        "-w",
-        "--memory",
-    ];
     let mut mounts = Vec::new();
     let mut at = 0;
     while let Some(arg) = args.get(at).filter(|arg| arg.starts_with('-')) {
@@ -108,7 +87,7 @@ fn run(call: &Call, args: &[String]) -> Result<()> {
         {
             mounts.push(mount.to_owned());
         }
-        at += if VALUED.contains(&arg.as_str()) { 2 } else { 1 };
+        at += flag(&known::RUN, arg)?;
     }
     let reference = arg(args, at);
     if source(&call.state()?, reference).is_none() {
@@ -128,14 +107,21 @@ fn run(call: &Call, args: &[String]) -> Result<()> {
     if whole.contains("synapse.config") {
         return give(call, &config_check(&mounts));
     }
-    give(call, &Answer::default())
+    bail!("`docker run {whole}` is not known")
+}
+
+/// How many arguments a flag of `docker run` or `docker exec` takes up.
+fn flag(flags: &[&str], arg: &str) -> Result<usize> {
+    match known::flag(flags, arg) {
+        Some(valued) => Ok(if valued { 2 } else { 1 }),
+        None => bail!("`docker` with {arg} is not known"),
+    }
 }
 
 fn exec(call: &Call, args: &[String]) -> Result<()> {
-    let valued = ["--env", "-e", "--user", "-u", "--workdir", "-w"];
     let mut at = 0;
-    while let Some(flag) = args.get(at).filter(|arg| arg.starts_with('-')) {
-        at += if valued.contains(&flag.as_str()) { 2 } else { 1 };
+    while let Some(arg) = args.get(at).filter(|arg| arg.starts_with('-')) {
+        at += flag(&known::EXEC, arg)?;
     }
     let (name, command) = (arg(args, at), args.get(at + 1..).unwrap_or_default());
     if call.state()?.parts.is_some() {
@@ -158,13 +144,18 @@ fn exec(call: &Call, args: &[String]) -> Result<()> {
             quit(1)
         }
         Some(container) => {
-            give(call, &execute(&state, container, &format!("exec {}", args.join(" ")), command))
+            give(call, &execute(&state, container, &format!("exec {}", args.join(" ")), command)?)
         }
     }
 }
 
 /// `psql` in the container of a service.
 fn database(call: &Call, service: &str, command: &[String]) -> Result<Answer> {
+    let all: Vec<&String> = command.iter().skip(1).collect();
+    let unknown = all.iter().find(|arg| known::flag(&known::PSQL, arg).is_none());
+    if arg(command, 0) != "psql" || unknown.is_some() {
+        bail!("`{}` in the container of a service is not known", command.join(" "));
+    }
     let after = |flags: &[&str]| {
         let at = command.iter().position(|arg| flags.contains(&arg.as_str()))?;
         command.get(at + 1).cloned()

@@ -1,11 +1,11 @@
 //! `dokku`: its global flags, and which area answers a command.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::call::{Call, fail};
 use crate::{
-    apps, certs, checks, config, docker_options, domains, git, inside, letsencrypt, moves, network,
-    nginx, plugins, ports, postgres, proxy, ps, storage,
+    apps, certs, checks, config, docker_options, domains, git, inside, known, letsencrypt, moves,
+    network, nginx, plugins, ports, postgres, proxy, ps, storage,
 };
 
 /// Answers a call of `dokku`.
@@ -22,9 +22,10 @@ pub(crate) fn serve(call: &mut Call) -> Result<()> {
     if area == "matrix" {
         return plugins::forward(call, &command, &args);
     }
-    if call.plugin_missing(area) {
+    if call.plugin_missing(area) || known::is_no_command(&command) {
         return unknown(&command, &args);
     }
+    known::dokku(&command, call.args.get(1..).unwrap_or_default())?;
     let call = &*call;
     let answered = match area {
         "version" | "--version" | "plugin" | "report" => plugins::serve(call, area, verb, &args)?,
@@ -46,7 +47,7 @@ pub(crate) fn serve(call: &mut Call) -> Result<()> {
         "storage" => storage::serve(call, verb, &args)?,
         _ => false,
     };
-    if answered { Ok(()) } else { unknown(&command, &args) }
+    if answered { Ok(()) } else { bail!("`dokku {command}` is not known with so few arguments") }
 }
 
 /// Strips the leading global flags, and notes those anywhere, as Dokku does.

@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 
 use crate::call::{Call, Stop, quit};
 use crate::fault::{self, About, Kind};
-use crate::store::Record;
+use crate::store::{Record, UNKNOWN};
 use crate::{docker, dokku, host, kind, real};
 
 const ENVIRONMENT: [&str; 4] =
@@ -53,6 +53,7 @@ fn answer(call: &mut Call) -> Result<i32> {
             call.warn("stand-in: this call fails");
             1
         }
+        Some(Kind::Die) => 137,
         Some(Kind::KillBefore) => {
             fault::kill_caller();
             137
@@ -82,8 +83,10 @@ fn answer(call: &mut Call) -> Result<i32> {
         nested,
         forwarded,
     })?;
-    if fault == Some(Kind::KillAfter) {
-        fault::kill_caller();
+    match fault {
+        Some(Kind::KillAfter) => fault::kill_caller(),
+        Some(Kind::Die) => fault::die(),
+        _ => {}
     }
     Ok(rc)
 }
@@ -118,7 +121,7 @@ fn report(call: &Call, error: &anyhow::Error) -> i32 {
         }
         None => {
             call.eprint(format!("stand-in: {error:#}\n"));
-            70
+            UNKNOWN
         }
     }
 }

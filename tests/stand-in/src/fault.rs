@@ -44,6 +44,8 @@ pub enum Kind {
     /// The call ends with 1 and has no effect.
     #[default]
     Fail,
+    /// The call dies of a signal and has no effect; its caller lives.
+    Die,
     /// The calling plugin is killed, and the call has no effect.
     KillBefore,
     /// The call has its effect, then the calling plugin is killed.
@@ -124,6 +126,11 @@ pub(crate) fn kill_caller() {
             None => return,
         }
     }
+}
+
+/// Ends this process by the signal that the kernel sends when memory runs out.
+pub(crate) fn die() {
+    let _ = kill(Pid::this(), Signal::SIGKILL);
 }
 
 fn is_plugin(pid: u32) -> bool {

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
-use crate::call::{Call, fail, quit};
+use crate::call::{Call, quit};
 use crate::dokku::arg;
 use crate::entry::{code, exit_with};
 use crate::{real, verdict};
@@ -17,18 +17,21 @@ pub(crate) fn basename(program: &str) -> &str {
     program.rsplit('/').next().unwrap_or_default()
 }
 
-fn root() -> bool {
+/// Whether root calls.
+pub(crate) fn root() -> bool {
     env::var_os("STAND_IN_ROOT").is_some()
 }
 
 /// `sudo -n <program>...`: `nginx -t` is in Dokku's own sudoers file, `ufw` in the plugin's.
 pub(crate) fn sudo(call: &Call) -> Result<()> {
-    let Some(at) = call.args.iter().position(|arg| !arg.starts_with('-')) else { return quit(1) };
-    let (program, args) = (basename(&call.args[at]), &call.args[at + 1..]);
+    let (program, args) = match call.args.as_slice() {
+        [flag, program, args @ ..] if flag == "-n" => (basename(program), args),
+        args => bail!("`sudo {}` is not known", args.join(" ")),
+    };
     let allowed = match program {
         "nginx" => arg(args, 0) == "-t",
         "ufw" => call.state()?.sudo_ufw,
-        _ => false,
+        _ => bail!("`sudo -n {program}` is not known"),
     };
     if !allowed {
         call.eprint("sudo: a password is required\n");
@@ -50,7 +53,7 @@ pub(crate) fn ufw(call: &Call) -> Result<()> {
     let words: Vec<&str> = call.args.iter().map(String::as_str).collect();
     let firewall = call.state()?.ufw;
     match words.as_slice() {
-        ["status", ..] if firewall.active => {
+        ["status"] if firewall.active => {
             call.print("Status: active\n\nTo                         Action      From\n--                         ------      ----\n");
             firewall
                 .allowed
@@ -58,8 +61,8 @@ pub(crate) fn ufw(call: &Call) -> Result<()> {
                 .for_each(|rule| call.line(format!("{rule:<26} ALLOW       Anywhere")));
             call.print("\n");
         }
-        ["status", ..] => call.line("Status: inactive"),
-        ["allow", rule, ..] => {
+        ["status"] => call.line("Status: inactive"),
+        ["allow", rule] => {
             let new = call.update(|state| Ok(state.ufw.allowed.insert((*rule).to_owned())))?;
             call.line(if !new {
                 "Skipping adding existing rule"
@@ -69,14 +72,11 @@ pub(crate) fn ufw(call: &Call) -> Result<()> {
                 "Rules updated"
             });
         }
-        ["delete", "allow", rule, ..] => {
+        ["delete", "allow", rule] => {
             let held = call.update(|state| Ok(state.ufw.allowed.remove(*rule)))?;
             call.line(if held { "Rule deleted" } else { "Could not delete non-existent rule" });
         }
-        _ => {
-            call.print("ERROR: Invalid syntax\n");
-            return quit(1);
-        }
+        _ => bail!("`ufw {}` is not known", call.args.join(" ")),
     }
     Ok(())
 }
@@ -88,13 +88,14 @@ pub(crate) fn nginx(call: &Call) -> Result<()> {
         let mut nginx = real::engine::system("nginx");
         return exit_with(code(nginx.args(&call.args).status()?));
     }
+    let words: Vec<&str> = call.args.iter().map(String::as_str).collect();
+    if !matches!(words.as_slice(), ["-v" | "-t"] | ["-t", "-c", _]) {
+        bail!("`nginx {}` is not known", call.args.join(" "));
+    }
     let has = |flag: &str| call.args.iter().any(|arg| arg == flag);
     if has("-v") {
         call.eprint(format!("nginx version: nginx/{}\n", call.state()?.nginx_version));
         return Ok(());
-    }
-    if !has("-t") {
-        return fail("nginx: stand-in: only -t and -v");
     }
     let file = call
         .args
@@ -169,7 +170,12 @@ pub(crate) fn sigil(call: &Call) -> Result<()> {
         call.line("0.11.6");
         return Ok(());
     }
-    let file = call.args.iter().skip_while(|arg| *arg != "-f").nth(1).map_or("", String::as_str);
+    let file = match call.args.as_slice() {
+        [flag, file, pairs @ ..] if flag == "-f" && pairs.iter().all(|pair| pair.contains('=')) => {
+            file
+        }
+        args => bail!("`sigil {}` is not known", args.join(" ")),
+    };
     let Ok(text) = fs::read_to_string(file) else {
         call.eprint(format!("open {file}: no such file or directory\n"));
         return quit(1);

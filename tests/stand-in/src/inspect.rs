@@ -1,6 +1,6 @@
 //! `docker inspect`, `docker ps`: what Docker shows of images and containers.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use crate::call::{Call, quit};
@@ -45,7 +45,11 @@ pub(crate) fn inspect(call: &Call, args: &[String], kind: &str) -> Result<()> {
     }
     match format {
         Some(format) if found.is_empty() => call.print(if format.is_empty() { "" } else { "\n" }),
-        Some(format) => found.iter().for_each(|object| call.line(template::render(format, object))),
+        Some(format) => {
+            for object in &found {
+                call.line(template::render(format, object)?);
+            }
+        }
         None => call.line(serde_json::to_string_pretty(&Value::from(found))?),
     }
     call.eprint(missing.concat());
@@ -163,6 +167,15 @@ pub(crate) fn list(call: &Call, args: &[String]) -> Result<()> {
             other => other.strip_prefix("--filter="),
         })
         .collect();
+    if let Some(filter) = filters.iter().find(|filter| !known(filter)) {
+        bail!("`docker ps --filter {filter}` is not known");
+    }
+    if format.is_none() && !ids {
+        bail!("`docker ps` without -q or --format is not known");
+    }
+    // Before there is a container to show, a format may be wrong too.
+    let nobody = Container { id: " ".repeat(12), ..Container::default() };
+    template::render(format.unwrap_or_default(), &row(&nobody, &nobody.id))?;
     for container in
         state.containers.iter().rev().filter(|container| container.status != Status::Removed)
     {
@@ -173,18 +186,29 @@ pub(crate) fn list(call: &Call, args: &[String]) -> Result<()> {
             continue;
         }
         let short = if has(&["--no-trunc"]) { container.id.as_str() } else { &container.id[..12] };
-        let row = json!({
-            "ID": short, "Names": container.name, "Image": format!("dokku/{}:latest", container.app), "Labels": labels(container),
-            "Status": if running { "Up 2 minutes" } else { "Exited (0) 2 minutes ago" }, "State": if running { "running" } else { "exited" },
-            "CreatedAt": time(container.started_at),
-        });
         match format {
-            Some(format) => call.line(template::render(format, &row)),
-            None if ids => call.line(short),
-            None => call.line(format!("{short}   {}", container.name)),
+            Some(format) => call.line(template::render(format, &row(container, short))?),
+            None => call.line(short),
         }
     }
     Ok(())
+}
+
+fn row(container: &Container, id: &str) -> Value {
+    let running = container.status == Status::Running;
+    json!({
+        "ID": id, "Names": container.name, "Image": format!("dokku/{}:latest", container.app), "Labels": labels(container),
+        "Status": if running { "Up 2 minutes" } else { "Exited (0) 2 minutes ago" }, "State": if running { "running" } else { "exited" },
+        "CreatedAt": time(container.started_at),
+    })
+}
+
+fn known(filter: &str) -> bool {
+    match filter.split_once('=') {
+        Some(("status", status)) => matches!(status, "running" | "exited"),
+        Some((key, _)) => matches!(key, "label" | "name" | "volume" | "id"),
+        None => false,
+    }
 }
 
 fn fits(container: &Container, filter: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::app::{App, Cert};
 use crate::apps::now;
@@ -223,7 +223,7 @@ fn issue(domains: &[String]) -> Cert {
     hostnames.sort();
     Cert {
         hostnames,
-        issuer: "CN = Stand-in Intermediate CA".to_owned(),
+        issuer: "CN = Pebble Intermediate CA 57a9d1".to_owned(),
         starts_at: now(),
         expires_at: now() + 90 * DAYS,
         letsencrypt: None,
@@ -276,11 +276,7 @@ fn cron(call: &Call, flag: &str) -> Result<()> {
             call.info2("Auto-renew cron job is not enabled");
             call.verbose("Run 'dokku letsencrypt:cron-job --add' to enable.");
         }
-        other => {
-            return fail(format!(
-                "Invalid flag '{other}', specify --add, --remove, or no flag to display status."
-            ));
-        }
+        other => bail!("`dokku letsencrypt:cron-job {other}` is not known"),
     }
     Ok(())
 }

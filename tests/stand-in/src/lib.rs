@@ -8,7 +8,8 @@
 //! - [`Scene`] (`scene.rs`): a scratch host; a test starts here.
 //! - [`State`], [`App`], [`Service`], [`Container`] (`state.rs`, `app.rs`): plain data.
 //! - `store.rs`: the state on disk, its lock, and the log of calls.
-//! - `entry.rs`, `call.rs`: one call from its name to its exit code; `fault.rs` breaks one on purpose.
+//! - `entry.rs`, `call.rs`: one call from its name to its exit code; `fault.rs` breaks one on purpose,
+//!   `known.rs` refuses what nobody is known to call.
 //! - `install.rs`, `trigger.rs`, `plugins.rs`: the plugin on a host, and what is run of it.
 //! - `dokku.rs` gathers one file for each area of `dokku`; `deploy.rs`, `schedule.rs` and
 //!   `containers.rs` are the way from a commit to running processes, `verdict.rs` is nginx's opinion.
@@ -38,6 +39,7 @@ mod inside;
 mod inspect;
 mod install;
 mod kind;
+mod known;
 mod letsencrypt;
 mod links;
 mod moves;

@@ -15,14 +15,15 @@ use crate::{domains, files, links, ps};
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     let names = words(args);
     let (old, new) = (arg(&names, 0), arg(&names, 1));
+    call.skips.set(has(args, "--skip-deploy"));
     match verb {
         "rename" => {
             begin(call, old, new, "Renaming")?;
-            rename(call, old, new, has(args, "--skip-deploy"))?;
+            rename(call, old, new)?;
         }
         "clone" => {
             begin(call, old, new, "Cloning")?;
-            clone(call, old, new, has(args, "--skip-deploy"))?;
+            clone(call, old, new)?;
         }
         _ => return Ok(false),
     }
@@ -42,7 +43,7 @@ fn begin(call: &Call, old: &str, new: &str, what: &str) -> Result<()> {
     create(call, new)
 }
 
-fn rename(call: &Call, old: &str, new: &str, skip: bool) -> Result<()> {
+fn rename(call: &Call, old: &str, new: &str) -> Result<()> {
     let state = call.state()?;
     let from = call.app(old)?;
     let mut renamed = from.domains.clone();
@@ -61,10 +62,10 @@ fn rename(call: &Call, old: &str, new: &str, skip: bool) -> Result<()> {
     call.forced.set(true);
     destroy(call, old)?;
     call.fire("post-app-rename", &[old, new])?;
-    rebuild(call, new, skip)
+    rebuild(call, new)
 }
 
-fn clone(call: &Call, old: &str, new: &str, skip: bool) -> Result<()> {
+fn clone(call: &Call, old: &str, new: &str) -> Result<()> {
     let from = call.app(old)?;
     let defaults = domains::defaults(&call.state()?, new);
     copy_first(call, old, new, &from, defaults)?;
@@ -75,7 +76,7 @@ fn clone(call: &Call, old: &str, new: &str, skip: bool) -> Result<()> {
         files::remove(&call.container_file(new, &process, index))?;
     }
     call.fire("post-app-clone", &[old, new])?;
-    rebuild(call, new, skip)
+    rebuild(call, new)
 }
 
 /// What plugins before `matrix` copy. `checks` and `letsencrypt` copy nothing of their settings.
@@ -125,8 +126,8 @@ fn copy_rest(call: &Call, old: &str, new: &str, from: &App) -> Result<()> {
     linked.iter().try_for_each(|name| links::write_links(call, name))
 }
 
-fn rebuild(call: &Call, name: &str, skip: bool) -> Result<()> {
-    if skip || call.app(name)?.commit.is_none() {
+fn rebuild(call: &Call, name: &str) -> Result<()> {
+    if call.skips.get() || call.app(name)?.commit.is_none() {
         return Ok(());
     }
     ps::rebuild(call, name)

@@ -6,9 +6,10 @@ use std::process::Command;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::call::{Call, fail};
+use crate::call::{Call, fail, quit};
 use crate::dokku::arg;
 use crate::entry::{code, exit_with};
+use crate::host;
 
 const CORE: [(&str, &str); 46] = [
     ("00_dokku-standard", "standard"),
@@ -69,7 +70,11 @@ pub(crate) fn serve(call: &Call, area: &str, verb: &str, args: &[String]) -> Res
             call.fire("report", &[arg(args, 0)])?;
         }
         ("plugin", "list") => list(call, args)?,
-        ("plugin", "installed") => return fail("This command must be run as root"),
+        ("plugin", "installed") if !host::root() => {
+            return fail("This command must be run as root");
+        }
+        ("plugin", "installed") if call.plugins.join(arg(args, 0)).exists() => {}
+        ("plugin", "installed") => return quit(1),
         _ => return Ok(false),
     }
     Ok(true)
@@ -159,16 +164,6 @@ pub(crate) fn forward(call: &Call, command: &str, args: &[String]) -> Result<()>
 }
 
 fn run(call: &Call, command: &mut Command) -> Result<i32> {
-    command.env("DOKKU_GLOBAL_FLAGS", &call.flags).env("DOKKU_PID", std::process::id().to_string());
-    command.env("HOME", &call.root).env("LANG", "C.UTF-8");
-    if let Some(app) = &call.app_name {
-        command.env("DOKKU_APP_NAME", app);
-    }
-    if call.forced.get() {
-        command.env("DOKKU_APPS_FORCE_DELETE", "1");
-    }
-    if call.quiet {
-        command.env("DOKKU_QUIET_OUTPUT", "1");
-    }
+    call.hand_down(command);
     Ok(code(command.status()?))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::apps::confirm;
 use crate::call::{Call, fail};
@@ -17,10 +17,15 @@ use crate::{files, links, psql, real};
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     let (words, env) = parse(args);
     let (name, app) = (arg(&words, 0), arg(&words, 1));
-    let restart = !has(args, "--no-restart") && !has(args, "-n");
+    let restart = !has(args, "--no-restart");
     match verb {
         "list" => list(call)?,
-        "create" => create(call, name, &env)?,
+        "create" => {
+            if has(args, "--help") {
+                getopts(call, "--help");
+            }
+            create(call, name, &env)?;
+        }
         "app-links" => {
             call.app(name)?;
             let services = call.state()?.services;
@@ -65,7 +70,7 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
             call.info2("Container started");
             call.info1("Please call dokku ps:restart on all linked apps");
         }
-        "destroy" => destroy(call, name, has(args, "--force") || has(args, "-f"))?,
+        "destroy" => destroy(call, name, has(args, "--force"))?,
         _ => return Ok(false),
     }
     Ok(true)
@@ -77,13 +82,21 @@ fn parse(args: &[String]) -> (Vec<String>, String) {
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "--custom-env" | "-C" => env = args.next().cloned().unwrap_or_default(),
-            "--image" | "-i" | "--image-version" | "-I" | "--password" | "-p" => drop(args.next()),
+            "--custom-env" => env = args.next().cloned().unwrap_or_default(),
             flag if flag.starts_with('-') => {}
             word => words.push(word.to_owned()),
         }
     }
     (words, env)
+}
+
+/// What bash says of a long option: it takes it for letters, of which `p` is one.
+fn getopts(call: &Call, option: &str) {
+    let program = call.plugins.join("postgres/subcommands/create").display().to_string();
+    for letter in option.chars().skip(1) {
+        let what = if letter == 'p' { "option requires an argument" } else { "illegal option" };
+        call.eprint(format!("{program}: {what} -- {letter}\n"));
+    }
 }
 
 pub(crate) fn service(call: &Call, name: &str) -> Result<Service> {
@@ -259,8 +272,7 @@ fn info(call: &Call, name: &str, flag: Option<&String>) -> Result<()> {
     };
     let as_flag = |label: &str| format!("--{}", label.to_lowercase().replace(' ', "-"));
     let Some((_, value)) = rows.iter().find(|(label, _)| as_flag(label) == *flag) else {
-        let flags: Vec<String> = rows.iter().map(|(label, _)| as_flag(label)).collect();
-        return fail(format!("Invalid flag passed, valid flags: {}", flags.join(" ")));
+        bail!("`dokku postgres:info` with {flag} is not known");
     };
     call.line(value);
     Ok(())

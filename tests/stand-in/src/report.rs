@@ -1,6 +1,6 @@
 //! How Dokku prints a report: for people, as JSON, or one value.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde_json::Value;
 
 use crate::call::{Call, fail};
@@ -110,12 +110,8 @@ impl Report {
                 call.line(value);
                 Ok(())
             }
-            None => {
-                let mut flags: Vec<String> =
-                    self.rows.iter().map(|(name, _)| format!("--{name}")).collect();
-                flags.sort();
-                fail(format!("Invalid flag passed, valid flags: {}", flags.join(", ")))
-            }
+            // Dokku may know more values than these.
+            None => bail!("{flag} of a report on {} is not known", self.title),
         }
     }
 

@@ -15,6 +15,9 @@ use crate::fault::Counts;
 use crate::real;
 use crate::state::State;
 
+/// The exit code of a call that the stand-in does not know.
+pub(crate) const UNKNOWN: i32 = 70;
+
 /// One call of a stood-in program, as `calls.jsonl` holds it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
@@ -40,6 +43,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether the stand-in does not know such a call.
+    pub fn is_unknown(&self) -> bool {
+        self.rc == UNKNOWN && !self.forwarded
+    }
+
     /// The call as one line, `dokku apps:create matrix`.
     pub fn line(&self) -> String {
         let mut line = self.program.clone();

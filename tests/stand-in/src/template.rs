@@ -1,53 +1,62 @@
 //! The part of Go's templates that `docker --format` is given: fields, `json`, `index`, `range`.
 
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-/// Renders a template for one object.
-pub(crate) fn render(template: &str, object: &Value) -> String {
+/// Renders a template for one object. What the object does not have is not known, rather than empty.
+pub(crate) fn render(template: &str, object: &Value) -> Result<String> {
     let mut text = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
         text += before;
-        let Some((action, tail)) = after.split_once("}}") else { return text + "{{" + after };
+        let Some((action, tail)) = after.split_once("}}") else {
+            bail!("template {template} is not known")
+        };
         let action = action.trim();
         rest = tail;
         if let Some(list) = action.strip_prefix("range ") {
             let (body, tail) = rest
                 .split_once("{{end}}")
                 .or_else(|| rest.split_once("{{ end }}"))
-                .unwrap_or((rest, ""));
-            text += &range(&field(object, list.rsplit(' ').next().unwrap_or_default()), body);
+                .with_context(|| format!("template {template} is not known"))?;
+            text += &range(&field(object, list)?, body)?;
             rest = tail;
         } else {
-            text += &value(action, object);
+            text += &value(action, object)?;
         }
     }
-    text + rest
+    Ok(text + rest)
 }
 
-fn range(list: &Value, body: &str) -> String {
+fn range(list: &Value, body: &str) -> Result<String> {
     match list {
         Value::Array(items) => items.iter().map(|item| render(body, item)).collect(),
         Value::Object(items) => items.values().map(|item| render(body, item)).collect(),
-        _ => String::new(),
+        other => bail!("a range over {other} is not known"),
     }
 }
 
-fn value(action: &str, object: &Value) -> String {
+fn value(action: &str, object: &Value) -> Result<String> {
     let words: Vec<&str> = action.split_whitespace().collect();
-    match words.as_slice() {
-        ["json", path] => field(object, path).to_string(),
-        ["index", path, key] => plain(&field(object, path)[key.trim_matches('"')]),
-        [".Label", key] => plain(&object["Labels"][key.trim_matches('"')]),
-        ["println", path] => plain(&field(object, path)) + "\n",
-        [path] => plain(&field(object, path)),
-        _ => format!("<stand-in: template {action} is not known>"),
-    }
+    Ok(match words.as_slice() {
+        ["json", path] => field(object, path)?.to_string(),
+        ["index", path, key] => label(&field(object, path)?, key),
+        [".Label", key] => label(&object["Labels"], key),
+        ["println", path] => plain(&field(object, path)?) + "\n",
+        [path] if path.starts_with('.') => plain(&field(object, path)?),
+        _ => bail!("template action {action} is not known"),
+    })
 }
 
-fn field(object: &Value, path: &str) -> Value {
-    let parts = path.trim_start_matches('$').split('.').filter(|part| !part.is_empty());
-    parts.fold(object.clone(), |value, part| value[part].clone())
+/// One of a map's values; a map may well be without it.
+fn label(map: &Value, key: &str) -> String {
+    map.get(key.trim_matches('"')).map_or_else(String::new, plain)
+}
+
+fn field(object: &Value, path: &str) -> Result<Value> {
+    let mut parts = path.split('.').filter(|part| !part.is_empty());
+    let found = parts.try_fold(object.clone(), |value, part| value.get(part).cloned());
+    found.with_context(|| format!("template field {path} is not known"))
 }
 
 fn plain(value: &Value) -> String {

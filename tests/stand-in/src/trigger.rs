@@ -56,13 +56,30 @@ impl Call {
     fn trigger(&self, program: &PathBuf, name: &str, args: &[&str]) -> Result<Command> {
         let mut command = Command::new(program);
         command.args(args).env("STAND_IN_TRIGGER", name).stdin(Stdio::null());
-        command.env("DOKKU_PID", std::process::id().to_string());
-        if self.forced.get() {
-            command.env("DOKKU_APPS_FORCE_DELETE", "1");
+        self.hand_down(&mut command);
+        if self.skips.get() {
+            command.env("SKIP_REBUILD", "true");
         }
         if self.merged.get() {
             command.stderr(Stdio::from(io::stdout().as_fd().try_clone_to_owned()?));
         }
         Ok(command)
+    }
+
+    /// The environment that this call's programs of plugins see: what Dokku was called with.
+    pub(crate) fn hand_down(&self, command: &mut Command) {
+        command.env("DOKKU_GLOBAL_FLAGS", &self.flags);
+        command.env("DOKKU_COMMAND", self.args.first().map_or("", String::as_str));
+        command.env("DOKKU_PID", std::process::id().to_string());
+        command.env("HOME", &self.root).env("LANG", "C.UTF-8");
+        if let Some(app) = &self.app_name {
+            command.env("DOKKU_APP_NAME", app);
+        }
+        if self.forced.get() {
+            command.env("DOKKU_APPS_FORCE_DELETE", "1");
+        }
+        if self.quiet {
+            command.env("DOKKU_QUIET_OUTPUT", "1");
+        }
     }
 }

@@ -12,6 +12,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 
 use super::container::{Folder, Life};
@@ -100,8 +101,11 @@ fn kill(stand_in: &Path, id: &str, signal: &str) -> Result<i32> {
     let Some(life) = running(stand_in, id) else { return Ok(1) };
     let pid = nix::unistd::Pid::from_raw(i32::try_from(life.pid)?);
     let signal: nix::sys::signal::Signal = format!("SIG{signal}").parse()?;
-    nix::sys::signal::kill(pid, signal)?;
-    Ok(0)
+    match nix::sys::signal::kill(pid, signal) {
+        // It has ended since we looked.
+        Ok(()) | Err(Errno::ESRCH) => Ok(0),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Asks it to end, and kills it if it does not.

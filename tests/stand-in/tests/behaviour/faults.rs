@@ -1,6 +1,7 @@
 //! Breaking a host on purpose, at a chosen call.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::thread;
@@ -68,6 +69,19 @@ fn the_caller_is_killed_before_or_after() {
     scene.set_fault(&change(2, Kind::KillAfter)).unwrap();
     assert!(!survives(&scene, &format!("{TWO} && dokku apps:create c")));
     assert_eq!(scene.state().unwrap().apps.len(), 2);
+}
+
+#[test]
+fn a_call_dies_and_its_caller_lives() {
+    let scene = scene();
+    scene.set_fault(&change(1, Kind::Die)).unwrap();
+    let output = run(&scene, "dokku apps:create a");
+    assert_eq!((output.status.code(), output.status.signal()), (None, Some(9)));
+    assert!(scene.state().unwrap().apps.is_empty());
+    scene.set_fault(&change(1, Kind::Die)).unwrap();
+    assert!(survives(&scene, "dokku apps:create a; [ $? = 137 ] && dokku apps:create b"));
+    let apps: Vec<String> = scene.state().unwrap().apps.into_keys().collect();
+    assert_eq!(apps, ["b"]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod faults;
 mod moves;
 mod nginx;
 mod programs;
+mod unknown;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -153,6 +153,36 @@ fn the_plugin_is_called_as_on_a_real_host() {
     assert_eq!(output.status.code(), Some(20));
 }
 
+/// What is asked of nobody is not read, and left to whom it is for.
+#[test]
+fn calls_are_kept_with_what_they_were_fed() {
+    let scene = scene();
+    plugin(&scene, &[("subcommands/show", "cat")]);
+    ok(&scene, &["dokku apps:create m", "dokku postgres:create db"]);
+    scene.forget_calls().unwrap();
+    let sql = "docker exec -i dokku.postgres.db psql -U postgres";
+    for (line, stdin) in [
+        ("dokku apps:destroy m", Some("no\n")),
+        ("dokku postgres:connect db", Some("SELECT 1;\n")),
+        (sql, Some("SELECT 1;\n")),
+        ("dokku matrix:show m", Some("for the plugin\n")),
+        ("dokku --quiet apps:list", None),
+    ] {
+        run_with(&scene, line, stdin);
+    }
+    let calls = scene.calls().unwrap();
+    let kept: Vec<(String, Option<&str>)> =
+        calls.iter().map(|call| (call.line(), call.stdin.as_deref())).collect();
+    let wanted = [
+        ("dokku apps:destroy m", Some("no\n")),
+        ("dokku postgres:connect db", Some("SELECT 1;\n")),
+        (sql, Some("SELECT 1;\n")),
+        ("dokku matrix:show m", None),
+        ("dokku --quiet apps:list", None),
+    ];
+    assert_eq!(kept, wanted.map(|(line, stdin)| (line.to_owned(), stdin)));
+}
+
 /// Tests of other crates do not know where the binary is.
 #[test]
 fn a_scene_finds_its_own_binary() {

@@ -1,44 +1,39 @@
 //! Making recorded calls again, and comparing the answers.
 
+pub(crate) mod beside;
 mod normal;
 mod prepare;
+mod recorder;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
 
+use beside::tell;
+use normal::Side;
 use serde::Deserialize;
 use stand_in::Scene;
 
-/// Calls that are not made again, by how they begin, each for a reason.
-const LEFT_OUT: [(&str, &str); 13] = [
+/// Calls that the stand-in does not cover, by how they begin, each for a reason. It refuses them, as
+/// every call that it does not know.
+const LEFT_OUT: [(&str, &str); 10] = [
+    ("dokku app-json:report", "images carry no app.json; nothing asks for it"),
+    ("dokku builder:report", "the kind of build is never chosen; nothing asks for it"),
+    ("dokku cron:report", "letsencrypt:report tells of the renewal; nothing asks for it"),
+    ("dokku logs:report", "where logs go is the administrator's; nothing asks for it"),
     ("dokku ps:inspect", "a traceback of Python; nothing asks for it"),
     ("dokku resource:report", "limits of memory are the administrator's; nothing asks for it"),
-    ("dokku logs:report", "where logs go is the administrator's; nothing asks for it"),
-    ("dokku app-json:report", "images carry no app.json; nothing asks for it"),
-    ("dokku builder:report", "images are not built; nothing asks for it"),
-    ("dokku cron:report", "the renewal is asked for with letsencrypt:report; nothing asks for it"),
-    ("dokku storage:report", "storage:list says the same; nothing asks for it"),
-    ("dokku storage:list-entries", "named entries are the administrator's; nothing asks for it"),
-    ("dokku storage:info", "named entries are the administrator's; nothing asks for it"),
     ("dokku storage:ensure-directory", "deprecated; the plugin makes its own folders"),
-    (
-        "dokku plugin:installed postgres",
-        "recorded as root, which a plugin never is; dokku is told so",
-    ),
-    ("dokku plugin:installed nothing", "recorded as root, which a plugin never is"),
-    (
-        "dokku plugin:list --format json",
-        "the recording lost the plugin `logs` when paths were taken out of it",
-    ),
+    ("dokku storage:info", "named entries are the administrator's; nothing asks for them"),
+    ("dokku storage:list-entries", "named entries are the administrator's; nothing asks for them"),
+    ("dokku storage:report", "storage:list says the same; nothing asks for it"),
 ];
 
-/// Calls whose standard error is not compared.
-const STDERR_DIFFERS: [(&str, &str); 1] = [(
-    "dokku postgres:create Tr_OK-1x --help",
-    "bash's words for an option that getopts does not know",
-)];
+/// The exit code with which the stand-in refuses a call.
+const REFUSED: i32 = 70;
 
 /// The figures of one file, or of all.
 #[derive(Debug, Default)]
@@ -47,7 +42,8 @@ pub(crate) struct Replay {
     pub(crate) compared: usize,
     /// Of these, how many to the last character of both streams.
     pub(crate) whole: usize,
-    pub(crate) left_out: usize,
+    /// The calls that are not covered, with the reason.
+    pub(crate) left_out: Vec<String>,
     pub(crate) differences: Vec<String>,
 }
 
@@ -56,16 +52,19 @@ impl Replay {
         self.recorded += other.recorded;
         self.compared += other.compared;
         self.whole += other.whole;
-        self.left_out += other.left_out;
+        self.left_out.extend(other.left_out);
         self.differences.extend(other.differences);
     }
 
-    pub(crate) fn print(&self) {
+    /// Tells the figures, and the name of each call that is not covered.
+    pub(crate) fn tell(&self) {
         let Self { recorded, compared, whole, left_out, differences } = self;
-        eprintln!(
-            "{recorded} recorded, {compared} compared ({whole} with all chatter), {left_out} left out, {} differ",
-            differences.len()
-        );
+        tell(&format!(
+            "{recorded} recorded calls, {compared} compared ({whole} to the last character), {} differ, {} not covered:",
+            differences.len(),
+            left_out.len(),
+        ));
+        left_out.iter().for_each(|call| tell(&format!("  {call}")));
     }
 }
 
@@ -77,10 +76,11 @@ struct Recording {
 #[derive(Deserialize)]
 pub(crate) struct Recorded {
     pub(crate) argv: Vec<String>,
-    user: Option<String>,
-    stdin: Option<String>,
+    /// `dokku`, where it was not root who called.
+    pub(crate) user: Option<String>,
+    pub(crate) stdin: Option<String>,
     #[serde(default)]
-    env: std::collections::BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
     pub(crate) rc: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -91,82 +91,100 @@ impl Recorded {
         self.argv.join(" ")
     }
 
-    fn is_left_out(&self) -> bool {
-        let line = self.line();
-        let by_root = line.starts_with("dokku plugin:installed") && self.user.is_some();
-        LEFT_OUT.iter().any(|(prefix, _)| line.starts_with(prefix)) && !by_root
+    /// Why the call is not covered.
+    fn left_out(&self) -> Option<&'static str> {
+        let begins = |prefix: &str| {
+            prefix.split(' ').zip(&self.argv).filter(|(word, arg)| word == arg).count() == 2
+        };
+        LEFT_OUT.iter().find(|(prefix, _)| begins(prefix)).map(|(_, reason)| *reason)
     }
 }
 
-fn folder() -> PathBuf {
-    let own = || concat!(env!("CARGO_MANIFEST_DIR"), "/transcripts").into();
-    std::env::var_os("DOKKU_TRANSCRIPTS").map_or_else(own, PathBuf::from)
-}
-
-/// The recordings: this repository's, or those of `$DOKKU_TRANSCRIPTS`.
-pub(crate) fn files() -> Vec<String> {
-    let paths = folder().read_dir().unwrap().map(|entry| entry.unwrap().path());
-    let json = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
-    let mut names: Vec<String> =
-        json.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
+/// The recordings of a folder, by name.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    files.sort();
+    files
 }
 
 /// Makes every call of a file again.
-pub(crate) fn replay(file: &str, alter: impl Fn(&mut Recorded)) -> Replay {
-    let text = fs::read_to_string(folder().join(format!("{file}.json"))).unwrap();
+pub(crate) fn replay(file: &Path, alter: impl Fn(&mut Recorded)) -> Replay {
+    let text = fs::read_to_string(file).unwrap();
     let mut recording: Recording = serde_json::from_str(&text).unwrap();
     recording.calls.iter_mut().for_each(alter);
     let scene = Scene::with_binary(Path::new(env!("CARGO_BIN_EXE_stand-in"))).unwrap();
-    prepare::host(file, &scene);
+    prepare::host(&file.file_stem().unwrap().to_string_lossy(), &scene);
     let mut figures = Replay { recorded: recording.calls.len(), ..Replay::default() };
+    let mut sides = (Side::default(), Side::default());
     for (at, call) in recording.calls.iter().enumerate() {
-        if call.is_left_out() {
-            figures.left_out += 1;
-            continue;
-        }
-        prepare::call(&scene, call);
-        figures.compared += 1;
-        figures.whole += usize::from(!normal::chatters(&call.line()));
-        if let Some(difference) = compare(&scene, call) {
-            figures.differences.push(format!(
-                "{file}.json, call {}: {}\n{difference}",
-                at + 1,
-                call.line()
-            ));
-        }
+        let name = file.file_name().unwrap().to_string_lossy();
+        let name = format!("{name}, call {}: {}", at + 1, call.line());
+        let output = again(&scene, call);
+        let difference = if let Some(reason) = call.left_out() {
+            let code = output.status.code();
+            let answered = code != Some(REFUSED);
+            figures.left_out.push(format!("{name} ({reason})"));
+            answered.then(|| format!("  it is said not to be covered, and ends with {code:?}\n"))
+        } else {
+            figures.compared += 1;
+            let changes = scene.calls().unwrap().last().unwrap().changes;
+            let (difference, whole) = compare(&scene, call, &output, changes, &mut sides);
+            figures.whole += usize::from(whole);
+            (!difference.is_empty()).then_some(difference)
+        };
+        figures.differences.extend(difference.map(|text| format!("{name}\n{text}")));
     }
+    // Calls that are refused would fail the scene.
+    scene.forget_calls().unwrap();
     figures
 }
 
-fn compare(scene: &Scene, call: &Recorded) -> Option<String> {
+fn again(scene: &Scene, call: &Recorded) -> Output {
+    prepare::call(scene, call);
     let (program, args) = call.argv.split_first().unwrap();
     let mut command = scene.command(program);
     command.args(args.iter().map(|arg| prepare::path(scene, program, arg))).envs(&call.env);
-    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    if call.user.is_none() {
+        command.env("STAND_IN_ROOT", "1");
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     if call.stdin.is_some() {
-        command.stdin(std::process::Stdio::piped());
+        command.stdin(Stdio::piped());
     }
     let mut child = command.spawn().unwrap();
     if let (Some(text), Some(mut pipe)) = (&call.stdin, child.stdin.take()) {
         pipe.write_all(text.as_bytes()).unwrap();
     }
-    let output = child.wait_with_output().unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// What differs, and whether nothing was left out of the comparison.
+fn compare(
+    scene: &Scene,
+    call: &Recorded,
+    output: &Output,
+    changes: bool,
+    (then, now): &mut (Side, Side),
+) -> (String, bool) {
     let mut difference = String::new();
+    let mut whole = true;
     if output.status.code() != Some(call.rc) {
         let _ = writeln!(difference, "  rc: recorded {}, now {:?}", call.rc, output.status.code());
     }
-    let line = call.line();
-    let bash = STDERR_DIFFERS.iter().any(|(prefix, _)| line.starts_with(prefix));
     let streams =
         [("stdout", &call.stdout, &output.stdout), ("stderr", &call.stderr, &output.stderr)];
-    for (name, recorded, now) in streams {
-        let recorded = normal::text(scene, &line, recorded);
-        let now = normal::text(scene, &line, &String::from_utf8_lossy(now));
-        if recorded != now && !(bash && name == "stderr") {
-            let _ = writeln!(difference, "  {name}, recorded:\n{recorded}\n  {name}, now:\n{now}");
+    for (name, recorded, given) in streams {
+        let (recorded, less) = then.text(scene, &call.line(), recorded, changes);
+        let (given, lesser) =
+            now.text(scene, &call.line(), &String::from_utf8_lossy(given), changes);
+        whole &= !(less || lesser);
+        if recorded != given {
+            let _ =
+                writeln!(difference, "  {name}, recorded:\n{recorded}\n  {name}, now:\n{given}");
         }
     }
-    (!difference.is_empty()).then_some(difference)
+    (difference, whole)
 }

@@ -1,164 +1,131 @@
-//! What differs from host to host and from run to run, made equal.
+//! What differs from host to host and from run to run, made equal: ids, times, addresses, passwords.
+//! Of what a changing call prints, the chatter of other tools is left out as well.
 
+use std::collections::BTreeMap;
+
+use regex_lite::{Captures, Regex};
 use stand_in::Scene;
 
-/// Commands that deploy or fetch a certificate: tools that they run chatter.
-const CHATTER: [&str; 12] = [
-    "git:from-image",
-    "ps:restart",
-    "ps:rebuild",
-    "ps:start",
-    "ps:scale",
-    "apps:rename",
-    "apps:clone",
-    "apps:destroy",
-    "config:set trp",
-    "letsencrypt:enable",
-    "letsencrypt:list",
-    "logs ",
+/// For calls that begin so: what is masked, and the word that takes its place.
+const MASKS: [(&str, &str, &str); 9] = [
+    // openssl's dates, Docker's in a log, those of a table.
+    ("", r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4} GMT", "<date>"),
+    ("dokku logs", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z app", "<date> app"),
+    ("dokku letsencrypt:list", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "<date>"),
+    ("", r"\b1[78]\d{8}\b", "<time>"),
+    ("", r"172\.17\.\d+\.\d+", "<ip>"),
+    // The process that names a container which is not up yet.
+    ("", r"upcoming-\d+", "upcoming-<id>"),
+    ("", r"Intermediate CA [0-9a-f]{6}", "Intermediate CA <id>"),
+    // Passwords of dokku-postgres; the recordings have zeros.
+    ("", r"\b[0-9a-f]{32}\b", "<password>"),
+    // An address; when it was taken out of the recording, the row after it lost its beginning.
+    (
+        "dokku plugin:list --format json",
+        r#"(?:file:///srv/x|https://github.com/dokku/dokku-[a-z]+.git","committish":"","branch":""\},\{"name":"[a-z]+","version":"0.38.27","enabled":true,"core":true,"description":"dokku) core (logs|proxy) plugin"#,
+        "<address> core $1 plugin",
+    ),
 ];
 
-/// Whether lines of other tools are left out of what a command prints.
-pub(crate) fn chatters(line: &str) -> bool {
-    let command = line.trim_start_matches("dokku ");
-    CHATTER.iter().any(|prefix| command.starts_with(prefix))
+/// Lines that a changing call may print beside its own.
+const CHATTER: [&str; 7] = [
+    // Docker's build, and the empty lines in it.
+    r"^#\d+ ",
+    // Git, which fetches the commit.
+    r"^From /tmp/",
+    r"^ (  [0-9a-f]{7}\.\.[0-9a-f]{7}|\* \[new branch\]) .* -> ",
+    // lego, which fetches a certificate.
+    r"^       20\d\d/\d\d/\d\d \d\d:\d\d:\d\d ",
+    // A plugin of the recording host, which implements every trigger.
+    r"^ !     Deprecated: please upgrade plugin to use '[a-z-]+' plugin trigger instead of ",
+    // Side by side, in any order.
+    r"^       Running healthcheck name=",
+    r"^       Attempting to retire ",
+];
+
+/// What a container or lego says in many lines: from the one to before, or with, the other.
+const BLOCKS: [(&str, &str, bool); 2] = [
+    ("=====> Start of ", "=====> End of ", false),
+    ("       !!!! HEADS UP", "       server. Making", true),
+];
+
+/// One side of the comparison, the recorded one or the present one: an id is told by when it came up
+/// first, so that the same id has to come up again in the same places.
+#[derive(Debug, Default)]
+pub(crate) struct Side {
+    ids: BTreeMap<String, usize>,
 }
 
-/// The text without ids, times, addresses, passwords and the scratch folder.
-pub(crate) fn text(scene: &Scene, line: &str, text: &str) -> String {
-    let text = text
-        .replace(&scene.root().display().to_string(), "/home/dokku")
-        .replace(&scene.lib().display().to_string(), "/var/lib/dokku");
-    let command = line.trim_start_matches("dokku ");
-    let text = if chatters(line) { without_chatter(&text) } else { text };
-    let text = issuer(&dates(&text));
-    let text = tokens(&text);
-    if command.starts_with("letsencrypt:list") { squeeze(&text) } else { text }
-}
-
-/// Leaves out the lines of docker's build, of git, of lego, of containers and of the recording host's
-/// own plugin, and of what runs side by side in any order.
-fn without_chatter(text: &str) -> String {
-    let mut kept = String::new();
-    let mut inside = false;
-    for line in text.split_inclusive('\n') {
-        let words = line.trim_start();
-        if line.starts_with("=====> End of ") || words.starts_with("server. Making") {
-            inside = false;
+impl Side {
+    /// The text without what may differ, and whether chatter was left out.
+    pub(crate) fn text(
+        &mut self,
+        scene: &Scene,
+        line: &str,
+        text: &str,
+        changes: bool,
+    ) -> (String, bool) {
+        let text = text
+            .replace(&scene.root().display().to_string(), "/home/dokku")
+            .replace(&scene.lib().display().to_string(), "/var/lib/dokku");
+        let (mut text, chatters) = if changes { without_chatter(&text) } else { (text, false) };
+        for (prefix, pattern, word) in MASKS {
+            if line.starts_with(prefix) {
+                text = regex(pattern).replace_all(&text, word).into_owned();
+            }
         }
-        let dated = line.starts_with("       20") && line.contains('/');
-        let skip = inside
-            || dated
-            || words.is_empty()
-            || words.starts_with('#')
-            || words.starts_with("server. Making")
-            || words.starts_with("!!!! HEADS UP")
-            || line.starts_with("From /tmp/")
-            || (line.starts_with("   ") && line.contains(" -> "))
-            || line.starts_with(" !     Deprecated: please upgrade plugin")
-            || line.starts_with("       Running healthcheck")
-            || line.starts_with("       Attempting to retire");
-        if !skip {
+        if line.starts_with("dokku letsencrypt:list") {
+            text = spans(&text);
+        }
+        (self.ids(&text), chatters)
+    }
+
+    /// Ids of containers, images and commits, by their first digits, however many are shown.
+    fn ids(&mut self, text: &str) -> String {
+        let id = regex(r"\b([0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{11,12})\b");
+        let number = |found: &Captures<'_>| {
+            let count = self.ids.len() + 1;
+            let number = *self.ids.entry(found[0][..11].to_owned()).or_insert(count);
+            format!("<id {number}, {} digits>", found[0].len())
+        };
+        id.replace_all(text, number).into_owned()
+    }
+}
+
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).unwrap()
+}
+
+/// `89d, 23h, 20m, 17s` in a column, of which the width counts.
+fn spans(text: &str) -> String {
+    let width = |found: &Captures<'_>| format!("<span in {}>", found[0].len());
+    regex(r"\d+d, \d+h, \d+m, \d+s *").replace_all(text, width).into_owned()
+}
+
+fn without_chatter(text: &str) -> (String, bool) {
+    let chatter = CHATTER.map(regex);
+    let mut kept = String::new();
+    let mut inside = None;
+    let mut building = false;
+    for line in text.split_inclusive('\n') {
+        let ends = inside.filter(|(end, _): &(&str, bool)| line.starts_with(end));
+        if ends.is_some() {
+            inside = None;
+        }
+        let skip = inside.is_some()
+            || ends.is_some_and(|(_, with)| with)
+            || chatter.iter().any(|chatter| chatter.is_match(line))
+            || (building && line == "\n");
+        building = line.starts_with('#');
+        for (start, end, with) in BLOCKS {
+            if line.starts_with(start) {
+                inside = Some((end, with));
+            }
+        }
+        if !(skip || inside.is_some_and(|(_, with)| with)) {
             kept.push_str(line);
         }
-        if line.starts_with("=====> Start of ") || words.starts_with("!!!! HEADS UP") {
-            inside = true;
-        }
     }
-    kept
-}
-
-/// `Feb 21 00:52:03 2027 GMT`.
-fn dates(text: &str) -> String {
-    let mut parts = text.split(" GMT").peekable();
-    let mut whole = String::new();
-    while let Some(part) = parts.next() {
-        if parts.peek().is_some() && part.len() >= 20 {
-            whole.push_str(&part[..part.len() - 20]);
-            whole.push_str("<date>");
-        } else {
-            whole.push_str(part);
-        }
-    }
-    whole
-}
-
-fn issuer(text: &str) -> String {
-    match text.split_once("\"CN = ") {
-        Some((before, after)) => {
-            format!("{before}\"<issuer>{}", &after[after.find('"').unwrap_or(0)..])
-        }
-        None => text.to_owned(),
-    }
-}
-
-/// Ids, hashes, times and addresses, word by word.
-fn tokens(text: &str) -> String {
-    let mut whole = String::new();
-    let mut word = String::new();
-    for c in text.chars().chain(['\0']) {
-        if c.is_ascii_alphanumeric() {
-            word.push(c);
-            continue;
-        }
-        whole.push_str(&token(&word));
-        word.clear();
-        if c != '\0' {
-            whole.push(c);
-        }
-    }
-    upcoming(&addresses(&stamps(&whole)))
-}
-
-fn token(word: &str) -> String {
-    let hex = word.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c));
-    let digits = word.chars().all(|c| c.is_ascii_digit());
-    match word.len() {
-        64 | 40 | 32 | 12 | 11 if hex => format!("<{} digits>", word.len()),
-        10 if digits && (word.starts_with("17") || word.starts_with("18")) => "<time>".to_owned(),
-        _ => word.to_owned(),
-    }
-}
-
-/// `2026-11-23T00:51:53.300119577Z`.
-fn stamps(text: &str) -> String {
-    let line = |line: &str| match line.split_once("\u{1b}[36m") {
-        Some((before, after)) => {
-            format!("{before}\u{1b}[36m{}", &after[after.find("Z ").unwrap_or(0)..])
-        }
-        None => line.to_owned(),
-    };
-    text.split_inclusive('\n').map(line).collect()
-}
-
-fn addresses(text: &str) -> String {
-    let mut parts = text.split("172.17.");
-    let mut whole = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        whole.push_str("<ip>");
-        whole.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.'));
-    }
-    whole
-}
-
-fn upcoming(text: &str) -> String {
-    let mut parts = text.split("upcoming-");
-    let mut whole = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        whole.push_str("upcoming");
-        whole.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
-    }
-    whole
-}
-
-/// Digits and runs of spaces as one of them: a table of times.
-fn squeeze(text: &str) -> String {
-    let mut whole = String::new();
-    for c in text.chars() {
-        let c = if c.is_ascii_digit() { '0' } else { c };
-        if !((c == '0' || c == ' ') && whole.ends_with(c)) {
-            whole.push(c);
-        }
-    }
-    whole
+    let left_out = kept.len() < text.len();
+    (kept, left_out)
 }

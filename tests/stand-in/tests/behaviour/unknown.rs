@@ -1,0 +1,120 @@
+//! What nobody is known to call ends loudly: never with an answer that a test could take for one.
+
+use std::panic;
+
+use stand_in::State;
+
+use crate::{SYNAPSE, deployed, ok, run, scene, stderr, stdout};
+
+/// Calls with quotes left out: words are parted by `|` here.
+const UNKNOWN: [&str; 62] = [
+    // Verbs that Dokku has, or not, of areas that are known; areas that are not.
+    "dokku",
+    "dokku|help",
+    "dokku|apps:lock|m",
+    "dokku|apps:exist|m",
+    "dokku|buildpacks:list|m",
+    "dokku|certs:add|m",
+    "dokku|checks:run|m",
+    "dokku|config",
+    "dokku|config:clear|m",
+    "dokku|domains:set-global|example.test",
+    "dokku|git:sync|m",
+    "dokku|letsencrypt:auto-renew",
+    "dokku|logs:set|m|vector-sink",
+    "dokku|nginx:show-config|m",
+    "dokku|plugin:install|url",
+    "dokku|postgres:enter|db",
+    "dokku|postgres:export|db",
+    "dokku|ps:inspect|m",
+    "dokku|redis:create|db",
+    "dokku|scheduler:set|m|selected|null",
+    "dokku|storage:exec|m",
+    // Flags and words that a known verb is not known with.
+    "dokku|apps:exists|m|--quick",
+    "dokku|apps:list|m",
+    "dokku|apps:report|m|--app-nosuch",
+    "dokku|apps:report|m|--format|yaml",
+    "dokku|apps:destroy|m|--yes",
+    "dokku|checks:disable|m|web|worker",
+    "dokku|config:export|--format|shell|m",
+    "dokku|config:set|--encoded|m|A=b",
+    "dokku|git:from-image|m|image|--build-dir|x",
+    "dokku|letsencrypt:cron-job|--nosuch",
+    "dokku|logs|m|--tail",
+    "dokku|postgres:create|other|--image-version|17",
+    "dokku|postgres:info|db|--nosuch",
+    "dokku|ps:scale|m|web=1|--nosuch",
+    "dokku|storage:list|m|--format|yaml",
+    "dokku|storage:destroy|entry",
+    // What is run in a container.
+    "dokku|enter|m|web|ls",
+    "dokku|run|m|ls",
+    "docker|run|--rm|IMAGE|ls",
+    "docker|run|--rm|--privileged|IMAGE|-m|synapse.config",
+    "docker|exec|m.web.1|ls",
+    "docker|exec|-t|m.web.1|ls",
+    "docker|exec|dokku.postgres.db|pg_dump",
+    "docker|exec|dokku.postgres.db|psql|--csv|-c|select 1",
+    // What Docker is asked.
+    "docker|rm|m.web.1",
+    "docker|volume|ls",
+    "docker|ps",
+    "docker|ps|-q|--last|1",
+    "docker|ps|-q|--filter|ancestor=x",
+    "docker|ps|--format|{{.Ports}}",
+    "docker|image|inspect|--format|{{.Nosuch}}|IMAGE",
+    "docker|image|inspect|--format|{{len .RepoTags}}|IMAGE",
+    "docker|container|inspect|--size|m.web.1",
+    // The other programs.
+    "sudo|ufw|status",
+    "sudo|-n|systemctl|reload|nginx",
+    "sudo|-n|ufw|status|verbose",
+    "sudo|-n|ufw|enable",
+    "nginx|-s|reload",
+    "sudo|-n|nginx|-t|-q",
+    "sigil|-p|-f|/dev/null",
+    "sigil|/dev/null",
+];
+
+/// What `psql` is sent.
+const SQL: [&str; 6] = [
+    "SELECT version();",
+    "DROP DATABASE db;",
+    "SELECT count(*) FROM pg_tables;",
+    "SELECT datname,pg_encoding_to_char(encoding) FROM pg_database;",
+    "\\pset pager off\nSELECT 1;",
+    "\\l\n",
+];
+
+#[test]
+fn what_is_not_known_is_refused() {
+    let scene = scene();
+    deployed(&scene, "m");
+    ok(&scene, &["dokku postgres:create db"]);
+    // An id may have been given.
+    let state = || format!("{:?}", State { serial: 0, ..scene.state().unwrap() });
+    let before = state();
+    let calls = UNKNOWN.map(|line| (line, None)).into_iter();
+    for (line, stdin) in calls.chain(SQL.map(|sql| ("dokku|postgres:connect|db", Some(sql)))) {
+        let argv: Vec<&str> =
+            line.split('|').map(|word| if word == "IMAGE" { SYNAPSE } else { word }).collect();
+        let output = scene.run(&argv, stdin).unwrap();
+        assert_eq!(output.status.code(), Some(70), "{line} {stdin:?}: {}", stdout(&output));
+        let said = stderr(&output);
+        assert!(said.starts_with("stand-in: ") && said.contains("not known"), "{line}: {said}");
+        assert_eq!(state(), before, "{line}");
+    }
+    scene.forget_calls().unwrap();
+}
+
+/// A test that made such a call fails, though nobody looked at what came of it.
+#[test]
+fn a_scene_does_not_end_in_silence() {
+    let scene = scene();
+    run(&scene, "dokku apps:nosuch");
+    run(&scene, "dokku apps:lock m");
+    let ended = panic::catch_unwind(move || drop(scene)).unwrap_err();
+    let said = ended.downcast_ref::<String>().unwrap();
+    assert_eq!(said, "stand-in: not known: dokku apps:lock m");
+}
