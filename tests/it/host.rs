@@ -10,6 +10,7 @@
 //! name of a scenario, is refused. Where the two places differ, the stand-in is wrong.
 
 mod bad_days;
+mod clients;
 mod federation;
 mod life;
 mod parts;

@@ -9,7 +9,7 @@
 // It must not turn off what the tests are to find: certificates, the rules for other origins, policies.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { constants, tmpdir } from "node:os";
@@ -75,7 +75,13 @@ function launch(ca) {
   const database = path.join(home, ".pki/nssdb");
   mkdirSync(database, { recursive: true });
   certutil("-d", `sql:${database}`, "-N", "--empty-password");
-  certutil("-d", `sql:${database}`, "-A", "-n", "test", "-t", "C,,", "-i", ca);
+  // Of a file with several it takes the first one alone.
+  const authorities = readFileSync(ca, "utf8").match(/-+BEGIN CERT[^]+?END CERTIFICATE-+/g) ?? [];
+  for (const [number, authority] of authorities.entries()) {
+    const file = path.join(home, `authority${number}`);
+    writeFileSync(file, authority);
+    certutil("-d", `sql:${database}`, "-A", "-n", file, "-t", "C,,", "-a", "-i", file);
+  }
   return installed("playwright-core").chromium.launchPersistentContext(path.join(home, "profile"), {
     executablePath: BROWSER,
     args: FLAGS,

@@ -23,6 +23,11 @@ fn federation() {
     });
     let alice = Person::new(&alpha, "matrix.alpha.test", "alice", PASSWORD);
     let bob = Person::new(&beta, "synapse.beta.test", "bob", PASSWORD);
+    // Who is not told otherwise asks on 8448.
+    let well_known = "https://matrix.alpha.test/.well-known/matrix/server";
+    let mut curl = world.command("curl");
+    let asked = curl.args(["-sw", "%{http_code}", "-o", "/dev/null", well_known]).output();
+    assert_eq!(String::from_utf8(asked.unwrap().stdout).unwrap(), "404");
     // Each joins a room of the other: their servers ask in both directions.
     talk((&alice, "@alice:matrix.alpha.test"), (&bob, "@bob:beta.test"));
     talk((&bob, "@bob:beta.test"), (&alice, "@alice:matrix.alpha.test"));

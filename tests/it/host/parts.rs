@@ -28,6 +28,22 @@ impl Parts {
     }
 }
 
+impl Drop for Parts {
+    /// What its containers have said last goes with the host, and is wanted when a test has failed.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let runs = std::fs::read_dir(self.scene.stand_in().join("run"));
+        for run in runs.into_iter().flatten().flatten() {
+            let log = std::fs::read_to_string(run.path().join("log")).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            let last = lines[lines.len().saturating_sub(25)..].join("\n");
+            eprintln!("--- {} on {}\n{last}", run.path().display(), self.domain);
+        }
+    }
+}
+
 impl Place for Parts {
     fn global_domain(&self) -> String {
         self.domain.to_owned()

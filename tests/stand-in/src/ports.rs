@@ -31,7 +31,8 @@ pub(crate) fn effective(state: &State, app: &App) -> Vec<String> {
 fn detected(state: &State, app: &App) -> Vec<String> {
     let image = app.built.as_ref().map(|reference| state.image(reference)).unwrap_or_default();
     if image.ports.is_empty() {
-        return vec!["http:80:5000".to_owned()];
+        let https = app.cert.as_ref().map(|_| "https:443:5000".to_owned());
+        return std::iter::once("http:80:5000".to_owned()).chain(https).collect();
     }
     image.ports.iter().map(|port| format!("http:{port}:{port}")).collect()
 }

@@ -104,8 +104,11 @@ impl World {
         command.args(["--keep-in-foreground", "--no-hosts", "--no-resolv", "--no-daemon"]);
         command.args(["--conf-file=/dev/null", "--bind-interfaces", "--user=root", "--group=root"]);
         command.arg(format!("--listen-address={ADDRESS}"));
+        // Of nobody else is asked: what is not here does not exist.
+        command.args(["--local=/#/", &format!("--local=/{AUTHORITY}/")]);
         command.arg(format!("--address=/{AUTHORITY}/{ADDRESS}"));
         for domain in DOMAINS {
+            command.arg(format!("--local=/{domain}/"));
             command.arg(format!("--address=/{domain}/{}", Self::place(domain)?.0));
         }
         self.space.leave(command, &self.folder.path().join("names.log"))

@@ -1,0 +1,120 @@
+//! Two clients that nobody here wrote talk through the public addresses: a browser with the SDK that
+//! Element Web is built on, on a page that stands where Element Web would, and matrix-nio.
+
+use super::parts::Parts;
+use super::{Place, Steps, fed};
+use crate::support::tools;
+use serde_json::{Value, json};
+use std::process::Command;
+use std::thread;
+
+const ALICE: &str = "it's \"alice\" ü";
+const BOB: &str = "b\\ob $1 `x`";
+/// They sign in more often than a person may.
+const LIMITS: &str = "rc_login:
+  address: {per_second: 100, burst_count: 100}
+  account: {per_second: 100, burst_count: 100}
+";
+
+#[test]
+fn clients() {
+    let place = Parts::alone();
+    place.ok("matrix:create matrix --email admin@alpha.test --element");
+    for (name, password) in [("alice", ALICE), ("bob", BOB)] {
+        let ran = place.dokku(&format!("matrix:register-user matrix {name}"), password);
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+    }
+    let local = format!("{}/config/homeserver.d/90-local.yaml", place.folder("matrix"));
+    std::fs::write(local, LIMITS).unwrap();
+    place.ok("matrix:deploy matrix");
+    let (nio, page) = thread::scope(|scope| {
+        let nio = scope.spawn(|| nio(&place));
+        let page = scope.spawn(|| browser(&place));
+        (nio.join().unwrap(), page.join().unwrap())
+    });
+    // Each says which event it was, and the other one has seen that very event.
+    assert_eq!(seen(&nio, "send", "event_id"), seen(&page, "wait_for", "event_id"));
+    assert_eq!(seen(&page, "send", "event_id"), seen(&nio, "wait_for", "event_id"));
+    assert_eq!(seen(&nio, "create_room", "room_id"), seen(&page, "join", "room_id"));
+    served_like_element(&page);
+}
+
+fn nio(place: &Parts) -> Vec<Value> {
+    let mut command = place.world.command(tools().join("nio/bin/python").to_str().unwrap());
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/nio/client.py"));
+    command.env("SSL_CERT_FILE", place.world.trusted());
+    let steps = json!([
+        {"step": "login"},
+        {"step": "create_room", "public": true, "alias": "talk", "invite": ["@bob:matrix.alpha.test"]},
+        {"step": "send", "body": "is this a browser?"},
+        {"step": "wait_for", "sender": "@bob:matrix.alpha.test", "body": "it is", "seconds": 60},
+        {"step": "upload", "bytes": 3_000_000},
+        {"step": "logout"},
+    ]);
+    let job = json!({
+        "homeserver": "https://matrix.alpha.test", "user": "@alice:matrix.alpha.test",
+        "password": ALICE, "steps": steps,
+    });
+    run(command, &job)
+}
+
+fn browser(place: &Parts) -> Vec<Value> {
+    let mut command = place.world.command("node");
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/browser/drive.mjs"));
+    command.env("CARGO_TARGET_DIR", tools().parent().unwrap());
+    let steps = json!([
+        {"step": "config"},
+        {"step": "headers"},
+        {"step": "framed"},
+        {"step": "discover", "server_name": "matrix.alpha.test"},
+        {"step": "login"},
+        {"step": "wait_invite", "sender": "@alice:matrix.alpha.test", "seconds": 60},
+        {"step": "join", "room": "#talk:matrix.alpha.test"},
+        {"step": "wait_for", "sender": "@alice:matrix.alpha.test", "body": "is this a browser?"},
+        {"step": "send", "body": "it is"},
+        {"step": "upload", "bytes": 2_000_000},
+        {"step": "logout"},
+        {"step": "console"},
+    ]);
+    let job = json!({
+        "page": "https://chat.alpha.test/", "user": "@bob:matrix.alpha.test", "password": BOB,
+        "ca": place.world.trusted(), "steps": steps,
+    });
+    run(command, &job)
+}
+
+/// A line of JSON for each step.
+fn run(command: Command, job: &Value) -> Vec<Value> {
+    let ran = fed(command, job.to_string().as_bytes());
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let lines: Vec<Value> =
+        ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), job["steps"].as_array().unwrap().len(), "{lines:#?}");
+    lines
+}
+
+fn seen<'a>(lines: &'a [Value], step: &str, key: &str) -> &'a Value {
+    let value = &lines.iter().find(|line| line["step"] == step).unwrap()[key];
+    assert!(!value.is_null(), "{step}: {key}");
+    value
+}
+
+/// The browser got what the plugin made for Element Web, and keeps to it.
+fn served_like_element(page: &[Value]) {
+    let server = &seen(page, "config", "config")["default_server_config"]["m.homeserver"];
+    assert_eq!(server["base_url"], "https://matrix.alpha.test");
+    assert_eq!(seen(page, "discover", "base_url"), "https://matrix.alpha.test");
+    let headers = seen(page, "headers", "headers");
+    for (name, value) in [
+        ("x-frame-options", "SAMEORIGIN"),
+        ("content-security-policy", "frame-ancestors 'self'"),
+        ("x-content-type-options", "nosniff"),
+        ("x-xss-protection", "1; mode=block"),
+        ("referrer-policy", "strict-origin-when-cross-origin"),
+        ("strict-transport-security", "max-age=15724800; includeSubdomains"),
+    ] {
+        assert_eq!(headers[name], value, "{name}");
+    }
+    assert_eq!(seen(page, "framed", "refused"), true);
+    assert_eq!(seen(page, "console", "errors"), &json!([]));
+}
