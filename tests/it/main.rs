@@ -8,11 +8,11 @@
 
 mod contract;
 mod dispatch;
-mod host;
 mod install;
 mod nginx;
 mod plugin_copy;
 mod readme;
+mod scenarios;
 mod support;
 mod synapse;
 mod tree;

@@ -11,7 +11,7 @@
 //! - `image.rs`, `database.rs`: what is in the images.
 //! - `apps.rs`, `docker.rs`: what Dokku and `docker` do with containers.
 //! - `proxy.rs`, `acme.rs`: nginx and certificates.
-//! - `shell.rs`: a host for as long as one program runs on it.
+//! - `shell.rs`, `forward.rs`: a host for as long as one program runs on it, and a way to it.
 
 pub(crate) mod acme;
 pub(crate) mod apps;
@@ -19,6 +19,7 @@ pub(crate) mod container;
 pub(crate) mod database;
 pub(crate) mod docker;
 pub(crate) mod engine;
+mod forward;
 pub(crate) mod image;
 pub(crate) mod machine;
 pub(crate) mod proxy;

@@ -19,7 +19,7 @@ use crate::binary::binary;
 /// It is never seen outside.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(11, 22, 33, 1);
 /// The domains of the hosts that may be in the network; each has every name below its own.
-const DOMAINS: [&str; 3] = ["alpha.test", "beta.test", "gamma.test"];
+const DOMAINS: [&str; 3] = ["alpha.test", "beta.test", "demo.test"];
 /// The certificate authority.
 const AUTHORITY: &str = "acme.test";
 const SCRIPT: &str = include_str!("world.sh");
@@ -81,6 +81,15 @@ impl World {
         &self.tools
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts a program of its own that runs as long as the network is there.
+    pub(super) fn leave(&self, command: Command, log: &str) -> Result<()> {
+        self.space.leave(command, &self.folder().join(log))
+    }
+
     /// The stood-in programs.
     pub(crate) fn binary(&self) -> PathBuf {
         self.folder.path().join("stand-in")
@@ -111,7 +120,7 @@ impl World {
             command.arg(format!("--local=/{domain}/"));
             command.arg(format!("--address=/{domain}/{}", Self::place(domain)?.0));
         }
-        self.space.leave(command, &self.folder.path().join("names.log"))
+        self.leave(command, "names.log")
     }
 
     fn authority(&self) -> Result<()> {
@@ -141,7 +150,7 @@ impl World {
         pebble.arg("-config").arg(&file).arg("-dnsserver").arg(format!("{ADDRESS}:53"));
         // It would wait some seconds before it looks, and refuse some good requests, to test clients.
         pebble.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_WFE_NONCEREJECT", "0");
-        self.space.leave(pebble, &folder.join("acme.log"))?;
+        self.leave(pebble, "acme.log")?;
         let root = self.root(&own)?;
         Ok(fs::write(self.trusted(), fs::read_to_string(&own)? + &root)?)
     }

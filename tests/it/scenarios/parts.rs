@@ -30,6 +30,7 @@ impl Parts {
 
 impl Drop for Parts {
     /// What its containers have said last goes with the host, and is wanted when a test has failed.
+    #[expect(clippy::print_stderr, reason = "the test has failed, and this is why")]
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;
