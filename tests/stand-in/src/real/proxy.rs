@@ -17,18 +17,22 @@ const BUILT_IN: &str = include_str!("nginx.conf.sigil");
 /// The file that a fresh Dokku host has: apps, and whom nobody knows.
 pub(super) fn write_main(folder: &Path) -> Result<()> {
     let homes = folder.join("home");
+    let own = folder.join("nginx");
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|name| format!("  {name}_temp_path {}/{name};\n", own.display()));
     let conf = format!(
         "user www-data;\npid /run/nginx.pid;\nerror_log /var/log/nginx/error.log;\n\
          events {{ worker_connections 512; }}\nhttp {{\n  \
          include /etc/nginx/mime.types;\n  access_log /var/log/nginx/access.log;\n  \
-         server_names_hash_bucket_size 512;\n  \
+         server_names_hash_bucket_size 512;\n{}  \
          server {{ listen 80 default_server; listen [::]:80 default_server; return 444; }}\n  \
          server {{ listen 443 ssl default_server; listen [::]:443 ssl default_server; \
          ssl_reject_handshake on; return 444; }}\n  \
          include {}/*/nginx.conf;\n}}\n",
+        temporary.concat(),
         homes.display()
     );
-    Ok(fs::write(folder.join("nginx/nginx.conf"), conf)?)
+    Ok(fs::write(own.join("nginx.conf"), conf)?)
 }
 
 /// The app's configuration, from the plugin's template or, with an empty path, the built-in one.
