@@ -6,7 +6,7 @@ use crate::plugin_copy::Ran;
 use dokku_matrix::cmd::create::{ELEMENT_IMAGE, SYNAPSE_IMAGE};
 use dokku_matrix::error::Exit;
 use std::collections::BTreeSet;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -340,31 +340,6 @@ fn links_lead_somewhere() {
             let leads = link.starts_with("https://")
                 || link.strip_prefix('#').map_or(target.exists(), |at| anchors.contains(at));
             assert!(leads, "{page}: {link}");
-        }
-    }
-}
-
-/// The main job for `dev/demo`, which names the file to print to: what is typed, and what is seen.
-#[test]
-#[ignore = "run by dev/demo"]
-fn demo() {
-    let out = OpenOptions::new().append(true).open(std::env::var("DEMO_OUTPUT").unwrap()).unwrap();
-    let say = |text: &str| std::io::Write::write_all(&mut &out, text.as_bytes()).unwrap();
-    let text = readme();
-    let host = Host::new(&text);
-    let last = ["dokku matrix:report matrix", "dokku matrix:list"];
-    let job = section(&text, "## Quick start");
-    for line in blocks(job, "shell").concat().into_iter().chain(last) {
-        let asks = line.contains("register-user");
-        let line = if asks { format!("echo 'a long password' | {line}") } else { line.to_owned() };
-        say(&format!("\n$ {}\n", line.replace("example.org", "site.test")));
-        let mut command = host.command(&line);
-        command.stdout(out.try_clone().unwrap()).stderr(out.try_clone().unwrap());
-        command.env("DOKKU_MATRIX_LANES", "3");
-        let status = command.status().unwrap();
-        assert!(matches!(status.code(), Some(0 | 3)), "{line}: {status}");
-        if status.code() == Some(3) {
-            say("(exit code 3: done, but the names of this made-up host are in no DNS)\n");
         }
     }
 }
