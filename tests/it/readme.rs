@@ -15,12 +15,12 @@ fn file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-fn readme() -> String {
+pub(crate) fn readme() -> String {
     file("README.md")
 }
 
 /// The fenced blocks of that language, each as its lines.
-fn blocks<'a>(text: &'a str, language: &str) -> Vec<Vec<&'a str>> {
+pub(crate) fn blocks<'a>(text: &'a str, language: &str) -> Vec<Vec<&'a str>> {
     let (mut blocks, mut inside) = (vec![], None);
     for line in text.lines() {
         match (line.strip_prefix("```"), &mut inside) {
@@ -40,7 +40,7 @@ fn blocks<'a>(text: &'a str, language: &str) -> Vec<Vec<&'a str>> {
 }
 
 /// The text below a heading, up to the next one of its rank or above.
-fn section<'a>(text: &'a str, heading: &str) -> &'a str {
+pub(crate) fn section<'a>(text: &'a str, heading: &str) -> &'a str {
     let start = text.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
     let below = &text[start + heading.len() + 2..];
     let rank = heading.split(' ').next().unwrap();
@@ -327,7 +327,7 @@ fn versions_and_names_are_those_of_the_code() {
 
 #[test]
 fn links_lead_somewhere() {
-    for page in ["README.md", "docs/architecture.md"] {
+    for page in ["README.md", "docs/architecture.md", "docs/testing.md"] {
         let text = file(page);
         let headings = text.lines().filter_map(|line| line.strip_prefix('#'));
         let anchors: BTreeSet<_> = headings

@@ -16,7 +16,9 @@ mod life;
 mod parts;
 mod person;
 mod real;
+mod restored;
 mod serving;
+mod traps;
 
 use crate::plugin_copy::Ran;
 use std::io::Write;
@@ -59,11 +61,17 @@ fn bad_days() {
 }
 
 #[test]
+fn traps() {
+    traps::play(&parts::Parts::alone());
+}
+
+#[test]
 fn real() {
     let Some(place) = real::Real::new() else {
         eprintln!("skipped: no dokku here, or DOKKU_MATRIX_HOST_TESTS is not 1");
         return;
     };
+    traps::play(&place);
     life::play(&place);
     serving::play(&place);
     bad_days::play(&place);

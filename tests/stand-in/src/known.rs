@@ -20,7 +20,7 @@ use Takes::{Anything, Args, Report};
 
 const MANY: usize = usize::MAX;
 
-const COMMANDS: [(&str, Takes); 83] = [
+const COMMANDS: [(&str, Takes); 85] = [
     ("--version", Args(&[], 0)),
     ("version", Args(&[], 0)),
     ("report", Args(&[], 1)),
@@ -79,6 +79,8 @@ const COMMANDS: [(&str, Takes); 83] = [
     ("postgres:create", Args(&["--custom-env=", "--help"], 1)),
     ("postgres:destroy", Args(&["--force"], 1)),
     ("postgres:exists", Args(&[], 1)),
+    ("postgres:export", Args(&[], 1)),
+    ("postgres:import", Args(&[], 1)),
     ("postgres:info", Report),
     ("postgres:link", Args(&["--no-restart"], 2)),
     ("postgres:linked", Args(&[], 2)),

@@ -41,6 +41,11 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
         }
         "info" => info(call, name, args.iter().find(|arg| arg.starts_with("--")))?,
         "connect" => connect(call, name)?,
+        // Without a real one there is nothing to take out, or to put in.
+        "export" | "import" if call.state()?.parts.is_some() => {
+            let id = service(call, name)?.container.unwrap_or_default();
+            return exit_with(real::database::dump(call, verb, name, &id)?).map(|()| true);
+        }
         "link" => links::link(call, name, app, restart)?,
         "unlink" => links::unlink(call, name, app, restart)?,
         "linked" => {

@@ -117,6 +117,19 @@ pub(crate) fn connect(call: &Call, id: &str, database: &str, sql: &str) -> Resul
     })
 }
 
+/// `postgres:export` and `postgres:import`; standard streams are the call's. Gives the exit code.
+pub(crate) fn dump(call: &Call, verb: &str, name: &str, id: &str) -> Result<i32> {
+    let database = database(name);
+    let program: &[&str] = match verb {
+        "export" => &["pg_dump", "-Fc", "--no-acl", "--no-owner", "-h", "localhost", "-w"],
+        _ => &["pg_restore", "-cO", "--if-exists", "-h", "localhost", "-w", "-d"],
+    };
+    let mut args: Vec<String> = ["exec", id, USER].map(str::to_owned).into();
+    args.extend(program.iter().map(|word| (*word).to_owned()));
+    args.extend([database, "-U".to_owned(), "postgres".to_owned()]);
+    engine::call(call, &args)
+}
+
 fn inside(call: &Call, id: &str, args: &[&str], stdin: Option<&str>) -> Result<Output> {
     use std::io::Write;
     let mut command = Command::new(engine::path(call.store.root()));

@@ -47,9 +47,14 @@ impl Machine {
         let network = format!("172.{}", 16 + number);
         lay_out(folder, &world.binary())?;
         let name = domain.split('.').next().unwrap_or_default();
-        run(world.command("ip").args(["netns", "add", name]))?;
         let ip = |line: &str| run(world.command("ip").args(line.split(' ')));
-        ip(&format!("link add {name} type veth peer name eth0 netns {name}"))?;
+        // What an earlier host of that domain has left.
+        let _ = ip(&format!("link delete {name}"));
+        let _ = ip(&format!("netns delete {name}"));
+        ip(&format!("netns add {name}"))?;
+        // The same each time, so that nobody looks for the earlier one.
+        let mac = format!("02:00:00:00:00:{number:02x}");
+        ip(&format!("link add {name} type veth peer name eth0 address {mac} netns {name}"))?;
         ip(&format!("link set {name} master internet up"))?;
         // Only a host with this network's address is told of; there is no NAT to look through.
         ip(&format!("route replace {network}.0.0/16 via {address}"))?;

@@ -164,7 +164,13 @@ impl Network {
         let made = Self(Some(name.to_owned()));
         let host = format!("v{name}");
         ip(&format!("netns add {name}"))?;
-        ip(&format!("link add {host} type veth peer name eth0 netns {name}"))?;
+        // Made of the address, as Docker does: after a restart it is found at once.
+        let mac: Vec<String> = address
+            .split('.')
+            .map(|part| part.parse().map(|part: u8| format!("{part:02x}")))
+            .collect::<Result<_, _>>()?;
+        let mac = format!("02:42:{}", mac.join(":"));
+        ip(&format!("link add {host} type veth peer name eth0 address {mac} netns {name}"))?;
         ip(&format!("link set {host} master docker0 up"))?;
         for line in [
             "link set lo up".to_owned(),
