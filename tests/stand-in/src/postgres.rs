@@ -44,7 +44,7 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
         // Without a real one there is nothing to take out, or to put in.
         "export" | "import" if call.state()?.parts.is_some() => {
             let id = service(call, name)?.container.unwrap_or_default();
-            return exit_with(real::database::dump(call, verb, name, &id)?).map(|()| true);
+            return exit_with(real::database::dump(verb, name, &id)?).map(|()| true);
         }
         "link" => links::link(call, name, app, restart)?,
         "unlink" => links::unlink(call, name, app, restart)?,
@@ -229,7 +229,7 @@ fn created(call: &Call, name: &str) -> Result<()> {
     let fresh = match &call.state()?.parts {
         Some(parts) => {
             let id = real::database::start(call, parts, name, &service)?;
-            real::database::create(call, name, &id)?
+            real::database::create(name, &id)?
         }
         None => {
             service.databases.contains_key(&database(name))
@@ -296,7 +296,7 @@ fn connect(call: &Call, name: &str) -> Result<()> {
 fn stop(call: &Call, name: &str) -> Result<()> {
     let service = service(call, name)?;
     if let (Some(id), Some(_)) = (&service.container, call.state()?.parts) {
-        call.engine(&["stop", id])?;
+        real::engine::must(&["stop", id])?;
     }
     change(call, name, |service| service.container = None)
 }

@@ -35,7 +35,7 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
 /// Has nginx judge the host, then read it anew.
 pub(crate) fn reload(call: &Call) -> Result<()> {
     judge(call)?;
-    if call.state()?.parts.is_some() { real::proxy::reload(call) } else { Ok(()) }
+    if call.state()?.parts.is_some() { real::proxy::reload() } else { Ok(()) }
 }
 
 fn report(call: &Call, name: &str) -> Result<Report> {

@@ -37,7 +37,7 @@ pub(crate) fn connect(call: &Call, name: &str, database: &str, sql: &str) -> Res
     let state = call.state()?;
     let service = state.services.get(name);
     match service.and_then(|service| service.container.as_ref()).filter(|_| state.parts.is_some()) {
-        Some(id) => real::database::connect(call, id, database, sql),
+        Some(id) => real::database::connect(id, database, sql),
         None => run(call, name, database, sql, Format::default()),
     }
 }

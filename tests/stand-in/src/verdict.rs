@@ -13,7 +13,7 @@ use crate::real;
 /// `nginx -t` for all that stands below `$DOKKU_ROOT`; ends the call with 1 when nginx refuses it.
 pub(crate) fn judge(call: &Call) -> Result<()> {
     if call.state()?.parts.is_some() {
-        return match real::proxy::verdict(call)? {
+        return match real::proxy::verdict()? {
             None => Ok(()),
             Some(why) => {
                 call.eprint(why);

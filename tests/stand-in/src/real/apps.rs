@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::container::{Folder, Life};
 use super::machine::Parts;
@@ -15,28 +15,16 @@ use crate::state::{Container, State, Status};
 /// How long a process has to run so that Dokku takes it for one that keeps running.
 const UPTIME: Duration = Duration::from_millis(700);
 
-impl Call {
-    /// Has the engine do something, which has to succeed.
-    pub(crate) fn engine(&self, args: &[&str]) -> Result<()> {
-        let output =
-            std::process::Command::new(engine::path(self.store.root())).args(args).output()?;
-        if !output.status.success() {
-            bail!("{}", String::from_utf8_lossy(&output.stderr).trim_end());
-        }
-        Ok(())
-    }
-}
-
 /// Starts a container of an app; false if its process ends at once.
 pub(crate) fn start(call: &Call, state: &State, parts: &Parts, of: &Container) -> Result<bool> {
     let folder = Folder::of(call.store.root(), &of.id);
     folder.make(&image::spec(call, state, parts, of)?)?;
-    call.engine(&["start", &of.id])?;
+    engine::must(&["start", &of.id])?;
     let since = Instant::now();
     let alive = |life: &Life| life.running && life.restarts == 0;
     while since.elapsed() < UPTIME {
         if !folder.life().as_ref().is_some_and(alive) {
-            call.engine(&["stop", &of.id])?;
+            engine::must(&["stop", &of.id])?;
             return Ok(false);
         }
         sleep(Duration::from_millis(20));
@@ -52,9 +40,9 @@ pub(crate) fn mark(call: &Call, ids: &[String], status: Status) -> Result<()> {
     }
     for container in state.containers.iter().filter(|container| ids.contains(&container.id)) {
         match (container.status, status) {
-            (Status::Exited, Status::Running) => call.engine(&["start", &container.id])?,
+            (Status::Exited, Status::Running) => engine::must(&["start", &container.id])?,
             (Status::Running, Status::Exited | Status::Removed) => {
-                call.engine(&["stop", &container.id])?;
+                engine::must(&["stop", &container.id])?;
             }
             _ => {}
         }

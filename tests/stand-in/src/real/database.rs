@@ -46,7 +46,7 @@ pub(crate) fn start(call: &Call, parts: &Parts, name: &str, service: &Service) -
     let custom = service.custom_env.split(';').filter_map(|pair| pair.split_once('='));
     spec.env.extend(custom.map(|(key, value)| (key.to_owned(), value.to_owned())));
     Folder::of(call.store.root(), &id).make(&spec)?;
-    call.engine(&["start", &id])?;
+    engine::must(&["start", &id])?;
     answers(call, &id)?;
     Ok(id)
 }
@@ -54,7 +54,7 @@ pub(crate) fn start(call: &Call, parts: &Parts, name: &str, service: &Service) -
 fn answers(call: &Call, id: &str) -> Result<()> {
     let since = Instant::now();
     let asks = ["pg_isready", "--quiet", "--host", "127.0.0.1"];
-    while !inside(call, id, &asks, None)?.status.success() {
+    while !inside(id, &asks, None)?.status.success() {
         let folder = Folder::of(call.store.root(), id);
         let alive = folder.life().is_some_and(|life| life.running && life.restarts == 0);
         if !alive || since.elapsed() > Duration::from_secs(60) {
@@ -70,10 +70,10 @@ fn answers(call: &Call, id: &str) -> Result<()> {
 pub(crate) fn turn(call: &Call, service: &Service, verb: &str) -> Result<()> {
     let (Some(id), Some(_)) = (&service.container, call.state()?.parts) else { return Ok(()) };
     if verb != "start" {
-        call.engine(&["stop", id])?;
+        engine::must(&["stop", id])?;
     }
     if verb != "stop" {
-        call.engine(&["start", id])?;
+        engine::must(&["start", id])?;
         answers(call, id)?;
     }
     Ok(())
@@ -95,19 +95,19 @@ pub(crate) fn remove(call: &Call, name: &str) -> Result<()> {
         ..Spec::default()
     };
     Folder::of(call.store.root(), &id).make(&spec)?;
-    call.engine(&["run", &id])
+    engine::must(&["run", &id])
 }
 
 /// `createdb`, whose errors dokku-postgres takes for "Already exists".
-pub(crate) fn create(call: &Call, name: &str, id: &str) -> Result<bool> {
+pub(crate) fn create(name: &str, id: &str) -> Result<bool> {
     let args = ["createdb", "-U", "postgres", "-E", "utf8", &database(name)];
-    Ok(inside(call, id, &args, None)?.status.success())
+    Ok(inside(id, &args, None)?.status.success())
 }
 
 /// `postgres:connect`, with SQL on standard input.
-pub(crate) fn connect(call: &Call, id: &str, database: &str, sql: &str) -> Result<Answer> {
+pub(crate) fn connect(id: &str, database: &str, sql: &str) -> Result<Answer> {
     let args = ["psql", "-h", "localhost", "-U", "postgres", database];
-    let output = inside(call, id, &args, Some(sql))?;
+    let output = inside(id, &args, Some(sql))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ok(Answer {
         rc: code(output.status),
@@ -118,7 +118,7 @@ pub(crate) fn connect(call: &Call, id: &str, database: &str, sql: &str) -> Resul
 }
 
 /// `postgres:export` and `postgres:import`; standard streams are the call's. Gives the exit code.
-pub(crate) fn dump(call: &Call, verb: &str, name: &str, id: &str) -> Result<i32> {
+pub(crate) fn dump(verb: &str, name: &str, id: &str) -> Result<i32> {
     let database = database(name);
     let program: &[&str] = match verb {
         "export" => &["pg_dump", "-Fc", "--no-acl", "--no-owner", "-h", "localhost", "-w"],
@@ -127,12 +127,12 @@ pub(crate) fn dump(call: &Call, verb: &str, name: &str, id: &str) -> Result<i32>
     let mut args: Vec<String> = ["exec", id, USER].map(str::to_owned).into();
     args.extend(program.iter().map(|word| (*word).to_owned()));
     args.extend([database, "-U".to_owned(), "postgres".to_owned()]);
-    engine::call(call, &args)
+    engine::call(&args)
 }
 
-fn inside(call: &Call, id: &str, args: &[&str], stdin: Option<&str>) -> Result<Output> {
+fn inside(id: &str, args: &[&str], stdin: Option<&str>) -> Result<Output> {
     use std::io::Write;
-    let mut command = Command::new(engine::path(call.store.root()));
+    let mut command = Command::new(engine::PATH);
     command.args(["exec", id, USER]).args(args);
     command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;

@@ -33,7 +33,7 @@ pub(crate) fn run(call: &Call, parts: &Parts, flags: &[String], words: &[String]
     }
     spec.argv.extend(args.iter().cloned());
     Folder::of(call.store.root(), &id).make(&spec)?;
-    engine::call(call, &["run".to_owned(), id])
+    engine::call(&["run".to_owned(), id])
 }
 
 /// `docker exec`: a program in a container of an app or of a service. Gives the exit code.
@@ -52,5 +52,5 @@ pub(crate) fn exec(call: &Call, name: &str, flags: &[String], command: &[String]
         return Ok(1);
     };
     let words = ["exec".to_owned(), id, String::new()];
-    engine::call(call, &[&words, command].concat())
+    engine::call(&[&words, command].concat())
 }

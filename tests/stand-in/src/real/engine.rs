@@ -17,7 +17,6 @@ use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 
 use super::container::{Folder, Life};
 use super::supervise::{self, command};
-use crate::call::Call;
 use crate::entry::code;
 
 pub(crate) use super::supervise::system;
@@ -25,14 +24,21 @@ pub(crate) use super::supervise::system;
 /// How long a container may take to end before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// The path of the engine of a host, from its folder `$STAND_IN`.
-pub(crate) fn path(stand_in: &Path) -> PathBuf {
-    stand_in.with_file_name("sbin").join("engine")
-}
+/// Where a host has it: in a place of its own, for it is set-uid.
+pub(crate) const PATH: &str = "/run/engine";
 
 /// Has the engine of the host do something; standard streams are the call's.
-pub(crate) fn call(call: &Call, args: &[String]) -> Result<i32> {
-    Ok(code(Command::new(path(call.store.root())).args(args).status()?))
+pub(crate) fn call(args: &[String]) -> Result<i32> {
+    Ok(code(Command::new(PATH).args(args).status()?))
+}
+
+/// Has it do something that has to succeed, without a word.
+pub(crate) fn must(args: &[&str]) -> Result<()> {
+    let output = Command::new(PATH).args(args).stdin(Stdio::null()).output()?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim_end());
+    }
+    Ok(())
 }
 
 /// The whole program.
@@ -71,7 +77,7 @@ fn start(stand_in: &Path, id: &str) -> Result<i32> {
     folder.set_stopping(false)?;
     let before = folder.life().map_or(0, |life| life.started_at);
     let log = std::fs::File::options().append(true).create(true).open(folder.path("log"))?;
-    let mut keeper = Command::new(env::current_exe()?);
+    let mut keeper = Command::new(PATH);
     keeper.arg0("engine").args(["supervise", id]).process_group(0).stdin(Stdio::null());
     let mut keeper = keeper.stdout(log.try_clone()?).stderr(log).spawn()?;
     loop {

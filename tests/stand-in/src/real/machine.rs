@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::space::Space;
 use super::world::World;
 
-/// The user and group `dokku`: not 1000, which is not promised by anybody.
-pub(crate) const DOKKU: u32 = 1001;
+/// The user and group `dokku`: nobody's on this machine, and not 1000, which a plugin must not count on.
+const DOKKU: u32 = 21001;
 /// Where a host has its tools.
 const TOOLS: &str = "/run/tools";
 const SCRIPT: &str = include_str!("machine.sh");
@@ -45,7 +45,7 @@ impl Machine {
     pub(crate) fn start(world: &World, domain: &str, folder: &Path) -> Result<Self> {
         let (address, number) = World::place(domain)?;
         let network = format!("172.{}", 16 + number);
-        lay_out(folder, &world.binary())?;
+        lay_out(folder)?;
         let name = domain.split('.').next().unwrap_or_default();
         let ip = |line: &str| run(world.command("ip").args(line.split(' ')));
         // What an earlier host of that domain has left.
@@ -63,7 +63,7 @@ impl Machine {
         command.args(["unshare", "--pid", "--mount", "--ipc", "--uts", "--fork", "--kill-child"]);
         command.args(["--mount-proc", "bash", "-c", SCRIPT, "machine"]);
         command.args([&address.to_string(), &network]).arg(folder).arg(World::address());
-        command.arg(world.tools());
+        command.arg(world.tools()).arg(world.binary());
         let space = Space::start(&mut command)?;
         let parts = Parts { tools: TOOLS.into(), network, directory: world.directory() };
         Ok(Self { space, parts, address: address.to_string() })
@@ -84,8 +84,8 @@ impl Machine {
 }
 
 /// The files of root, and whose the others are.
-fn lay_out(folder: &Path, binary: &Path) -> Result<()> {
-    for part in ["etc", "log", "nginx", "sbin", "tmp"] {
+fn lay_out(folder: &Path) -> Result<()> {
+    for part in ["etc", "log", "nginx", "tmp"] {
         fs::create_dir_all(folder.join(part))?;
     }
     fs::write(
@@ -96,11 +96,10 @@ fn lay_out(folder: &Path, binary: &Path) -> Result<()> {
     super::proxy::write_main(folder)?;
     give(folder)?;
     // nginx's workers find the files of challenges, and nothing below the homes.
-    fs::set_permissions(folder, Permissions::from_mode(0o755))?;
-    fs::set_permissions(folder.join("home"), Permissions::from_mode(0o700))?;
-    let engine = folder.join("sbin/engine");
-    fs::copy(binary, &engine)?;
-    Ok(fs::set_permissions(&engine, Permissions::from_mode(0o4755))?)
+    for (part, mode) in [("", 0o755), ("home", 0o700), ("state", 0o700)] {
+        fs::set_permissions(folder.join(part), Permissions::from_mode(mode))?;
+    }
+    Ok(())
 }
 
 /// Gives what root has made to dokku.

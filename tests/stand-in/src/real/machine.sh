@@ -2,16 +2,15 @@
 # with the program that holds its standard input.
 #
 # $1: its public address. $2: the network of its containers, without the last two numbers.
-# $3: its folder. $4: the address of the network. $5: the tools, which nobody but root may be able
-# to find where they are.
+# $3: its folder. $4: the address of the network. $5: the tools, and $6 the engine, which others than
+# root may be unable to find where they are.
 set -euo pipefail
 
 mount -t tmpfs tmpfs /run
 mkdir /run/tools
 mount --bind "$5" /run/tools
-# What is set up by root on a real host, and dokku may call: see `engine.rs`.
-mount --bind "$3" "$3"
-mount -o remount,bind,suid,exec,dev "$3"
+# Here, where nobody from outside comes: it is root's, whoever calls it.
+install --mode=4755 "$6" /run/engine
 mount --bind "$3/etc/passwd" /etc/passwd
 mount --bind "$3/etc/group" /etc/group
 mount --bind "$3/nginx/nginx.conf" /etc/nginx/nginx.conf

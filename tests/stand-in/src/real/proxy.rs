@@ -144,16 +144,15 @@ pub(crate) fn hsts(name: &str, app: &App) -> String {
 }
 
 /// What nginx says against the whole host.
-pub(crate) fn verdict(call: &Call) -> Result<Option<String>> {
-    let output =
-        Command::new(super::engine::path(call.store.root())).args(["nginx", "-t"]).output()?;
+pub(crate) fn verdict() -> Result<Option<String>> {
+    let output = Command::new(super::engine::PATH).args(["nginx", "-t"]).output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     Ok((!output.status.success()).then_some(said))
 }
 
 /// Has nginx read its files anew.
-pub(crate) fn reload(call: &Call) -> Result<()> {
-    let mut command = Command::new(super::engine::path(call.store.root()));
+pub(crate) fn reload() -> Result<()> {
+    let mut command = Command::new(super::engine::PATH);
     let output = command.args(["nginx", "-s", "reload"]).stdin(Stdio::null()).output()?;
     if !output.status.success() {
         bail!("nginx: {}", String::from_utf8_lossy(&output.stderr));
