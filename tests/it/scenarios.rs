@@ -15,6 +15,7 @@ mod federation;
 mod life;
 mod parts;
 mod person;
+mod power_cut;
 mod real;
 mod restored;
 mod serving;

@@ -28,6 +28,12 @@ impl Parts {
     }
 }
 
+impl Parts {
+    pub(super) fn power_cut(&mut self) {
+        self.scene.power_cut(&self.world, self.domain).unwrap();
+    }
+}
+
 impl Drop for Parts {
     /// What its containers have said last goes with the host, and is wanted when a test has failed.
     #[expect(clippy::print_stderr, reason = "the test has failed, and this is why")]

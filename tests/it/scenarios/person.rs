@@ -22,10 +22,19 @@ pub(super) struct Said {
 impl<'a, P: Place> Person<'a, P> {
     /// Signs in.
     pub(super) fn new(place: &'a P, domain: &str, name: &str, password: &str) -> Self {
-        let mut person = Self { place, base: format!("https://{domain}"), token: String::new() };
+        let mut person = Self::known(place, domain, String::new());
         let login = person.log_in(name, password);
         login["access_token"].as_str().unwrap().clone_into(&mut person.token);
         person
+    }
+
+    /// Who has signed in before.
+    pub(super) fn known(place: &'a P, domain: &str, token: String) -> Self {
+        Self { place, base: format!("https://{domain}"), token }
+    }
+
+    pub(super) fn token(&self) -> String {
+        self.token.clone()
     }
 
     fn log_in(&self, name: &str, password: &str) -> Value {

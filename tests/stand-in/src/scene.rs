@@ -18,8 +18,7 @@ use crate::app::Cert;
 use crate::binary::binary;
 use crate::containers::now;
 use crate::fault::Fault;
-use crate::real::World;
-use crate::real::machine::{self, Machine};
+use crate::real::machine::Machine;
 use crate::state::{Image, State, Status};
 use crate::store::{Record, Store};
 
@@ -30,7 +29,7 @@ const SYSTEM: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 #[derive(Debug)]
 pub struct Scene {
     /// Ends before its folder goes.
-    machine: Option<Machine>,
+    pub(crate) machine: Option<Machine>,
     folder: TempDir,
     store: Store,
 }
@@ -66,16 +65,6 @@ impl Scene {
             "Automated installation of let's encrypt TLS certificates",
         )?;
         scene.store.write(&initial())?;
-        Ok(scene)
-    }
-
-    /// A host in a world, with real parts: its domain, one of the world's, is its global one.
-    pub fn real(world: &World, domain: &str) -> Result<Self> {
-        let mut scene = Self::with_binary(&world.binary())?;
-        scene.update(|state| state.global_domains = vec![domain.to_owned()])?;
-        let machine = Machine::start(world, domain, scene.path())?;
-        scene.update(|state| state.parts = Some(machine.parts.clone()))?;
-        scene.machine = Some(machine);
         Ok(scene)
     }
 
@@ -184,21 +173,6 @@ impl Scene {
             let _ = pipe.write_all(text.as_bytes());
         }
         Ok(child.wait_with_output()?)
-    }
-
-    /// A program that root runs on a host with real parts, with the world's environment.
-    pub fn root_command(&self, program: &str) -> Option<Command> {
-        self.machine.as_ref().map(|machine| machine.root(program))
-    }
-
-    /// What a test has put there is dokku's, as what dokku puts there.
-    pub fn give_to_dokku(&self, path: &Path) -> Result<()> {
-        if self.machine.is_some() { machine::give(path) } else { Ok(()) }
-    }
-
-    /// The public address of a host with real parts.
-    pub fn address(&self) -> Option<&str> {
-        self.machine.as_ref().map(|machine| machine.address.as_str())
     }
 
     /// Enables the plugin: `$PLUGIN_ENABLED_PATH/matrix` becomes a link to a folder with its binary,

@@ -68,6 +68,17 @@ pub(crate) fn look(stand_in: &Path, state: &mut State) {
     }
 }
 
+/// Nothing runs any more, and nobody was asked.
+pub(crate) fn lights_out(stand_in: &Path) -> Result<()> {
+    for entry in stand_in.join("run").read_dir().into_iter().flatten() {
+        let folder = Folder::of(stand_in, &entry?.file_name().to_string_lossy());
+        if let Some(life) = folder.life().filter(|life| life.running) {
+            folder.set_life(&Life { running: false, code: 137, ..life })?;
+        }
+    }
+    Ok(())
+}
+
 /// What the newest container of an app has printed.
 pub(crate) fn logs(call: &Call, state: &State, app: &str) -> Vec<String> {
     let newest = state.containers.iter().rev().find(|container| container.app == app);

@@ -41,11 +41,10 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Starts a host with that domain in a folder that the stand-in has laid out.
+    /// Starts a host with that domain in a folder that is laid out for it.
     pub(crate) fn start(world: &World, domain: &str, folder: &Path) -> Result<Self> {
         let (address, number) = World::place(domain)?;
         let network = format!("172.{}", 16 + number);
-        lay_out(folder)?;
         let name = domain.split('.').next().unwrap_or_default();
         let ip = |line: &str| run(world.command("ip").args(line.split(' ')));
         // What an earlier host of that domain has left.
@@ -83,8 +82,9 @@ impl Machine {
     }
 }
 
-/// The files of root, and whose the others are.
-fn lay_out(folder: &Path) -> Result<()> {
+/// Makes what a stood-in host has into one with real parts: the files of root, and whose the others
+/// are.
+pub(crate) fn lay_out(folder: &Path) -> Result<()> {
     for part in ["etc", "log", "nginx", "tmp"] {
         fs::create_dir_all(folder.join(part))?;
     }

@@ -5,7 +5,7 @@
 //! the rest of this crate decides what runs when, and asks this folder to run it.
 //!
 //! - `space.rs`: namespaces, from their first process to their end.
-//! - `world.rs`, `machine.rs`: the network, and one host in it.
+//! - `world.rs`, `machine.rs`, `host.rs`: the network, one host in it, and its scene.
 //! - `engine.rs`: the one program that root runs for dokku, as Docker's daemon does; `container.rs`
 //!   what it is told, `supervise.rs` how it keeps one running.
 //! - `image.rs`, `database.rs`: what is in the images.
@@ -20,6 +20,7 @@ pub(crate) mod database;
 pub(crate) mod docker;
 pub(crate) mod engine;
 mod forward;
+mod host;
 pub(crate) mod image;
 pub(crate) mod machine;
 pub(crate) mod proxy;
