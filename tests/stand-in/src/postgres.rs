@@ -207,7 +207,9 @@ fn create(call: &Call, name: &str, env: &str) -> Result<()> {
         let id = new_id(state);
         let ip = format!("{}.1.{}", state.network(), state.serial % 250);
         let password = hex(&id)[..32].to_owned();
-        fs::write(password_file(call, name), &password)?;
+        if real {
+            fs::write(password_file(call, name), &password)?;
+        }
         let service = Service {
             container: Some(id),
             ip,
