@@ -295,7 +295,9 @@ impl Rig {
         let user = format!("{}:{}", nix::unistd::getuid(), nix::unistd::getgid());
         let mut text = text
             .replace(self.scene.path().to_str().unwrap(), "<host>")
-            .replace(&format!("--user {user}"), "--user <user>");
+            .replace(&format!("--user {user}"), "--user <user>")
+            // On some machines localhost has both.
+            .replace("(now: ::1, 127.0.0.1)", "(now: 127.0.0.1)");
         for words in ["Name or service not known", "Temporary failure in name resolution"] {
             let whole = format!("failed to lookup address information: {words}");
             text = text.replace(&whole, "<not in the DNS>");
