@@ -302,8 +302,10 @@ impl Rig {
             let whole = format!("failed to lookup address information: {words}");
             text = text.replace(&whole, "<not in the DNS>");
         }
-        for start in [".tmp", "stand-in"] {
-            text = without_random(&text, std::env::temp_dir().join(start).to_str().unwrap());
+        // A folder of the plugin's own, and another host that this one was made from.
+        let other = std::env::temp_dir().join("stand-in");
+        for start in ["<host>/tmp/.tmp", other.to_str().unwrap()] {
+            text = without_random(&text, start);
         }
         // How often something that takes long says so is chance.
         let lines = text.split_inclusive('\n').filter(|line| !line.contains("still at it: "));
@@ -319,7 +321,7 @@ impl Drop for Rig {
     }
 }
 
-/// `/tmp/.tmpFHqmrT` as `<scratch>`.
+/// `<host>/tmp/.tmpFHqmrT` as `<scratch>`.
 fn without_random(text: &str, start: &str) -> String {
     let mut parts = text.split(start);
     let first = parts.next().unwrap_or_default().to_owned();

@@ -89,7 +89,8 @@ pub(crate) fn on_ports(rendered: &str, other: impl Fn(u16) -> u16) -> String {
 
 /// A folder with `server.crt` and `server.key` for these names.
 pub(crate) fn certificate(names: &[&str]) -> TempDir {
-    let folder = TempDir::new().unwrap();
+    // One that is kept for all tests is never removed: it is not to be found in a folder of the machine.
+    let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let names = names.iter().map(|name| format!("DNS:{name}")).collect::<Vec<_>>().join(",");
     let made = output(
         Command::new(installed("openssl"))

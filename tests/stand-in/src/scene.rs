@@ -52,6 +52,7 @@ impl Scene {
             scene.enabled(),
             scene.lib().join("core-plugins/available"),
             scene.stand_in(),
+            scene.path().join("tmp"),
         ] {
             fs::create_dir_all(path)?;
         }
@@ -125,7 +126,8 @@ impl Scene {
             ("PLUGIN_CORE_ENABLED_PATH", path(core.join("enabled"))),
             ("SSH_USER", "dokku".to_owned()),
             ("SSH_NAME", "default".to_owned()),
-            ("TMPDIR", path(self.temporary())),
+            // What a killed program leaves goes with the host.
+            ("TMPDIR", path(self.path().join("tmp"))),
         ]
         .map(|(key, value)| (key.to_owned(), value))
         .into()
@@ -140,10 +142,6 @@ impl Scene {
         let group = Group::from_gid(Gid::current()).ok().flatten().map(|group| group.name);
         let root = || "root".to_owned();
         (user.unwrap_or_else(root), group.unwrap_or_else(root))
-    }
-
-    fn temporary(&self) -> PathBuf {
-        if self.machine.is_some() { self.path().join("tmp") } else { std::env::temp_dir() }
     }
 
     /// A program as dokku would call it, with nothing but the host's environment.

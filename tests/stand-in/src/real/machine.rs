@@ -85,7 +85,7 @@ impl Machine {
 /// Makes what a stood-in host has into one with real parts: the files of root, and whose the others
 /// are.
 pub(crate) fn lay_out(folder: &Path) -> Result<()> {
-    for part in ["etc", "log", "nginx", "tmp"] {
+    for part in ["etc", "log", "nginx"] {
         fs::create_dir_all(folder.join(part))?;
     }
     fs::write(
