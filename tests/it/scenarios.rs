@@ -69,22 +69,22 @@ fn traps() {
 
 #[test]
 fn real_traps() {
-    on_a_real_host(|place| traps::play(place));
+    on_a_real_host(traps::play);
 }
 
 #[test]
 fn real_life() {
-    on_a_real_host(|place| life::play(place));
+    on_a_real_host(life::play);
 }
 
 #[test]
 fn real_serving() {
-    on_a_real_host(|place| serving::play(place));
+    on_a_real_host(serving::play);
 }
 
 #[test]
 fn real_bad_days() {
-    on_a_real_host(|place| bad_days::play(place));
+    on_a_real_host(bad_days::play);
 }
 
 /// Each scenario finds it as bare as a stood-in one, and has it for itself.
