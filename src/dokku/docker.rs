@@ -18,6 +18,10 @@ use std::time::Duration;
 pub struct Container {
     /// The reference of the image that the app's own was made of.
     pub source_image: String,
+    /// When it was made, in milliseconds since 1970.
+    pub made: i64,
+    /// The names of the containers that it is linked to.
+    pub links: Vec<String>,
     /// When it started, in milliseconds since 1970; 0 if never.
     pub started: i64,
     /// How often Docker has started it again because it ended.
@@ -72,6 +76,17 @@ pub fn layers(host: &Host, image: &ImageRef) -> Result<Option<String>> {
 pub fn is_running(host: &Host, name: &str) -> Result<bool> {
     let cmd = inspect_cmd(host, "container", "{{.State.Running}}", name);
     Ok(inspected(host, &cmd)?.is_some_and(|ran| ran.answer() == "true"))
+}
+
+/// When the container of that name was made, in milliseconds since 1970; `None` if there is none.
+pub fn made(host: &Host, name: &str) -> Result<Option<i64>> {
+    let cmd = inspect_cmd(host, "container", "{{.Created}}", name);
+    Ok(inspected(host, &cmd)?.map(|ran| milliseconds(ran.answer())))
+}
+
+/// A time as Docker writes it; 0 for none.
+fn milliseconds(time: &str) -> i64 {
+    time.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_millisecond)
 }
 
 /// Brings an image onto this host.
@@ -142,10 +157,15 @@ fn container(all: &Value) -> Container {
     // A list of references, in JSON, for Dokku makes an image of its own of the one it is given.
     let tags = word(&all["Config"]["Labels"]["com.dokku.docker-image-labeler/alternate-tags"]);
     let tags: Vec<String> = serde_json::from_str(&tags).unwrap_or_default();
-    let started = word(&all["State"]["StartedAt"]).parse::<jiff::Timestamp>();
+    // `/<container>:/<its own name>/<alias>`
+    let link = |value: &Value| {
+        word(value).split(':').next().unwrap_or_default().trim_start_matches('/').to_owned()
+    };
     Container {
         source_image: tags.into_iter().next_back().unwrap_or_default(),
-        started: started.map_or(0, jiff::Timestamp::as_millisecond),
+        made: milliseconds(&word(&all["Created"])),
+        links: items(&all["HostConfig"]["Links"]).iter().map(link).collect(),
+        started: milliseconds(&word(&all["State"]["StartedAt"])),
         restarts: all["RestartCount"].as_u64().and_then(|n| n.try_into().ok()).unwrap_or_default(),
         user: word(&all["Config"]["User"]),
         env: items(&all["Config"]["Env"]).iter().map(word).collect(),

@@ -80,7 +80,7 @@ impl Step for Deployed {
             "it was started otherwise"
         } else if self.newest(host)? > container.started {
             "its files changed"
-        } else if self.1 == Who::Synapse && self.database_is_lost(host)? {
+        } else if self.1 == Who::Synapse && self.database_is_lost(host, &container)? {
             "its link to the database is dead"
         } else {
             return Ok(State::Holds);
@@ -134,7 +134,14 @@ impl Deployed {
     }
 
     /// A database container that was made anew leaves a dead link in the running Synapse.
-    fn database_is_lost(&self, host: &Host) -> Result<bool> {
+    fn database_is_lost(&self, host: &Host, container: &Container) -> Result<bool> {
+        // Docker has linked it to the container that bore the name then, and starts it no more when it
+        // ends; however well it runs, as long as the new one has the address of the old.
+        for name in &container.links {
+            if docker::made(host, name)?.is_some_and(|made| made > container.made) {
+                return Ok(true);
+            }
+        }
         let Some(address) = ps::listeners(host, &self.0.app)?.into_iter().next() else {
             return Ok(false);
         };

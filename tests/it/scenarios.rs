@@ -24,6 +24,7 @@ mod traps;
 use crate::plugin_copy::Ran;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 /// A host with Dokku and the plugin, and what differs from one to the other.
 trait Place: Sync {
@@ -67,15 +68,35 @@ fn traps() {
 }
 
 #[test]
-fn real() {
+fn real_traps() {
+    on_a_real_host(traps::play);
+}
+
+#[test]
+fn real_life() {
+    on_a_real_host(life::play);
+}
+
+#[test]
+fn real_serving() {
+    on_a_real_host(serving::play);
+}
+
+#[test]
+fn real_bad_days() {
+    on_a_real_host(bad_days::play);
+}
+
+/// Each scenario finds it as bare as a stood-in one, and has it for itself.
+#[expect(clippy::print_stderr, reason = "who runs them wants to know how long a real host takes")]
+fn on_a_real_host(play: impl FnOnce(&real::Real)) {
     let Some(place) = real::Real::new() else {
         eprintln!("skipped: no dokku here, or DOKKU_MATRIX_HOST_TESTS is not 1");
         return;
     };
-    traps::play(&place);
-    life::play(&place);
-    serving::play(&place);
-    bad_days::play(&place);
+    let since = Instant::now();
+    play(&place);
+    eprintln!("played in {:.0?}", since.elapsed());
 }
 
 /// What is done on a host, with what has to come of it.

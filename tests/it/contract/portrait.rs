@@ -133,6 +133,7 @@ fn service(service: &Service) -> Value {
     let mut all = json!(service);
     all["container"] = json!(service.container.is_some());
     all["ip"].take();
+    all["created_at"].take();
     all
 }
 

@@ -89,14 +89,16 @@ impl<P: Place> Days<'_, P> {
         self.all_is_well();
     }
 
-    /// Another container has another address: the link is dead until the app's is made anew.
+    /// The link is to the old container, and dead until the app's is made anew: Docker would not start
+    /// it again. Synapse may find the new one all the same, for it may have the old one's address.
     fn database_made_anew(&self) {
         self.place.ok(&format!("postgres:stop {SERVICE}"));
         self.place.ok(&format!("postgres:start {SERVICE}"));
-        self.does_not_answer();
         let told = self.place.ok(&format!("matrix:deploy {APP} --dry-run")).stdout;
         assert!(told.contains(&format!("dokku ps:restart {APP}")), "{told}");
+        let before = self.place.inspected(APP, "{{.Id}}");
         self.deploy();
+        assert_ne!(self.place.inspected(APP, "{{.Id}}"), before);
     }
 
     /// Docker starts it again.

@@ -6,13 +6,18 @@ use crate::plugin_copy::Ran;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Dokku's own choice.
 const LIB: &str = "/var/lib/dokku";
+/// There is one host for all.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// What the scenario makes on it goes away with the value.
 pub(super) struct Real {
     global_domain: String,
+    /// Given on after all is gone.
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Real {
@@ -20,6 +25,8 @@ impl Real {
     pub(super) fn new() -> Option<Self> {
         let wanted = std::env::var("DOKKU_MATRIX_HOST_TESTS").is_ok_and(|value| value == "1");
         which::which("dokku").ok().filter(|_| wanted)?;
+        // A scenario that failed has cleaned up all the same, or the next lines say that it has not.
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(nix::unistd::getuid().is_root(), "this has to be run by root");
         let apps = dokku("--quiet apps:list", "").stdout;
         let taken = apps.lines().find(|app| APPS.contains(app));
@@ -32,12 +39,12 @@ impl Real {
         assert_eq!((list.code, list.stdout.as_str()), (Some(0), ""), "{list:?}");
         let domains = dokku("domains:report --global --domains-global-vhosts", "").stdout;
         let domain = domains.split_whitespace().next().expect("no global domain is set");
-        let place = Self { global_domain: domain.to_owned() };
         for server in SERVERS {
-            let folder = place.folder(server);
+            // Not yet ours: from a value made before this, it would be removed.
+            let folder = format!("{LIB}/data/matrix/{server}.{domain}");
             assert!(!Path::new(&folder).exists(), "{folder} is there already");
         }
-        Some(place)
+        Some(Self { global_domain: domain.to_owned(), _turn: turn })
     }
 }
 

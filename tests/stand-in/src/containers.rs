@@ -78,6 +78,7 @@ pub(crate) fn create(
             links,
             ip: new_ip(state),
             status: Status::Running,
+            created_at: now(),
             started_at: now(),
             restart_policy: app.ps.get("restart-policy").cloned().unwrap_or_else(|| "on-failure:10".to_owned()),
             restarts: 0,

@@ -87,7 +87,7 @@ fn container(state: &State, name: &str) -> Option<Value> {
         let service = state.services.get(service)?;
         let id = service.container.as_ref()?;
         return Some(json!({
-            "Id": id, "Name": format!("/{name}"), "State": { "Status": "running", "Running": true },
+            "Id": id, "Name": format!("/{name}"), "Created": time(service.created_at), "State": { "Status": "running", "Running": true },
             "Config": { "Image": "postgres:18.4", "Labels": { "dokku.service": "postgres" } }, "Mounts": [],
             "NetworkSettings": { "IPAddress": service.ip },
         }));
@@ -118,7 +118,7 @@ fn document(state: &State, container: &Container) -> Value {
     json!({
         "Id": container.id,
         "Name": format!("/{}", container.name),
-        "Created": time(container.started_at),
+        "Created": time(container.created_at),
         "State": {
             "Status": if running { "running" } else { "exited" },
             "Running": running,
@@ -199,7 +199,7 @@ fn row(container: &Container, id: &str) -> Value {
     json!({
         "ID": id, "Names": container.name, "Image": format!("dokku/{}:latest", container.app), "Labels": labels(container),
         "Status": if running { "Up 2 minutes" } else { "Exited (0) 2 minutes ago" }, "State": if running { "running" } else { "exited" },
-        "CreatedAt": time(container.started_at),
+        "CreatedAt": time(container.created_at),
     })
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::apps::confirm;
 use crate::call::{Call, fail};
-use crate::containers::{hex, new_id};
+use crate::containers::{hex, new_id, now};
 use crate::dokku::{arg, has};
 use crate::entry::exit_with;
 use crate::state::Service;
@@ -212,6 +212,7 @@ fn create(call: &Call, name: &str, env: &str) -> Result<()> {
         }
         let service = Service {
             container: Some(id),
+            created_at: now(),
             ip,
             password,
             custom_env: env.to_owned(),
@@ -316,10 +317,10 @@ pub(crate) fn start(call: &Call, name: &str) -> Result<()> {
     call.info2("Starting container");
     call.update(|state| {
         let id = new_id(state);
-        let ip = format!("{}.1.{}", state.network(), state.serial % 250);
         if let Some(service) = state.services.get_mut(name) {
             service.container = Some(id);
-            service.ip = ip;
+            service.created_at = now();
+            // Its address stays: Docker gives the lowest that is free, which is the old one.
         }
         Ok(())
     })?;

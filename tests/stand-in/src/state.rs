@@ -89,6 +89,8 @@ impl State {
 pub struct Service {
     /// The id of its container; none while the service is stopped.
     pub container: Option<String>,
+    /// When that was made, in nanoseconds since 1970.
+    pub created_at: i128,
     pub ip: String,
     pub password: String,
     pub custom_env: String,
@@ -149,7 +151,8 @@ pub struct Container {
     pub links: BTreeMap<String, String>,
     pub ip: String,
     pub status: Status,
-    /// Nanoseconds since 1970.
+    /// Nanoseconds since 1970; it stays when it is started again.
+    pub created_at: i128,
     pub started_at: i128,
     pub restart_policy: String,
     /// How often Docker has started it again by itself.
