@@ -2,7 +2,7 @@
 //! Dokku, where root runs them:
 //!
 //! ```text
-//! DOKKU_MATRIX_HOST_TESTS=1 cargo test --test it scenarios::real
+//! DOKKU_MATRIX_HOST_TESTS=1 cargo test --test it scenarios::real_
 //! ```
 //!
 //! There the plugins postgres, letsencrypt and matrix are installed, a global domain is set, and
