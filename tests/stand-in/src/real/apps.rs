@@ -41,7 +41,8 @@ pub(crate) fn mark(call: &Call, ids: &[String], status: Status) -> Result<()> {
     for container in state.containers.iter().filter(|container| ids.contains(&container.id)) {
         match (container.status, status) {
             (Status::Exited, Status::Running) => engine::must(&["start", &container.id])?,
-            (Status::Running, Status::Exited | Status::Removed) => {
+            // One that has ended may be about to be started again.
+            (Status::Running | Status::Exited, Status::Exited | Status::Removed) => {
                 engine::must(&["stop", &container.id])?;
             }
             _ => {}
@@ -60,7 +61,8 @@ pub(crate) fn look(stand_in: &Path, state: &mut State) {
             continue;
         }
         if let Some(life) = Folder::of(stand_in, &container.id).life() {
-            container.status = if life.running { Status::Running } else { Status::Exited };
+            let runs = life.running || life.restarting;
+            container.status = if runs { Status::Running } else { Status::Exited };
             container.started_at = life.started_at;
             container.restarts = life.restarts;
             container.pid = life.pid;
@@ -72,8 +74,8 @@ pub(crate) fn look(stand_in: &Path, state: &mut State) {
 pub(crate) fn lights_out(stand_in: &Path) -> Result<()> {
     for entry in stand_in.join("run").read_dir().into_iter().flatten() {
         let folder = Folder::of(stand_in, &entry?.file_name().to_string_lossy());
-        if let Some(life) = folder.life().filter(|life| life.running) {
-            folder.set_life(&Life { running: false, code: 137, ..life })?;
+        if let Some(life) = folder.life().filter(|life| life.running || life.restarting) {
+            folder.set_life(&Life { running: false, restarting: false, code: 137, ..life })?;
         }
     }
     Ok(())

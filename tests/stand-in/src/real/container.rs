@@ -2,7 +2,7 @@
 //! those who make one, and by the engine.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -41,6 +41,9 @@ pub(crate) struct Spec {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Life {
     pub(crate) running: bool,
+    /// It has ended, and is about to be started again: for Docker that is as good as running.
+    #[serde(default)]
+    pub(crate) restarting: bool,
     /// The exit code, once it has ended.
     pub(crate) code: i32,
     /// Nanoseconds since 1970.
@@ -83,6 +86,16 @@ impl Folder {
 
     pub(crate) fn set_life(&self, life: &Life) -> Result<()> {
         replace(&self.path("life.json"), &serde_json::to_string(life)?)
+    }
+
+    /// Held by the one who keeps it running; none while somebody else does.
+    pub(crate) fn hold(&self) -> Result<Option<File>> {
+        let file = File::create(self.path("keeper"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        }
     }
 
     /// Whether somebody has asked it to end.

@@ -119,9 +119,13 @@ fn stop(stand_in: &Path, id: &str) -> Result<i32> {
     let folder = Folder::of(stand_in, id);
     folder.set_stopping(true)?;
     let signal = Some(folder.spec()?.stop).filter(|signal| !signal.is_empty());
-    kill(stand_in, id, signal.as_deref().unwrap_or("TERM"))?;
-    let asked = Instant::now();
-    while running(stand_in, id).is_some() {
+    let (asked, mut told) = (Instant::now(), 0);
+    // Until nobody keeps it any more: in the pause before a restart nothing runs, either.
+    while folder.hold()?.is_none() {
+        if let Some(life) = running(stand_in, id).filter(|life| life.pid != told) {
+            kill(stand_in, id, signal.as_deref().unwrap_or("TERM"))?;
+            told = life.pid;
+        }
         if asked.elapsed() > GRACE {
             kill(stand_in, id, "KILL")?;
         }

@@ -9,10 +9,10 @@ set -euo pipefail
 mount -t tmpfs tmpfs /run
 mkdir /run/tools
 mount --bind "$5" /run/tools
-# Here, where nobody from outside comes: it is root's, whoever calls it.
-install --mode=4755 "$6" /run/engine
 mount --bind "$3/etc/passwd" /etc/passwd
 mount --bind "$3/etc/group" /etc/group
+# Here, where nobody from outside comes, and for dokku alone: it is root's, whoever calls it.
+install --mode=4750 --group=dokku "$6" /run/engine
 mount --bind "$3/nginx/nginx.conf" /etc/nginx/nginx.conf
 mount --bind "$3/log" /var/log/nginx
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -24,12 +24,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) fn keep(stand_in: &Path, id: &str) -> Result<()> {
     let folder = Folder::of(stand_in, id);
     let spec = folder.spec()?;
+    let Some(_held) = folder.hold()? else { bail!("engine: {id} runs already") };
     let network = Network::make(&spec)?;
     let mut life = Life::default();
     loop {
         let mut child = command(&folder, &spec)?.spawn().context("bwrap: run dev/setup")?;
         life = Life {
             running: true,
+            restarting: false,
             pid: inner(child.id()),
             started_at: now(),
             code: 0,
@@ -45,10 +47,16 @@ pub(super) fn keep(stand_in: &Path, id: &str) -> Result<()> {
             drop(network);
             return folder.set_life(&life);
         }
+        life.restarting = true;
         folder.set_life(&life)?;
-        sleep(PAUSE * 2_u32.pow(life.restarts.min(9)));
-        if folder.is_stopping() {
-            return Ok(());
+        let (pause, since) = (PAUSE * 2_u32.pow(life.restarts.min(9)), Instant::now());
+        while since.elapsed() < pause {
+            if folder.is_stopping() {
+                life.restarting = false;
+                drop(network);
+                return folder.set_life(&life);
+            }
+            sleep(Duration::from_millis(10));
         }
         life.restarts += 1;
     }
@@ -161,9 +169,11 @@ impl Network {
     fn make(spec: &Spec) -> Result<Self> {
         let Some((address, network)) = &spec.address else { return Ok(Self(None)) };
         let name = short(&spec.id);
-        let made = Self(Some(name.to_owned()));
         let host = format!("v{name}");
+        // The last one's goes a moment after its namespace.
+        let _ = ip(&format!("link delete {host}"));
         ip(&format!("netns add {name}"))?;
+        let made = Self(Some(name.to_owned()));
         // Made of the address, as Docker does: after a restart it is found at once.
         let mac: Vec<String> = address
             .split('.')
