@@ -31,6 +31,11 @@ pub(crate) fn new_id(state: &mut State) -> String {
 
 /// The next address on Docker's bridge; the first app gets `172.17.0.3`.
 pub(crate) fn new_ip(state: &State) -> String {
+    if state.parts.is_some() {
+        // Two that are made at once are not on the list yet, but each has had its number.
+        let number = state.serial % 50_000;
+        return format!("{}.{}.{}", state.network(), 2 + number / 250, 2 + number % 250);
+    }
     let taken = state.containers.len();
     format!("{}.{}.{}", state.network(), (taken + 3) / 250, (taken + 3) % 250)
 }
