@@ -2,7 +2,7 @@
 
 pub(crate) mod http;
 mod rig;
-mod serving;
+pub(crate) mod serving;
 pub(crate) mod tools;
 
 use dokku_matrix::nginx::forms::{Form, Site, forms};

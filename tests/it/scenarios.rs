@@ -115,6 +115,12 @@ trait Steps: Place {
         assert!(ran.stdout.contains(why) || ran.stderr.contains(why), "{line}: {ran:#?}");
     }
 
+    /// Registers a user of an app's homeserver.
+    fn registered(&self, app: &str, name: &str, password: &str) {
+        let ran = self.dokku(&format!("matrix:register-user {app} {name}"), password);
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+    }
+
     fn report(&self, app: &str, flag: &str) -> String {
         self.ok(&format!("matrix:report {app} --matrix-{flag}")).stdout.trim_end().to_owned()
     }

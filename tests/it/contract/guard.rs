@@ -171,6 +171,19 @@ Nothing was stopped: the old server runs on."
     );
 }
 
+/// Every way that deploys is refused with these words, and stops nothing.
+fn runs_on(rig: &Rig, why: &str) {
+    let before = running(rig, "matrix");
+    let says = refuses(&format!("{why}\nNothing was stopped: the old server runs on."));
+    assert_eq!(guard(rig), says);
+    for line in ["ps:restart matrix", "ps:rebuild matrix", "config:set matrix A=b"] {
+        let ran = rig.dokku(line);
+        assert_eq!(ran.code, Some(1), "{line}: {ran:#?}");
+        assert!(ran.stdout.contains(&says.stderr), "{line}: {ran:#?}");
+        assert_eq!(running(rig, "matrix"), before, "{line}");
+    }
+}
+
 #[test]
 fn a_bad_configuration_never_takes_a_server_down() {
     const BAD: &str = "Synapse does not accept its configuration: see <host>/lib/data/matrix/matrix.site.test/config/homeserver.d/90-local.yaml
@@ -178,17 +191,9 @@ fn a_bad_configuration_never_takes_a_server_down() {
   |   synapse.config._base.ConfigError: stand-in: 90-local.yaml is broken
 Mend it, then: dokku matrix:deploy matrix";
     let rig = host();
-    let before = running(&rig, "matrix");
     let good = rig.read(LOCAL);
     fs::write(rig.file(LOCAL), "BROKEN: 1\n").unwrap();
-    let says = refuses(&format!("{BAD}\nNothing was stopped: the old server runs on."));
-    assert_eq!(guard(&rig), says);
-    for line in ["ps:restart matrix", "ps:rebuild matrix", "config:set matrix A=b"] {
-        let ran = rig.dokku(line);
-        assert_eq!(ran.code, Some(1), "{line}: {ran:#?}");
-        assert!(ran.stdout.contains(&says.stderr), "{line}: {ran:#?}");
-        assert_eq!(running(&rig, "matrix"), before, "{line}");
-    }
+    runs_on(&rig, BAD);
     rig.changes();
     let ran = rig.dokku("matrix:deploy matrix");
     assert_eq!(ran.code, Some(1));
@@ -212,17 +217,9 @@ fn a_lost_key_takes_no_server_down_and_no_new_one_is_made() {
 Put it back from a backup: with another key this is another server.
 Nothing was changed.";
     let rig = host();
-    let before = running(&rig, "matrix");
     let key = rig.read(KEY);
     fs::remove_file(rig.file(KEY)).unwrap();
-    let says = refuses(&format!("{LOST}\nNothing was stopped: the old server runs on."));
-    assert_eq!(guard(&rig), says);
-    for line in ["ps:restart matrix", "ps:rebuild matrix", "config:set matrix A=b"] {
-        let ran = rig.dokku(line);
-        assert_eq!(ran.code, Some(1), "{line}: {ran:#?}");
-        assert!(ran.stdout.contains(&says.stderr), "{line}: {ran:#?}");
-        assert_eq!(running(&rig, "matrix"), before, "{line}");
-    }
+    runs_on(&rig, LOST);
     assert!(boot(&rig).stdout.contains(&warns(LOST).stderr));
     assert!(!rig.file(KEY).exists());
     fs::write(rig.file(KEY), key).unwrap();

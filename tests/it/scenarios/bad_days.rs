@@ -22,8 +22,7 @@ struct Days<'a, P> {
 pub(super) fn play(place: &impl Place) {
     let domain = format!("{APP}.{}", place.global_domain());
     place.ok(&format!("matrix:create {APP} --email admin@{}", place.global_domain()));
-    let ran = place.dokku(&format!("matrix:register-user {APP} dave"), PASSWORD);
-    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    place.registered(APP, "dave", PASSWORD);
     let dave = Person::new(place, &domain, "dave", PASSWORD);
     let said = dave.says("before the bad days");
     let keys = keys(&dave);

@@ -2,7 +2,8 @@
 //! Element Web is built on, on a page that stands where Element Web would, and matrix-nio.
 
 use super::parts::Parts;
-use super::{Place, Steps, fed};
+use super::{Steps, fed};
+use crate::nginx::serving::ELEMENT_HEADERS;
 use crate::support::tools;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -21,8 +22,7 @@ fn clients() {
     let place = Parts::alone();
     place.ok("matrix:create matrix --email admin@alpha.test --element");
     for (name, password) in [("alice", ALICE), ("bob", BOB)] {
-        let ran = place.dokku(&format!("matrix:register-user matrix {name}"), password);
-        assert_eq!(ran.code, Some(0), "{ran:#?}");
+        place.registered("matrix", name, password);
     }
     let local = format!("{}/config/homeserver.d/90-local.yaml", place.folder("matrix"));
     std::fs::write(local, LIMITS).unwrap();
@@ -105,14 +105,8 @@ fn served_like_element(page: &[Value]) {
     assert_eq!(server["base_url"], "https://matrix.alpha.test");
     assert_eq!(seen(page, "discover", "base_url"), "https://matrix.alpha.test");
     let headers = seen(page, "headers", "headers");
-    for (name, value) in [
-        ("x-frame-options", "SAMEORIGIN"),
-        ("content-security-policy", "frame-ancestors 'self'"),
-        ("x-content-type-options", "nosniff"),
-        ("x-xss-protection", "1; mode=block"),
-        ("referrer-policy", "strict-origin-when-cross-origin"),
-        ("strict-transport-security", "max-age=15724800; includeSubdomains"),
-    ] {
+    let hsts = ("strict-transport-security", "max-age=15724800; includeSubdomains");
+    for (name, value) in ELEMENT_HEADERS.into_iter().chain([hsts]) {
         assert_eq!(headers[name], value, "{name}");
     }
     assert_eq!(seen(page, "framed", "refused"), true);

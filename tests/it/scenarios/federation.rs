@@ -1,9 +1,9 @@
-//! Two homeservers on two hosts, with different names: one is found at its own domain, the other
-//! through the well-known files of a sibling app, and at first on port 8448 alone.
+//! Two homeservers on two hosts, with different names: one is found on port 8448 of its own domain
+//! alone, the other through the well-known files of a sibling app.
 
+use super::Steps;
 use super::parts::Parts;
 use super::person::{Person, Said};
-use super::{Place, Steps};
 use crate::support::tools;
 use serde_json::json;
 use stand_in::World;
@@ -48,7 +48,7 @@ fn alpha(world: &Arc<World>) -> Parts {
     assert_ne!(text, hidden);
     std::fs::write(format!("{}{conf}", folder.display()), hidden).unwrap();
     place.ok("proxy:build-config matrix");
-    register(&place, "matrix", "alice");
+    place.registered("matrix", "alice", PASSWORD);
     place
 }
 
@@ -66,13 +66,8 @@ fn beta(world: &Arc<World>) -> Parts {
         place.ok(line);
     }
     place.ok("matrix:create synapse --server-name beta.test --no-8448");
-    register(&place, "synapse", "bob");
+    place.registered("synapse", "bob", PASSWORD);
     place
-}
-
-fn register(place: &Parts, app: &str, name: &str) {
-    let ran = place.dokku(&format!("matrix:register-user {app} {name}"), PASSWORD);
-    assert_eq!(ran.code, Some(0), "{ran:#?}");
 }
 
 /// The second one joins a room of the first one, and both read what the other says.

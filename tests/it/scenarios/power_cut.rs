@@ -12,8 +12,7 @@ const PASSWORD: &str = "in the dark";
 fn power_cut() {
     let mut place = Parts::alone();
     place.ok("matrix:create matrix --email admin@alpha.test --element");
-    let ran = place.dokku("matrix:register-user matrix alice", PASSWORD);
-    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    place.registered("matrix", "alice", PASSWORD);
     let alice = Person::new(&place, "matrix.alpha.test", "alice", PASSWORD);
     let said = alice.says("before the dark");
     // More at once would be more than a person may say.

@@ -23,8 +23,7 @@ fn restored() {
     let [make, restore] = &blocks(section(&text, "### Backups"), "shell")[..] else { panic!() };
     let first = Parts::within(&world, "alpha.test");
     first.ok("matrix:create matrix --email admin@alpha.test");
-    let ran = first.dokku("matrix:register-user matrix alice", PASSWORD);
-    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    first.registered("matrix", "alice", PASSWORD);
     let alice = Person::new(&first, "matrix.alpha.test", "alice", PASSWORD);
     let said = alice.says("before the fire");
     let upload = alice.uploads(2).1.unwrap();

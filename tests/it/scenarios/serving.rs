@@ -18,8 +18,7 @@ pub(super) fn play(place: &impl Place) {
     let email = format!("admin@{}", place.global_domain());
     place.ok(&format!("matrix:create {APP} --email {email}"));
     let [carol, erin] = ["carol", "erin"].map(|name| {
-        let ran = place.dokku(&format!("matrix:register-user {APP} {name}"), PASSWORD);
-        assert_eq!(ran.code, Some(0), "{ran:#?}");
+        place.registered(APP, name, PASSWORD);
         Person::new(place, &domain, name, PASSWORD)
     });
     thread::scope(|scope| {

@@ -47,11 +47,14 @@ fn date(at: i64) -> String {
 pub(crate) fn install(call: &Call, name: &str, cert: Cert) -> Result<()> {
     let folder = call.home(name).join("tls");
     fs::create_dir_all(&folder)?;
-    let real = call.state()?.parts.is_some();
-    for file in ["server.crt", "server.key"].into_iter().filter(|_| !real) {
-        let given = call.store.root().join("tls").join(file);
-        let dummy = || format!("stand-in: {file} of {}\n", cert.hostnames.join(" ")).into_bytes();
-        fs::write(folder.join(file), fs::read(given).unwrap_or_else(|_| dummy()))?;
+    // A real one is there already.
+    if call.state()?.parts.is_none() {
+        for file in ["server.crt", "server.key"] {
+            let given = call.store.root().join("tls").join(file);
+            let dummy =
+                || format!("stand-in: {file} of {}\n", cert.hostnames.join(" ")).into_bytes();
+            fs::write(folder.join(file), fs::read(given).unwrap_or_else(|_| dummy()))?;
+        }
     }
     call.change(name, |app| {
         app.cert = Some(cert);

@@ -85,7 +85,7 @@ pub(crate) fn ufw(call: &Call) -> Result<()> {
 pub(crate) fn nginx(call: &Call) -> Result<()> {
     if call.state()?.parts.is_some() {
         // Without root, as whoever calls.
-        let mut nginx = real::engine::system("nginx");
+        let mut nginx = real::program::system("nginx");
         return exit_with(code(nginx.args(&call.args).status()?));
     }
     let words: Vec<&str> = call.args.iter().map(String::as_str).collect();

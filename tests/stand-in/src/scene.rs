@@ -19,7 +19,7 @@ use crate::binary::binary;
 use crate::containers::now;
 use crate::fault::Fault;
 use crate::real::machine::Machine;
-use crate::state::{Image, State, Status};
+use crate::state::{Image, State, Status, starts_at_boot};
 use crate::store::{Record, Store};
 
 const PROGRAMS: [&str; 6] = ["dokku", "docker", "sudo", "ufw", "nginx", "sigil"];
@@ -287,8 +287,7 @@ impl Scene {
         self.store.update(|state| {
             let copy = state.clone();
             for container in &mut state.containers {
-                let again =
-                    matches!(container.restart_policy.as_str(), "always" | "unless-stopped");
+                let again = starts_at_boot(&container.restart_policy);
                 if container.status == Status::Running {
                     let starts = again && copy.dead_links(container).is_empty();
                     container.status = if starts { Status::Running } else { Status::Exited };

@@ -115,6 +115,11 @@ pub struct Answer {
     pub stderr: String,
 }
 
+/// Whether Docker starts a container with that restart policy when it comes up itself.
+pub(crate) fn starts_at_boot(policy: &str) -> bool {
+    matches!(policy, "always" | "unless-stopped")
+}
+
 /// What became of a container.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]

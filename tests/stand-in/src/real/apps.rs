@@ -21,9 +21,8 @@ pub(crate) fn start(call: &Call, state: &State, parts: &Parts, of: &Container) -
     folder.make(&image::spec(call, state, parts, of)?)?;
     engine::must(&["start", &of.id])?;
     let since = Instant::now();
-    let alive = |life: &Life| life.running && life.restarts == 0;
     while since.elapsed() < UPTIME {
-        if !folder.life().as_ref().is_some_and(alive) {
+        if !folder.life().as_ref().is_some_and(Life::runs_on) {
             engine::must(&["stop", &of.id])?;
             return Ok(false);
         }
@@ -61,8 +60,7 @@ pub(crate) fn look(stand_in: &Path, state: &mut State) {
             continue;
         }
         if let Some(life) = Folder::of(stand_in, &container.id).life() {
-            let runs = life.running || life.restarting;
-            container.status = if runs { Status::Running } else { Status::Exited };
+            container.status = if life.is_kept() { Status::Running } else { Status::Exited };
             container.started_at = life.started_at;
             container.restarts = life.restarts;
             container.pid = life.pid;
@@ -74,7 +72,7 @@ pub(crate) fn look(stand_in: &Path, state: &mut State) {
 pub(crate) fn lights_out(stand_in: &Path) -> Result<()> {
     for entry in stand_in.join("run").read_dir().into_iter().flatten() {
         let folder = Folder::of(stand_in, &entry?.file_name().to_string_lossy());
-        if let Some(life) = folder.life().filter(|life| life.running || life.restarting) {
+        if let Some(life) = folder.life().filter(Life::is_kept) {
             folder.set_life(&Life { running: false, restarting: false, code: 137, ..life })?;
         }
     }

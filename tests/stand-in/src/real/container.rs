@@ -53,6 +53,18 @@ pub(crate) struct Life {
     pub(crate) pid: u32,
 }
 
+impl Life {
+    /// It runs, and has since it was started by somebody.
+    pub(crate) fn runs_on(&self) -> bool {
+        self.running && self.restarts == 0
+    }
+
+    /// Docker keeps it running.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.running || self.restarting
+    }
+}
+
 /// The folder of one container.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder(PathBuf);

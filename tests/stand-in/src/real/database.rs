@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::container::{Folder, Spec};
+use super::container::{Folder, Life, Spec};
 use super::engine;
 use super::machine::Parts;
 use crate::call::Call;
@@ -56,7 +56,7 @@ fn answers(call: &Call, id: &str) -> Result<()> {
     let asks = ["pg_isready", "--quiet", "--host", "127.0.0.1"];
     while !inside(id, &asks, None)?.status.success() {
         let folder = Folder::of(call.store.root(), id);
-        let alive = folder.life().is_some_and(|life| life.running && life.restarts == 0);
+        let alive = folder.life().as_ref().is_some_and(Life::runs_on);
         if !alive || since.elapsed() > Duration::from_secs(60) {
             let log = std::fs::read_to_string(folder.path("log")).unwrap_or_default();
             bail!("stand-in: PostgreSQL does not start: {log}");

@@ -16,10 +16,9 @@ use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 
 use super::container::{Folder, Life};
+use super::program;
 use super::supervise::{self, command};
 use crate::entry::code;
-
-pub(crate) use super::supervise::system;
 
 /// How long a container may take to end before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -34,11 +33,7 @@ pub(crate) fn call(args: &[String]) -> Result<i32> {
 
 /// Has it do something that has to succeed, without a word.
 pub(crate) fn must(args: &[&str]) -> Result<()> {
-    let output = Command::new(PATH).args(args).stdin(Stdio::null()).output()?;
-    if !output.status.success() {
-        bail!("{}", String::from_utf8_lossy(&output.stderr).trim_end());
-    }
-    Ok(())
+    program::run(Command::new(PATH).args(args))
 }
 
 /// The whole program.
@@ -62,11 +57,10 @@ fn serve(args: &[String]) -> Result<i32> {
         ["supervise", id] => supervise::keep(&stand_in, id).map(|()| 0),
         ["run", id] => run(&stand_in, id),
         ["stop", id] => stop(&stand_in, id),
-        ["kill", id, signal] => kill(&stand_in, id, signal),
         ["exec", id, user, command @ ..] => exec(&stand_in, id, user, command),
-        ["nginx", args @ ..] => Ok(code(
-            supervise::system("nginx").args(args).status().context("nginx: run dev/setup")?,
-        )),
+        ["nginx", args @ ..] => {
+            Ok(code(program::system("nginx").args(args).status().context("nginx: run dev/setup")?))
+        }
         _ => bail!("engine: {} is not known", args.join(" ")),
     }
 }
@@ -103,13 +97,13 @@ fn running(stand_in: &Path, id: &str) -> Option<Life> {
     Folder::of(stand_in, id).life().filter(|life| life.running)
 }
 
-fn kill(stand_in: &Path, id: &str, signal: &str) -> Result<i32> {
-    let Some(life) = running(stand_in, id) else { return Ok(1) };
+fn kill(stand_in: &Path, id: &str, signal: &str) -> Result<()> {
+    let Some(life) = running(stand_in, id) else { return Ok(()) };
     let pid = nix::unistd::Pid::from_raw(i32::try_from(life.pid)?);
     let signal: nix::sys::signal::Signal = format!("SIG{signal}").parse()?;
     match nix::sys::signal::kill(pid, signal) {
         // It has ended since we looked.
-        Ok(()) | Err(Errno::ESRCH) => Ok(0),
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
@@ -144,7 +138,7 @@ fn exec(stand_in: &Path, id: &str, user: &str, program: &[&str]) -> Result<i32> 
     };
     let mut command = Command::new("nsenter");
     command.args(["--mount", "--net", "--pid", "--ipc", "--target", &life.pid.to_string(), "--"]);
-    command.args(supervise::as_user(user, group)).args(program);
+    command.args(program::as_user(user, group)).args(program);
     command.env_clear().envs(&spec.env);
     Ok(code(command.status()?))
 }

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::machine::{self, Machine};
+use super::program::run;
 use super::{World, apps, engine};
 use crate::scene::Scene;
-use crate::state::Status;
+use crate::state::{Status, starts_at_boot};
 
 impl Scene {
     /// A host in a world, with real parts: its domain, one of the world's, is its global one.
@@ -30,18 +31,13 @@ impl Scene {
         let machine = Machine::start(world, domain, self.path())?;
         let state = self.state()?;
         let services = state.services.values().filter_map(|service| service.container.as_ref());
-        let policies = ["always", "unless-stopped"];
         let again = state.containers.iter().filter(|container| {
-            container.status == Status::Exited
-                && policies.contains(&container.restart_policy.as_str())
+            container.status == Status::Exited && starts_at_boot(&container.restart_policy)
         });
         for id in services.chain(again.map(|container| &container.id)) {
             let mut engine = machine.root(engine::PATH);
             engine.args(["start", id]).env("STAND_IN", self.stand_in());
-            let output = engine.output()?;
-            if !output.status.success() {
-                bail!("stand-in: {}", String::from_utf8_lossy(&output.stderr));
-            }
+            run(&mut engine)?;
         }
         self.machine = Some(machine);
         Ok(())

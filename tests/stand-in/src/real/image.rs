@@ -15,6 +15,8 @@ use crate::state::{Container, State};
 const ELEMENT: &str = include_str!("element.sh");
 /// A page without any settings, as somebody else's app.
 const WEBSITE: &str = include_str!("website.sh");
+/// What both of them end with.
+const NGINX: &str = include_str!("nginx.sh");
 const SYSTEM: &str = "/usr/local/bin:/usr/sbin:/usr/bin";
 
 /// The images that somebody runs.
@@ -63,7 +65,8 @@ impl Image {
 
     /// What its entry point comes to in an environment.
     fn argv(self, env: &BTreeMap<String, String>) -> Vec<String> {
-        let shell = |script: &str| ["sh", "-euc", script].map(str::to_owned).into();
+        let nginx =
+            |script: &str| vec!["sh".to_owned(), "-euc".to_owned(), format!("{script}{NGINX}")];
         match self {
             Self::Synapse => {
                 let config = env.get("SYNAPSE_CONFIG_PATH");
@@ -71,8 +74,8 @@ impl Image {
                 let argv = ["python", "-m", "synapse.app.homeserver", "--config-path", config];
                 argv.map(str::to_owned).into()
             }
-            Self::Element => shell(ELEMENT),
-            Self::Website => shell(WEBSITE),
+            Self::Element => nginx(ELEMENT),
+            Self::Website => nginx(WEBSITE),
         }
     }
 }

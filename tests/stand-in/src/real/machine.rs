@@ -5,9 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use super::program::{as_user, run};
 use super::space::Space;
 use super::world::World;
 
@@ -70,9 +71,9 @@ impl Machine {
 
     /// A program that is run on the host by the user dokku.
     pub(crate) fn command(&self, program: &Path) -> Command {
-        let mut command = self.root("setpriv");
-        let (user, group) = (format!("--reuid={DOKKU}"), format!("--regid={DOKKU}"));
-        command.args([user, group, "--clear-groups".to_owned()]).arg("--").arg(program);
+        let [setpriv, flags @ ..] = as_user(DOKKU, DOKKU);
+        let mut command = self.root(&setpriv);
+        command.args(flags).arg(program);
         command
     }
 
@@ -93,7 +94,7 @@ pub(crate) fn lay_out(folder: &Path) -> Result<()> {
         format!("{PASSWD}dokku:x:{DOKKU}:{DOKKU}::{}:/bin/bash\n", folder.join("home").display()),
     )?;
     fs::write(folder.join("etc/group"), format!("{GROUP}dokku:x:{DOKKU}:\n"))?;
-    super::proxy::write_main(folder)?;
+    super::proxy::lay_out(folder)?;
     give(folder)?;
     // nginx's workers find the files of challenges, and nothing below the homes.
     for (part, mode) in [("", 0o755), ("home", 0o700), ("state", 0o700)] {
@@ -110,15 +111,5 @@ pub(crate) fn give(path: &Path) -> Result<()> {
             give(&entry?.path())?;
         }
     }
-    Ok(())
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    anyhow::ensure!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
     Ok(())
 }

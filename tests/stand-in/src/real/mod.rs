@@ -7,7 +7,8 @@
 //! - `space.rs`: namespaces, from their first process to their end.
 //! - `world.rs`, `machine.rs`, `host.rs`: the network, one host in it, and its scene.
 //! - `engine.rs`: the one program that root runs for dokku, as Docker's daemon does; `container.rs`
-//!   what it is told, `supervise.rs` how it keeps one running.
+//!   what it is told, `supervise.rs` how it keeps one running, `network.rs` its interface.
+//! - `program.rs`: how programs of the machine are run.
 //! - `image.rs`, `database.rs`: what is in the images.
 //! - `apps.rs`, `docker.rs`: what Dokku and `docker` do with containers.
 //! - `proxy.rs`, `acme.rs`: nginx and certificates.
@@ -23,6 +24,8 @@ mod forward;
 mod host;
 pub(crate) mod image;
 pub(crate) mod machine;
+mod network;
+pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod shell;
 mod space;

@@ -2,20 +2,22 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use super::engine;
 use super::machine::Parts;
 use crate::app::App;
 use crate::call::{Call, quit};
 use crate::nginx;
 
 /// The template for apps that no plugin brings one for.
-const BUILT_IN: &str = include_str!("nginx.conf.sigil");
+const BUILT_IN: &str = "nginx.conf.sigil";
 
-/// The file that a fresh Dokku host has: apps, and whom nobody knows.
-pub(super) fn write_main(folder: &Path) -> Result<()> {
+/// The files that a fresh Dokku host has: that template, and nginx's own, with the apps and whom nobody
+/// knows.
+pub(super) fn lay_out(folder: &Path) -> Result<()> {
     let homes = folder.join("home");
     let own = folder.join("nginx");
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -32,6 +34,7 @@ pub(super) fn write_main(folder: &Path) -> Result<()> {
         temporary.concat(),
         homes.display()
     );
+    fs::write(own.join(BUILT_IN), include_str!("nginx.conf.sigil"))?;
     Ok(fs::write(own.join("nginx.conf"), conf)?)
 }
 
@@ -44,13 +47,8 @@ pub(crate) fn render(
     listeners: &str,
     map: &[String],
 ) -> Result<String> {
-    let own = call.store.root().join("built-in.sigil");
-    let file = if template.is_empty() {
-        fs::write(&own, BUILT_IN)?;
-        own.as_path()
-    } else {
-        Path::new(template)
-    };
+    let own = call.store.root().with_file_name("nginx").join(BUILT_IN);
+    let file = if template.is_empty() { own.as_path() } else { Path::new(template) };
     let sigil = sigil(parts);
     let mut command = Command::new(&sigil);
     command.arg("-f").arg(file).args(variables(call, app, listeners, map));
@@ -145,17 +143,12 @@ pub(crate) fn hsts(name: &str, app: &App) -> String {
 
 /// What nginx says against the whole host.
 pub(crate) fn verdict() -> Result<Option<String>> {
-    let output = Command::new(super::engine::PATH).args(["nginx", "-t"]).output()?;
+    let output = Command::new(engine::PATH).args(["nginx", "-t"]).output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     Ok((!output.status.success()).then_some(said))
 }
 
 /// Has nginx read its files anew.
 pub(crate) fn reload() -> Result<()> {
-    let mut command = Command::new(super::engine::PATH);
-    let output = command.args(["nginx", "-s", "reload"]).stdin(Stdio::null()).output()?;
-    if !output.status.success() {
-        bail!("nginx: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(())
+    engine::must(&["nginx", "-s", "reload"])
 }

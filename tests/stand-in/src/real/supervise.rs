@@ -1,5 +1,5 @@
-//! Keeps a container running: its network, its sight of the files, its process, and what Docker's
-//! restart policy does when that ends.
+//! Keeps a container running: its sight of the files, its process, and what Docker's restart policy
+//! does when that ends.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::container::{Folder, Life, Spec};
+use super::network::{Network, short};
+use super::program::as_user;
 use crate::containers::now;
 use crate::entry::code;
+use crate::state::starts_at_boot;
 
 /// What root in a container may do, as with Docker.
 const CAPABILITIES: [&str; 6] =
@@ -64,7 +67,7 @@ pub(super) fn keep(stand_in: &Path, id: &str) -> Result<()> {
 
 fn restarts(policy: &str, life: &Life) -> bool {
     match policy.split_once(':').unwrap_or((policy, "")) {
-        ("always" | "unless-stopped", _) => true,
+        _ if starts_at_boot(policy) => true,
         ("on-failure", most) => {
             life.code != 0 && most.parse().map_or(true, |most: u32| life.restarts < most)
         }
@@ -83,12 +86,6 @@ fn inner(pid: u32) -> u32 {
         sleep(Duration::from_millis(5));
     }
     pid
-}
-
-/// `program` as somebody else than root.
-pub(super) fn as_user(user: u32, group: u32) -> [String; 5] {
-    let (user, group) = (format!("--reuid={user}"), format!("--regid={group}"));
-    ["setpriv".to_owned(), user, group, "--clear-groups".to_owned(), "--".to_owned()]
 }
 
 /// The whole command of a container.
@@ -155,71 +152,4 @@ fn hosts(spec: &Spec) -> String {
     let all = spec.hosts.iter().map(|(name, address)| (name, address)).chain(own);
     let lines = all.map(|(name, address)| format!("{address} {name}\n"));
     "127.0.0.1 localhost\n".to_owned() + &lines.collect::<String>()
-}
-
-/// A name that is short enough for an interface.
-fn short(id: &str) -> &str {
-    &id[..12]
-}
-
-/// A container's own interface, on the host's bridge; it goes away with the value.
-struct Network(Option<String>);
-
-impl Network {
-    fn make(spec: &Spec) -> Result<Self> {
-        let Some((address, network)) = &spec.address else { return Ok(Self(None)) };
-        let name = short(&spec.id);
-        let host = format!("v{name}");
-        // The last one's goes a moment after its namespace.
-        let _ = ip(&format!("link delete {host}"));
-        ip(&format!("netns add {name}"))?;
-        let made = Self(Some(name.to_owned()));
-        // Made of the address, as Docker does: after a restart it is found at once.
-        let mac: Vec<String> = address
-            .split('.')
-            .map(|part| part.parse().map(|part: u8| format!("{part:02x}")))
-            .collect::<Result<_, _>>()?;
-        let mac = format!("02:42:{}", mac.join(":"));
-        ip(&format!("link add {host} type veth peer name eth0 address {mac} netns {name}"))?;
-        ip(&format!("link set {host} master docker0 up"))?;
-        for line in [
-            "link set lo up".to_owned(),
-            format!("address add {address}/16 dev eth0"),
-            "link set eth0 up".to_owned(),
-            format!("route add default via {network}.0.1"),
-        ] {
-            ip(&format!("-n {name} {line}"))?;
-        }
-        // As Docker does: whoever runs in there may have any port.
-        let ports = "echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start";
-        run(system("ip").args(["netns", "exec", name, "sh", "-c", ports]))?;
-        Ok(made)
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        if let Some(name) = &self.0 {
-            let _ = ip(&format!("netns delete {name}"));
-        }
-    }
-}
-
-fn ip(line: &str) -> Result<()> {
-    run(system("ip").args(line.split(' ')))
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("{command:?}: run dev/setup"))?;
-    if !output.status.success() {
-        bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(())
-}
-
-/// A program of the machine, and not the one that stands in for it.
-pub(crate) fn system(program: &str) -> Command {
-    let mut command = Command::new(program);
-    command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-    command
 }

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use nix::unistd::Uid;
 use tempfile::TempDir;
 
+use super::program::run;
 use super::space::Space;
 use crate::binary::binary;
 
@@ -130,10 +131,7 @@ impl World {
         openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
         openssl.args(["-nodes", "-days", "2", "-subj", "/CN=acme.test", "-addext"]);
         openssl.arg(format!("subjectAltName=DNS:{AUTHORITY}")).arg("-keyout").arg(&key);
-        let made = openssl.arg("-out").arg(&own).output().context("openssl: run dev/setup")?;
-        if !made.status.success() {
-            bail!("openssl: {}", String::from_utf8_lossy(&made.stderr));
-        }
+        run(openssl.arg("-out").arg(&own))?;
         let config = serde_json::json!({ "pebble": {
             "listenAddress": format!("{ADDRESS}:14000"),
             "managementListenAddress": format!("{ADDRESS}:15000"),

@@ -1,0 +1,58 @@
+//! A container's own network: an interface on the host's bridge.
+
+use anyhow::Result;
+
+use super::container::Spec;
+use super::program::{run, system};
+
+/// A name that is short enough for an interface.
+pub(super) fn short(id: &str) -> &str {
+    &id[..12]
+}
+
+/// A container's own interface, on the host's bridge; it goes away with the value.
+pub(super) struct Network(Option<String>);
+
+impl Network {
+    pub(super) fn make(spec: &Spec) -> Result<Self> {
+        let Some((address, network)) = &spec.address else { return Ok(Self(None)) };
+        let name = short(&spec.id);
+        let host = format!("v{name}");
+        // The last one's goes a moment after its namespace.
+        let _ = ip(&format!("link delete {host}"));
+        ip(&format!("netns add {name}"))?;
+        let made = Self(Some(name.to_owned()));
+        // Made of the address, as Docker does: after a restart it is found at once.
+        let mac: Vec<String> = address
+            .split('.')
+            .map(|part| part.parse().map(|part: u8| format!("{part:02x}")))
+            .collect::<Result<_, _>>()?;
+        let mac = format!("02:42:{}", mac.join(":"));
+        ip(&format!("link add {host} type veth peer name eth0 address {mac} netns {name}"))?;
+        ip(&format!("link set {host} master docker0 up"))?;
+        for line in [
+            "link set lo up".to_owned(),
+            format!("address add {address}/16 dev eth0"),
+            "link set eth0 up".to_owned(),
+            format!("route add default via {network}.0.1"),
+        ] {
+            ip(&format!("-n {name} {line}"))?;
+        }
+        // As Docker does: whoever runs in there may have any port.
+        let ports = "echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start";
+        run(system("ip").args(["netns", "exec", name, "sh", "-c", ports]))?;
+        Ok(made)
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        if let Some(name) = &self.0 {
+            let _ = ip(&format!("netns delete {name}"));
+        }
+    }
+}
+
+fn ip(line: &str) -> Result<()> {
+    run(system("ip").args(line.split(' ')))
+}
