@@ -57,7 +57,7 @@ fn enter(call: &Call, name: &str, args: &[String]) -> Result<()> {
     });
     let Some(container) = container else { return fail("No containers running") };
     if state.parts.is_some() {
-        return exit_with(real::docker::exec(call, &container.id, &[], command)?);
+        return exit_with(real::docker::exec(call, &container.id, true, command)?);
     }
     give(call, &execute(&state, container, &format!("enter {name} {}", args.join(" ")), command)?)
 }

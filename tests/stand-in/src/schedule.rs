@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::app::App;
 use crate::apps::{now, schedule_written};
-use crate::call::{Call, quit};
+use crate::call::{Call, Stop, quit};
 use crate::deploy::task;
 use crate::state::{Container, Status};
 use crate::{containers, ports, proxy};
@@ -105,6 +105,8 @@ fn deploy_container(
         .query("docker-args-process-deploy", &[name, "dockerfile", "latest", process, &number])?;
     let mut container = match containers::create(call, name, app, process, index, &extra) {
         Ok(container) => container,
+        // What is not known ends the call, and is no answer of Docker's.
+        Err(error) if !error.is::<Stop>() => return Err(error),
         Err(error) => {
             call.eprint(format!("{error}\n"));
             return job_failed(call, name, process, index);

@@ -169,7 +169,7 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<()> {
 fn note_mains(state: &mut State) {
     let mut mains: BTreeMap<String, usize> = BTreeMap::new();
     for container in &state.containers {
-        if container.status != crate::state::Status::Running {
+        if !container.status.is_kept() {
             continue;
         }
         for mount in &container.mounts {
