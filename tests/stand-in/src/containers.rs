@@ -119,14 +119,14 @@ pub(crate) fn links_live(call: &Call, state: &State, container: &Container) -> b
 }
 
 /// Starts a container; false if its process ends at once.
-pub(crate) fn start(call: &Call, container: &Container) -> Result<bool> {
+pub(crate) fn start(call: &Call, container: &Container, checked: bool) -> Result<bool> {
     let state = call.state()?;
     if let Some(parts) = &state.parts {
         real::apps::make(call, &state, parts, container)?;
     }
     let runs = links_live(call, &state, container)
         && match &state.parts {
-            Some(_) => real::apps::start(call, container)?,
+            Some(_) => real::apps::start(call, &state, container, checked)?,
             None => images::starts(&state, container),
         };
     let mut container = container.clone();

@@ -116,7 +116,7 @@ fn deploy_container(
     let id = container.id.clone();
     call.fire("post-container-create", &["app", &id, name, "deploy", process])?;
     containers::make_folders(call, &container)?;
-    let starts = containers::start(call, &container)?;
+    let starts = containers::start(call, &container, !disabled)?;
     if !disabled {
         call.verbose(format!("Attempting pre-flight checks ({process}.{index})"));
         check(call, name, &container, starts)?;

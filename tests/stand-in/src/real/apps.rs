@@ -1,5 +1,6 @@
 //! The containers of apps: started, stopped, and looked at.
 
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -10,10 +11,13 @@ use super::container::{Folder, Life};
 use super::machine::Parts;
 use super::{engine, image};
 use crate::call::Call;
+use crate::ports;
 use crate::state::{Container, State, Status};
 
-/// How long a process has to run so that Dokku takes it for one that keeps running.
-const UPTIME: Duration = Duration::from_millis(700);
+/// How long Dokku looks at a process that it checks. Here it looks away as soon as that listens.
+const UPTIME: Duration = Duration::from_secs(10);
+/// One that Dokku does not check is only seen to end if it does so at once.
+const MOMENT: Duration = Duration::from_millis(700);
 /// The seconds that Docker gives a container to end, if nobody says how many.
 pub(super) const DOCKERS_GRACE: &str = "10";
 
@@ -22,12 +26,12 @@ pub(crate) fn make(call: &Call, state: &State, parts: &Parts, of: &Container) ->
     Folder::of(call.store.root(), &of.id).make(&image::spec(call, state, parts, of)?)
 }
 
-/// Starts one; false if its process ends at once.
-pub(crate) fn start(call: &Call, of: &Container) -> Result<bool> {
+/// Starts one; false if its process ends while it is looked at.
+pub(crate) fn start(call: &Call, state: &State, of: &Container, checked: bool) -> Result<bool> {
     let folder = Folder::of(call.store.root(), &of.id);
     engine::must(&["start", &of.id])?;
-    let since = Instant::now();
-    while since.elapsed() < UPTIME {
+    let (since, long) = (Instant::now(), if checked { UPTIME } else { MOMENT });
+    while since.elapsed() < long && !(checked && listens(state, of)) {
         if !folder.life().as_ref().is_some_and(Life::runs_on) {
             engine::must(&["stop", &of.id, DOCKERS_GRACE])?;
             return Ok(false);
@@ -35,6 +39,14 @@ pub(crate) fn start(call: &Call, of: &Container) -> Result<bool> {
         sleep(Duration::from_millis(20));
     }
     Ok(true)
+}
+
+/// Whether its process takes connections at the app's port.
+fn listens(state: &State, of: &Container) -> bool {
+    let ports = state.apps.get(&of.app).map(|app| ports::effective(state, app));
+    let port = ports.and_then(|ports| ports.first()?.rsplit(':').next()?.parse().ok());
+    let address = of.ip.parse().map(|ip: IpAddr| SocketAddr::new(ip, port.unwrap_or(5000)));
+    address.is_ok_and(|at| TcpStream::connect_timeout(&at, Duration::from_secs(1)).is_ok())
 }
 
 /// How many seconds a container may take to end before it is killed: Dokku names its own number.

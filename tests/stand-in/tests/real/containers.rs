@@ -1,6 +1,8 @@
 //! Containers that are started and stopped.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -94,4 +96,47 @@ fn it_is_stopped_after_its_keeper_was_killed() {
     assert!(!host.runs("a"));
     host.ok("docker start a.web.1");
     host.ok("docker exec a.web.1 true");
+}
+
+/// Dokku looks at one that it checks until it listens, or has run for ten seconds.
+#[test]
+fn it_is_looked_at_until_it_listens() {
+    let host = Host::new();
+    let listens = "python3 -m http.server 5000";
+    for (app, script, code, time) in [
+        ("listens", format!("sleep 1; exec {listens}"), 0, 1..8),
+        ("ends", "sleep 2; exit 3".to_owned(), 1, 2..8),
+        ("neither", STAYS.to_owned(), 0, 10..20),
+    ] {
+        host.created(app, &script);
+        host.ok(&format!("dokku checks:enable {app} web"));
+        let since = Instant::now();
+        host.ends(&format!("dokku git:from-image {app} {}", crate::IMAGE), code);
+        assert!(time.contains(&since.elapsed().as_secs()), "{app}: {:?}", since.elapsed());
+    }
+}
+
+/// Its images ask nginx to finish what it is about, which one that is cut off does not.
+#[test]
+fn nginx_ends_when_it_has_answered() {
+    let host = Host::new();
+    host.scene.update(|state| state.pullable.insert("nginx:1".to_owned())).unwrap();
+    host.ok("dokku apps:create site");
+    host.ok("dokku ps:set site stop-timeout-seconds 1");
+    host.ok("dokku git:from-image site nginx:1");
+    let at = host.inspected("site", ".NetworkSettings.IPAddress");
+    let asks = format!("exec 3<>/dev/tcp/{at}/5000; printf 'GET / HTTP/1.1\r\n' >&3; echo; read");
+    let mut bash = host.scene.root_command("bash").unwrap();
+    let bash = bash.args(["-c", &asks]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut client = bash.spawn().unwrap();
+    BufReader::new(client.stdout.as_mut().unwrap()).read_line(&mut String::new()).unwrap();
+    host.ok("dokku ps:stop site");
+    assert_eq!(host.inspected("site", ".State.ExitCode"), "137");
+    drop(client.stdin.take());
+    client.wait().unwrap();
+    host.ok("docker start site.web.1");
+    let served = || host.run("docker exec site.web.1 curl -s localhost:5000").status;
+    until("it does not serve", || served().success());
+    host.ok("dokku ps:stop site");
+    assert_eq!(host.inspected("site", ".State.ExitCode"), "0");
 }
