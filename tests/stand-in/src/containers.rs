@@ -11,7 +11,7 @@ use sha1::{Digest, Sha1};
 use crate::app::App;
 use crate::call::{Call, fail};
 use crate::state::{Container, State, Status};
-use crate::{images, real};
+use crate::{lives, real};
 
 /// The hexadecimal SHA-1 of a text.
 pub(crate) fn hex(text: &str) -> String {
@@ -86,8 +86,7 @@ pub(crate) fn create(
             created_at: now(),
             started_at: now(),
             restart_policy: app.ps.get("restart-policy").cloned().unwrap_or_else(|| "on-failure:10".to_owned()),
-            restarts: 0,
-            pid: 0,
+            ..Container::default()
         };
         Ok(container)
     })
@@ -103,18 +102,18 @@ pub(crate) fn make_folders(call: &Call, container: &Container) -> Result<()> {
     Ok(())
 }
 
-/// Starts a container; false if its process ends at once.
-pub(crate) fn start(call: &Call, container: &Container) -> Result<bool> {
+/// Starts a container, and gives what has become of it when Dokku looks at it.
+pub(crate) fn start(call: &Call, container: &Container) -> Result<Container> {
     let state = call.state()?;
-    let runs = match &state.parts {
-        Some(parts) => real::apps::start(call, &state, parts, container)?,
-        None => images::starts(&state, container),
-    };
     let mut container = container.clone();
-    container.status = if runs { Status::Running } else { Status::Exited };
+    match &state.parts {
+        Some(parts) => real::apps::start(call, &state, parts, &mut container)?,
+        None => lives::begin(&state, &mut container),
+    }
+    container.listed = container.status == Status::Running;
     call.update(|state| {
-        state.containers.push(container);
-        Ok(runs)
+        state.containers.push(container.clone());
+        Ok(container)
     })
 }
 
@@ -142,11 +141,11 @@ pub(crate) fn mark(call: &Call, ids: &[String], status: Status) -> Result<()> {
     })
 }
 
-/// The ids of an app's running containers of one process type.
+/// The ids of an app's containers of one process type that run, or are about to.
 pub(crate) fn running(call: &Call, name: &str, process: &str) -> Result<Vec<String>> {
     let state = call.state()?;
     Ok(state
-        .running(name)
+        .kept(name)
         .filter(|container| container.process == process)
         .map(|c| c.id.clone())
         .collect())
@@ -157,7 +156,7 @@ pub(crate) fn running(call: &Call, name: &str, process: &str) -> Result<Vec<Stri
 pub(crate) fn stop_all(call: &Call, name: &str) -> Result<Vec<String>> {
     let mut ids: Vec<String> =
         call.container_files(name).into_iter().map(|(_, _, id)| id).collect();
-    ids.extend(call.state()?.running(name).map(|container| container.id.clone()));
+    ids.extend(call.state()?.kept(name).map(|container| container.id.clone()));
     mark(call, &ids, Status::Exited)?;
     Ok(ids)
 }

@@ -137,8 +137,13 @@ fn exec(call: &Call, args: &[String]) -> Result<()> {
             quit(1)
         }
         Some(container) if container.status != Status::Running => {
+            let why = if container.status == Status::Restarting {
+                "restarting, wait until the container is running"
+            } else {
+                "not running"
+            };
             call.eprint(format!(
-                "Error response from daemon: Container {} is not running\n",
+                "Error response from daemon: Container {} is {why}\n",
                 container.id
             ));
             quit(1)

@@ -15,20 +15,30 @@ use crate::state::{Container, State, Status};
 /// How long a process has to run so that Dokku takes it for one that keeps running.
 const UPTIME: Duration = Duration::from_millis(700);
 
-/// Starts a container of an app; false if its process ends at once.
-pub(crate) fn start(call: &Call, state: &State, parts: &Parts, of: &Container) -> Result<bool> {
+/// Starts a container of an app, and sees what becomes of it in the time that Dokku looks at it.
+pub(crate) fn start(call: &Call, state: &State, parts: &Parts, of: &mut Container) -> Result<()> {
     let folder = Folder::of(call.store.root(), &of.id);
     folder.make(&image::spec(call, state, parts, of)?)?;
     engine::must(&["start", &of.id])?;
     let since = Instant::now();
     while since.elapsed() < UPTIME {
-        if !folder.life().as_ref().is_some_and(Life::runs_on) {
-            engine::must(&["stop", &of.id])?;
-            return Ok(false);
+        see(&folder, of);
+        if of.status != Status::Running || of.restarts > 0 {
+            break;
         }
         sleep(Duration::from_millis(20));
     }
-    Ok(true)
+    Ok(())
+}
+
+fn see(folder: &Folder, container: &mut Container) {
+    let Some(life) = folder.life() else { return };
+    container.status = life.status();
+    container.started_at = life.started_at;
+    container.ended_at = life.ended_at;
+    container.code = life.code;
+    container.restarts = life.restarts;
+    container.pid = life.pid;
 }
 
 /// Stops or starts containers before that is noted.
@@ -40,10 +50,9 @@ pub(crate) fn mark(call: &Call, ids: &[String], status: Status) -> Result<()> {
     for container in state.containers.iter().filter(|container| ids.contains(&container.id)) {
         match (container.status, status) {
             (Status::Exited, Status::Running) => engine::must(&["start", &container.id])?,
+            (Status::Removed, _) => {}
             // One that has ended may be about to be started again.
-            (Status::Running | Status::Exited, Status::Exited | Status::Removed) => {
-                engine::must(&["stop", &container.id])?;
-            }
+            (_, Status::Exited | Status::Removed) => engine::must(&["stop", &container.id])?,
             _ => {}
         }
     }
@@ -59,12 +68,7 @@ pub(crate) fn look(stand_in: &Path, state: &mut State) {
         if container.status == Status::Removed {
             continue;
         }
-        if let Some(life) = Folder::of(stand_in, &container.id).life() {
-            container.status = if life.is_kept() { Status::Running } else { Status::Exited };
-            container.started_at = life.started_at;
-            container.restarts = life.restarts;
-            container.pid = life.pid;
-        }
+        see(&Folder::of(stand_in, &container.id), container);
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::state::Status;
 use crate::store::replace;
 
 /// Everything that the engine has to know.
@@ -41,11 +42,13 @@ pub(crate) struct Spec {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Life {
     pub(crate) running: bool,
-    /// It has ended, and is about to be started again: for Docker that is as good as running.
+    /// It has ended, and is about to be started again.
     #[serde(default)]
     pub(crate) restarting: bool,
     /// The exit code, once it has ended.
     pub(crate) code: i32,
+    #[serde(default)]
+    pub(crate) ended_at: i128,
     /// Nanoseconds since 1970.
     pub(crate) started_at: i128,
     pub(crate) restarts: u32,
@@ -62,6 +65,14 @@ impl Life {
     /// Docker keeps it running.
     pub(crate) fn is_kept(&self) -> bool {
         self.running || self.restarting
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        match (self.running, self.restarting) {
+            (true, _) => Status::Running,
+            (false, true) => Status::Restarting,
+            (false, false) => Status::Exited,
+        }
     }
 }
 

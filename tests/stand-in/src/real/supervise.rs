@@ -15,13 +15,14 @@ use super::network::{Network, short};
 use super::program::as_user;
 use crate::containers::now;
 use crate::entry::code;
-use crate::state::starts_at_boot;
+use crate::lives::pause;
+use crate::state::starts_again;
 
 /// What root in a container may do, as with Docker.
 const CAPABILITIES: [&str; 6] =
     ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID", "CAP_KILL"];
-/// The pause before the first try to start it again; Docker doubles it each time.
-const PAUSE: Duration = Duration::from_millis(100);
+/// A life that was as long as this does not make the next pause longer.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Runs the container until it has ended for good.
 pub(super) fn keep(stand_in: &Path, id: &str) -> Result<()> {
@@ -30,29 +31,33 @@ pub(super) fn keep(stand_in: &Path, id: &str) -> Result<()> {
     let Some(_held) = folder.hold()? else { bail!("engine: {id} runs already") };
     let network = Network::make(&spec)?;
     let mut life = Life::default();
+    // How many short ones it has had in a row.
+    let mut short = 0;
     loop {
+        let born = Instant::now();
         let mut child = command(&folder, &spec)?.spawn().context("bwrap: run dev/setup")?;
         life = Life {
             running: true,
             restarting: false,
             pid: inner(child.id()),
             started_at: now(),
-            code: 0,
-            restarts: life.restarts,
+            ..life
         };
         folder.set_life(&life)?;
         life.code = code(child.wait()?);
-        life.running = false;
+        (life.running, life.ended_at) = (false, now());
         let alive =
             |needed: &String| Folder::of(stand_in, needed).life().is_some_and(|life| life.running);
-        let again = restarts(&spec.restart, &life) && !folder.is_stopping();
+        let again = starts_again(&spec.restart, life.code, life.restarts) && !folder.is_stopping();
         if !again || !spec.needs.iter().all(alive) {
             drop(network);
             return folder.set_life(&life);
         }
         life.restarting = true;
+        life.restarts += 1;
         folder.set_life(&life)?;
-        let (pause, since) = (PAUSE * 2_u32.pow(life.restarts.min(9)), Instant::now());
+        short = if born.elapsed() >= LONG { 1 } else { short + 1 };
+        let (pause, since) = (pause(short), Instant::now());
         while since.elapsed() < pause {
             if folder.is_stopping() {
                 life.restarting = false;
@@ -61,17 +66,6 @@ pub(super) fn keep(stand_in: &Path, id: &str) -> Result<()> {
             }
             sleep(Duration::from_millis(10));
         }
-        life.restarts += 1;
-    }
-}
-
-fn restarts(policy: &str, life: &Life) -> bool {
-    match policy.split_once(':').unwrap_or((policy, "")) {
-        _ if starts_at_boot(policy) => true,
-        ("on-failure", most) => {
-            life.code != 0 && most.parse().map_or(true, |most: u32| life.restarts < most)
-        }
-        _ => false,
     }
 }
 
