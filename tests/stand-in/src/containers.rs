@@ -11,7 +11,7 @@ use sha1::{Digest, Sha1};
 use crate::app::App;
 use crate::call::{Call, fail};
 use crate::state::{Container, State, Status};
-use crate::{flags, images, postgres, real};
+use crate::{flags, lives, postgres, real};
 
 /// The hexadecimal SHA-1 of a text.
 pub(crate) fn hex(text: &str) -> String {
@@ -118,22 +118,25 @@ pub(crate) fn links_live(call: &Call, state: &State, container: &Container) -> b
     dead.is_empty()
 }
 
-/// Starts a container; false if its process ends at once.
-pub(crate) fn start(call: &Call, container: &Container, checked: bool) -> Result<bool> {
+/// Starts a container, and gives what has become of it when Dokku looks at it.
+pub(crate) fn start(call: &Call, container: &Container, checked: bool) -> Result<Container> {
     let state = call.state()?;
     if let Some(parts) = &state.parts {
         real::apps::make(call, &state, parts, container)?;
     }
-    let runs = links_live(call, &state, container)
-        && match &state.parts {
-            Some(_) => real::apps::start(call, &state, container, checked)?,
-            None => images::starts(&state, container),
-        };
     let mut container = container.clone();
-    container.status = if runs { Status::Running } else { Status::Exited };
+    if !links_live(call, &state, &container) {
+        call.eprint(format!("Error: failed to start containers: {}\n", container.id));
+        container.status = Status::Exited;
+    } else if state.parts.is_some() {
+        real::apps::start(call, &state, &mut container, checked)?;
+    } else {
+        lives::begin(&state, &mut container);
+    }
+    container.listed = container.status == Status::Running;
     call.update(|state| {
-        state.containers.push(container);
-        Ok(runs)
+        state.containers.push(container.clone());
+        Ok(container)
     })
 }
 

@@ -104,7 +104,9 @@ pub(crate) fn find<'a>(state: &'a State, name: &str) -> Option<&'a Container> {
 
 fn document(state: &State, container: &Container) -> Value {
     let running = container.status == Status::Running;
-    let address = if running { container.ip.as_str() } else { "" };
+    // Where something else listens in its place, that is where it is.
+    let listener = state.listeners.get(&container.app).and_then(|at| at.split(':').next());
+    let address = if running { listener.unwrap_or(&container.ip) } else { "" };
     let env: Vec<String> =
         container.env.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let (policy, retries) =
@@ -142,7 +144,7 @@ fn document(state: &State, container: &Container) -> Value {
             "RestartPolicy": { "Name": policy, "MaximumRetryCount": retries.parse().unwrap_or(0) },
         },
         "Mounts": container.mounts.iter().map(|mount| inspected(mount)).collect::<Vec<_>>(),
-        "NetworkSettings": { "IPAddress": address },
+        "NetworkSettings": { "IPAddress": address, "Networks": { "bridge": { "IPAddress": address } } },
     })
 }
 

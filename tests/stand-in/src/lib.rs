@@ -44,6 +44,7 @@ mod kind;
 mod known;
 mod letsencrypt;
 mod links;
+mod lives;
 mod moves;
 mod network;
 mod nginx;

@@ -168,7 +168,16 @@ fn restart(call: &Call, name: &str, process: &str) -> Result<()> {
         args.push(process);
     }
     call.fire("deploy", &args)?;
-    schedule::schedule(call, name, process)
+    said_again(call, schedule::schedule(call, name, process))
+}
+
+/// What a job of the scheduler has said on standard error comes once more when the command fails.
+fn said_again(call: &Call, done: Result<()>) -> Result<()> {
+    let said = call.failure.take();
+    if !said.is_empty() {
+        call.warn(said);
+    }
+    done
 }
 
 /// Builds the app from its commit and deploys it.
@@ -180,7 +189,7 @@ pub(crate) fn rebuild(call: &Call, name: &str) -> Result<()> {
     }
     call.fire("receive-app", &[name])?;
     deploy::build(call, name)?;
-    deploy::release(call, name, "")?;
+    said_again(call, deploy::release(call, name, ""))?;
     call.merged.set(merged);
     Ok(())
 }

@@ -204,6 +204,8 @@ pub struct Container {
     /// The linked services, with the id of the container that each had at that time.
     pub links: BTreeMap<String, String>,
     pub ip: String,
+    /// Whether it had its address when Dokku asked, which writes it down; one that pauses has none.
+    pub listed: bool,
     pub status: Status,
     /// Nanoseconds since 1970; it stays when it is started again.
     pub created_at: i128,
@@ -223,9 +225,11 @@ pub struct Container {
 #[serde(default)]
 pub struct Image {
     pub on_host: bool,
-    /// Whether its process keeps running; else a deploy ends with "This job failed". Synapse also ends
-    /// at once with a broken configuration, and Element with a user or a file that it cannot use.
+    /// Whether its process keeps running. Synapse also ends at once with a broken configuration, and
+    /// Element with a user or a file that it cannot use.
     pub starts: bool,
+    /// What it ends with if it does not.
+    pub code: i32,
     /// Whether `docker build` on top of it works.
     pub builds: bool,
     /// What it exposes: the port map of an app that has none of its own.
@@ -234,7 +238,7 @@ pub struct Image {
 
 impl Default for Image {
     fn default() -> Self {
-        Self { on_host: false, starts: true, builds: true, ports: Vec::new() }
+        Self { on_host: false, starts: true, code: 0, builds: true, ports: Vec::new() }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::state::{Container, State, Status};
 
 /// How long Dokku looks at a process that it checks. Here it looks away as soon as that listens.
 const UPTIME: Duration = Duration::from_secs(10);
-/// One that Dokku does not check is only seen to end if it does so at once.
+/// What it takes Dokku to ask for the address of one that it does not check.
 const MOMENT: Duration = Duration::from_millis(700);
 /// The seconds that Docker gives a container to end, if nobody says how many.
 pub(super) const DOCKERS_GRACE: &str = "10";
@@ -26,19 +26,29 @@ pub(crate) fn make(call: &Call, state: &State, parts: &Parts, of: &Container) ->
     Folder::of(call.store.root(), &of.id).make(&image::spec(call, state, parts, of)?)
 }
 
-/// Starts one; false if its process ends while it is looked at.
-pub(crate) fn start(call: &Call, state: &State, of: &Container, checked: bool) -> Result<bool> {
+/// Starts one, and sees what becomes of it in the time that Dokku looks at it.
+pub(crate) fn start(call: &Call, state: &State, of: &mut Container, checked: bool) -> Result<()> {
     let folder = Folder::of(call.store.root(), &of.id);
     engine::must(&["start", &of.id])?;
     let (since, long) = (Instant::now(), if checked { UPTIME } else { MOMENT });
-    while since.elapsed() < long && !(checked && listens(state, of)) {
-        if !folder.life().as_ref().is_some_and(Life::runs_on) {
-            engine::must(&["stop", &of.id, DOCKERS_GRACE])?;
-            return Ok(false);
+    loop {
+        see(&folder, of);
+        let ended = of.status != Status::Running || of.restarts > 0;
+        if ended || since.elapsed() > long || (checked && listens(state, of)) {
+            return Ok(());
         }
         sleep(Duration::from_millis(20));
     }
-    Ok(true)
+}
+
+fn see(folder: &Folder, container: &mut Container) {
+    let Some(life) = folder.life() else { return };
+    container.status = life.status();
+    container.started_at = life.started_at;
+    container.ended_at = life.ended_at;
+    container.code = life.code;
+    container.restarts = life.restarts;
+    container.pid = life.pid;
 }
 
 /// Whether its process takes connections at the app's port.
@@ -93,14 +103,7 @@ pub(crate) fn look(stand_in: &Path, state: &mut State) {
         if container.status == Status::Removed {
             continue;
         }
-        if let Some(life) = Folder::of(stand_in, &container.id).life() {
-            container.status = life.status();
-            container.ended_at = life.ended_at;
-            container.started_at = life.started_at;
-            container.restarts = life.restarts;
-            container.pid = life.pid;
-            container.code = life.code;
-        }
+        see(&Folder::of(stand_in, &container.id), container);
     }
 }
 

@@ -15,12 +15,10 @@ use super::network::{Network, short};
 use super::program::{in_container, place};
 use crate::containers::now;
 use crate::entry::code;
+use crate::lives::pause;
 use crate::state::starts_again;
 
-/// The pause before the first try to start it again; Docker doubles it each time, up to a minute.
-const PAUSE: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(60);
-/// After it has run so long, the next pause is a short one again.
+/// A life that was as long as this does not make the next pause longer.
 const LONG: Duration = Duration::from_secs(10);
 
 /// Runs the container until it has ended for good.
@@ -35,11 +33,12 @@ pub(super) fn keep(stand_in: &Path, id: &str) -> Result<()> {
     }
     let network = Network::make(&spec)?;
     let mut life = Life { restarts: 0, ..folder.life().unwrap_or_default() };
-    let mut pause = PAUSE;
+    // How many short ones it has had in a row.
+    let mut row = 0;
     loop {
+        let born = Instant::now();
         let mut child = command(&folder, &spec)?.spawn().context("bwrap: run dev/setup")?;
         life = Life { running: false, restarting: false, code: 0, started_at: now(), ..life };
-        let since = Instant::now();
         if let Some(pid) = inner(&mut child)? {
             (life.running, life.pid) = (true, pid);
             folder.set_life(&life)?;
@@ -49,16 +48,13 @@ pub(super) fn keep(stand_in: &Path, id: &str) -> Result<()> {
         if folder.is_stopping() || !starts_again(&spec.restart, life.code, life.restarts) {
             break;
         }
-        if since.elapsed() >= LONG {
-            pause = PAUSE;
-        }
         life.restarting = true;
         life.restarts += 1;
         folder.set_life(&life)?;
-        if !passes(pause, &folder) || !spec.needs.iter().all(alive) {
+        row = if born.elapsed() >= LONG { 1 } else { row + 1 };
+        if !passes(pause(row), &folder) || !spec.needs.iter().all(alive) {
             break;
         }
-        pause = LONGEST.min(pause * 2);
     }
     drop(network);
     life.restarting = false;
