@@ -1,4 +1,4 @@
-//! What the images would run. Each is known by the beginning of its reference.
+//! What the images would run. Each is known by its name, whoever publishes it; any other is refused.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
