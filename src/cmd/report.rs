@@ -86,7 +86,7 @@ pub type Rows = Vec<(&'static str, String)>;
 /// What there is to report on a homeserver.
 pub fn rows(host: &Host, server: &Server) -> Result<Rows> {
     let container = docker::running(host, &server.app)?;
-    let running = container.is_some().to_string();
+    let running = container.as_ref().is_some_and(|container| !container.pauses).to_string();
     let deployed = container.map(|container| container.source_image).unwrap_or_default();
     let tls = match server.tls {
         Tls::Off => "off".to_owned(),

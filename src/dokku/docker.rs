@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// A container of an app, as it was started.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Container {
     /// The reference of the image that the app's own was made of.
     pub source_image: String,
@@ -24,8 +24,14 @@ pub struct Container {
     pub links: Vec<String>,
     /// When it started, in milliseconds since 1970; 0 if never.
     pub started: i64,
+    /// When it ended last, in milliseconds since 1970; 0 if never.
+    pub ended: i64,
     /// How often Docker has started it again because it ended.
     pub restarts: u32,
+    /// It has ended, and Docker lets a while pass before it starts it again.
+    pub pauses: bool,
+    /// Its addresses; none while it pauses.
+    pub addresses: Vec<String>,
     /// The user and group inside, as they were given.
     pub user: String,
     /// Its environment, `NAME=value`.
@@ -84,9 +90,9 @@ pub fn made(host: &Host, name: &str) -> Result<Option<i64>> {
     Ok(inspected(host, &cmd)?.map(|ran| milliseconds(ran.answer())))
 }
 
-/// A time as Docker writes it; 0 for none.
+/// A time as Docker writes it; 0 for none, which Docker writes as the year 1.
 fn milliseconds(time: &str) -> i64 {
-    time.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_millisecond)
+    time.parse::<jiff::Timestamp>().map_or(0, |time| time.as_millisecond().max(0))
 }
 
 /// Brings an image onto this host.
@@ -117,7 +123,9 @@ pub fn holders(host: &Host, path: &Utf8Path) -> Result<Vec<String>> {
     Ok(host.must(&cmd)?.answer().lines().map(str::to_owned).collect())
 }
 
-/// The web container of an app that runs; `None` if none does.
+/// The web container of an app that runs, or that Docker is about to start again; `None` if there is
+/// none. It is found by its labels: one that paused when it was to be named still bears the name that
+/// it was made with.
 pub fn running(host: &Host, app: &AppName) -> Result<Option<Container>> {
     let label = format!("label=com.dokku.app-name={app}");
     let cmd = Cmd::reads(host.env().docker()).args([
@@ -161,12 +169,17 @@ fn container(all: &Value) -> Container {
     let link = |value: &Value| {
         word(value).split(':').next().unwrap_or_default().trim_start_matches('/').to_owned()
     };
+    let networks = all["NetworkSettings"]["Networks"].as_object().cloned().unwrap_or_default();
+    let addresses = networks.values().map(|network| word(&network["IPAddress"]));
     Container {
         source_image: tags.into_iter().next_back().unwrap_or_default(),
         made: milliseconds(&word(&all["Created"])),
         links: items(&all["HostConfig"]["Links"]).iter().map(link).collect(),
         started: milliseconds(&word(&all["State"]["StartedAt"])),
+        ended: milliseconds(&word(&all["State"]["FinishedAt"])),
         restarts: all["RestartCount"].as_u64().and_then(|n| n.try_into().ok()).unwrap_or_default(),
+        pauses: all["State"]["Restarting"] == true,
+        addresses: addresses.filter(|address| !address.is_empty()).collect(),
         user: word(&all["Config"]["User"]),
         env: items(&all["Config"]["Env"]).iter().map(word).collect(),
         mounts: items(&all["Mounts"]).iter().map(mount).collect(),

@@ -7,6 +7,8 @@ use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
+const BY_THEMSELVES: [&str; 3] = ["logs", "network:report", "postgres:info"];
+
 /// The answers of this process's time.
 #[derive(Debug, Default)]
 pub(super) struct Answers(Mutex<Inner>, Condvar);
@@ -83,12 +85,12 @@ impl Drop for Question<'_> {
     }
 }
 
-/// Dokku's settings change by Dokku's commands alone. Containers, files, and logs change by
-/// themselves, so what else is asked is asked anew.
+/// Dokku's settings change by Dokku's commands alone. Containers and their addresses, files, and
+/// logs change by themselves, so what else is asked is asked anew.
 fn key(cmd: &Cmd) -> Option<String> {
     let lasting = cmd.program == "dokku"
         && cmd.stdin.is_none()
-        && cmd.args.first().is_some_and(|first| first != "logs" && first != "postgres:info");
+        && cmd.args.first().is_some_and(|first| !BY_THEMSELVES.contains(&first.as_str()));
     lasting.then(|| cmd.to_string())
 }
 

@@ -23,6 +23,11 @@ pub fn poll<T, E>(
     }
 }
 
+/// Milliseconds since 1970.
+pub fn now() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
 /// A duration as people say it: `1m 22s`.
 pub fn words(elapsed: Duration) -> String {
     let seconds = elapsed.as_secs();

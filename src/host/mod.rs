@@ -39,6 +39,7 @@ struct Shared {
     children: Children,
     answers: Answers,
     reads_only: bool,
+    began: i64,
 }
 
 impl Host {
@@ -47,7 +48,8 @@ impl Host {
     pub fn new(env: Env, sink: Arc<dyn Sink>, reads_only: bool) -> Self {
         let children = Children::default();
         let (scrubber, answers) = (Scrubber::default(), Answers::default());
-        let shared = Shared { env, scrubber, children, answers, reads_only };
+        let began = clock::now();
+        let shared = Shared { env, scrubber, children, answers, reads_only, began };
         Self { shared: Arc::new(shared), sink }
     }
 
@@ -60,6 +62,11 @@ impl Host {
     /// What was in the environment when the process started.
     pub fn env(&self) -> &Env {
         &self.shared.env
+    }
+
+    /// When this run began, in milliseconds since 1970.
+    pub fn began(&self) -> i64 {
+        self.shared.began
     }
 
     /// What takes secrets out of text that is shown.

@@ -82,6 +82,8 @@ impl Step for Deployed {
             "its files changed"
         } else if self.1 == Who::Synapse && self.database_is_lost(host, &container)? {
             "its link to the database is dead"
+        } else if self.is_elsewhere(host, &container)? {
+            "Dokku has not its address"
         } else {
             return Ok(State::Holds);
         };
@@ -131,6 +133,23 @@ impl Deployed {
             newest = newest.max(files::stat(&path)?.map_or(0, |stat| stat.changed));
         }
         Ok(newest)
+    }
+
+    /// Docker gives a container that it starts again another address at times, and Dokku does not
+    /// ask; and of one that ends at once Dokku finds none when it asks.
+    fn is_elsewhere(&self, host: &Host, container: &Container) -> Result<bool> {
+        // Whether one of this run's is well is to be seen yet.
+        if container.made >= host.began() {
+            return Ok(false);
+        }
+        let listeners = ps::listeners(host, self.1.app(&self.0))?;
+        let has = |address: &String| {
+            listeners
+                .iter()
+                .any(|listener| listener.rsplit_once(':').is_some_and(|(host, _)| host == address))
+        };
+        let addresses = &container.addresses;
+        Ok(listeners.is_empty() || !addresses.is_empty() && !addresses.iter().any(has))
     }
 
     /// A database container that was made anew leaves a dead link in the running Synapse.

@@ -9,6 +9,7 @@ pub mod container;
 pub mod database;
 pub mod deploy;
 pub mod firewall;
+pub mod lives;
 mod named;
 pub mod nginx;
 pub mod preflight;

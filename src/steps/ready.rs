@@ -1,6 +1,9 @@
 //! Synapse answers, and reaches its database.
 
-use super::Wish;
+use super::{
+    Wish,
+    lives::{Lives, Watch},
+};
 use crate::{
     dokku::{docker, ps},
     error::{Error, Result},
@@ -12,9 +15,6 @@ use std::time::{Duration, Instant};
 
 /// A migration of a large database may take hours; past this somebody should look.
 const LONGEST: Duration = Duration::from_secs(6 * 3600);
-
-/// So often Docker starts a container that ends at once before we stop waiting for it.
-const RESTARTS: u32 = 4;
 
 /// The homeserver is ready.
 #[derive(Debug)]
@@ -52,21 +52,21 @@ impl Step for Ready {
 /// Asks the app's container how it is.
 pub fn look(host: &Host, wish: &Wish) -> Result<Readiness> {
     let address = ps::listeners(host, &wish.app)?.into_iter().next();
-    Ok(match address {
-        Some(address) => health::probe(host, &address)?,
-        None => Readiness::Starting("it has no address".to_owned()),
-    })
+    let Some(address) = address else {
+        return Ok(Readiness::Starting("it has no address".to_owned()));
+    };
+    let found = health::probe(host, &address)?;
+    // While it pauses, its address may be another homeserver's.
+    let pauses = found == Readiness::Ready
+        && docker::running(host, &wish.app)?.is_none_or(|container| container.pauses);
+    Ok(if pauses { Readiness::Starting("it has ended".to_owned()) } else { found })
 }
 
 /// Waits until Synapse is ready; longer than the limit as long as it migrates its database.
 pub fn wait(host: &Host, wish: &Wish, limit: Duration) -> Result<()> {
     let start = Instant::now();
     let mut last = Readiness::Starting(String::new());
-    let restarts = |host: &Host| {
-        docker::running(host, &wish.app).map(|now| now.map_or(0, |container| container.restarts))
-    };
-    // Docker counts over the container's whole life.
-    let before = restarts(host)?;
+    let mut watch = Watch::new(host, wish)?;
     loop {
         let found = clock::poll(Duration::from_secs(10), Duration::from_millis(500), || {
             last = look(host, wish)?;
@@ -75,12 +75,15 @@ pub fn wait(host: &Host, wish: &Wish, limit: Duration) -> Result<()> {
         if found.is_some() {
             return Ok(());
         }
-        let ends_again_and_again = restarts(host)? >= before + RESTARTS;
-        let over = start.elapsed() >= limit && !(migrates(host, wish) && start.elapsed() < LONGEST);
-        if ends_again_and_again || over {
-            let waited = clock::words(start.elapsed());
-            return Err(not_ready(host, wish, &waited, &last));
-        }
+        let waited = start.elapsed();
+        let why = match watch.look(host, wish)? {
+            Lives::NoMore(why) => why,
+            Lives::On if waited >= limit && !(migrates(host, wish) && waited < LONGEST) => {
+                words(&last)
+            }
+            Lives::Soon | Lives::On => continue,
+        };
+        return Err(not_ready(host, wish, &clock::words(waited), why));
     }
 }
 
@@ -91,9 +94,9 @@ fn migrates(host: &Host, wish: &Wish) -> bool {
     ps::log_tail(host, &wish.app, 5).iter().any(says)
 }
 
-fn not_ready(host: &Host, wish: &Wish, waited: &str, last: &Readiness) -> Error {
+fn not_ready(host: &Host, wish: &Wish, waited: &str, why: &str) -> Error {
     let app = &wish.app;
-    Error::new(format!("{app} is not ready after {waited}: {}", words(last)))
+    Error::new(format!("{app} is not ready after {waited}: {why}"))
         .shown(ps::log_tail(host, app, 20))
         .hint(format!("dokku logs {app}"))
         .hint(super::again(host, wish))

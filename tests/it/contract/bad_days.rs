@@ -62,7 +62,7 @@ fn the_image_is_not_good() {
     let cases: [(&str, fn(&mut State), &str); 3] = [
         ("absent", absent, "the image matrixdotorg/synapse:v1.163.2 cannot be pulled: "),
         ("no build", no_build, "matrixdotorg/synapse:v1.163.2 could not be deployed to matrix\n"),
-        ("ends", ends, "matrixdotorg/synapse:v1.163.2 could not be deployed to matrix\n"),
+        ("ends", ends, "matrix is not ready after <time>: it ends again and again\n"),
     ];
     for (what, bad, message) in cases {
         let rig = Rig::new();

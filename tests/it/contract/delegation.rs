@@ -281,6 +281,7 @@ fn killed_in_between() {
         let argv_prefix = Some(BUILD.split(' ').map(str::to_owned).collect());
         rig.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
         assert_eq!(rig.dokku(CREATE).code, Some(137));
+        rig.scene.settle(Duration::from_secs(20)).unwrap();
         assert!(file(&rig).is_some());
         rig.changes();
         rig.ok(CREATE);

@@ -77,7 +77,8 @@ fn a_new_image_is_recorded_when_it_is_ready() {
 }
 
 /// It does not build, ends at once, or never becomes ready: the old one stays on record, the
-/// report names the new one, and there is a way back.
+/// report names the new one, and there is a way back. One that ends at once is deployed all the same,
+/// for nobody checks it.
 #[test]
 fn an_image_that_fails_is_not_recorded() {
     let ready = Ready::of(ready());
@@ -110,6 +111,48 @@ fn an_image_that_fails_is_not_recorded() {
             assert_eq!(image(&rig), NEW);
         }
     });
+}
+
+/// Docker is about to start it again: what made it end may be mended by now, which is seen then.
+#[test]
+fn a_server_that_has_ended_and_will_be_started() {
+    let ready = Ready::of(ready());
+    Rig::each(&[true, false], |mended| {
+        let rig = ready.host();
+        let change = |state: &mut stand_in::State| {
+            let image = state.images.get_mut(SYNAPSE).unwrap();
+            (image.starts, image.code) = (*mended, 1);
+            let container = state.containers.last_mut().unwrap();
+            container.status = stand_in::Status::Restarting;
+            // The next pause is of 12.8 seconds, the present one of half of that.
+            container.restarts = 7;
+            container.ended_at = jiff::Timestamp::now().as_nanosecond();
+        };
+        rig.scene.update(change).unwrap();
+        let id = rig.state().containers.pop().unwrap().id;
+        let ran = rig.dokku("matrix:deploy matrix");
+        if *mended {
+            assert_eq!(ran.code, Some(0), "{ran:#?}");
+            assert_eq!(rig.state().running("matrix").next().unwrap().id, id);
+        } else {
+            assert_eq!(ran.code, Some(1), "{ran:#?}");
+            let says = " !     matrix is not ready after <time>: it ends again and again\n";
+            assert!(ran.stderr.starts_with(says), "{ran:#?}");
+        }
+        assert_eq!(rig.changes(), [""; 0]);
+    });
+}
+
+/// It had ended when Dokku asked for its address: no request comes to it, however well it runs.
+#[test]
+fn dokku_has_not_its_address() {
+    let rig = ready();
+    rig.scene.update(|state| state.containers.last_mut().unwrap().listed = false).unwrap();
+    rig.changes();
+    let dry = rig.dokku("matrix:deploy matrix --dry-run").stdout;
+    assert!(dry.contains("dokku ps:restart matrix (Dokku has not its address)"), "{dry}");
+    assert_eq!(rig.dokku("matrix:deploy matrix").code, Some(0));
+    assert_eq!(rig.changes(), ["dokku ps:restart matrix"]);
 }
 
 #[test]

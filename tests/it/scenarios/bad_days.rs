@@ -31,6 +31,7 @@ pub(super) fn play(place: &impl Place) {
     days.database_made_anew();
     days.synapse_killed();
     days.signing_key_lost();
+    days.it_ends_again_and_again();
     days.password_changed();
     days.disk_full();
     place.ok(&format!("--force apps:destroy {APP}"));
@@ -127,6 +128,33 @@ impl<P: Place> Days<'_, P> {
         assert!(!there.lines().any(|name| name == "signing.key"), "{there}");
         self.place.by_root(&format!("mv {key}.aside {key}"));
         self.deploy();
+    }
+
+    /// Synapse accepts the configuration, and ends when it is started with it. Dokku's deploy succeeds,
+    /// for it does not look; the plugin does, and does not wait for long.
+    fn it_ends_again_and_again(&self) {
+        let place = self.place;
+        let (folder, since) = (place.folder(APP), Instant::now());
+        let (local, aside) = (
+            format!("{folder}/config/homeserver.d/90-local.yaml"),
+            format!("{folder}/local.aside"),
+        );
+        place.by_root(&format!("cp {local} {aside}"));
+        let mut tee = place.root("tee");
+        tee.args(["--append", &local]);
+        super::fed(tee, b"\nlog_config: /config/nowhere.config\n");
+        for _ in 0..2 {
+            place.refused(&format!("matrix:deploy {APP}"), "it ends again and again");
+            // There is the one container, whatever Docker calls it.
+            place.inspected(APP, "{{.Name}}");
+        }
+        assert!(since.elapsed() < Duration::from_secs(300), "{:?}", since.elapsed());
+        self.does_not_answer();
+        place.by_root(&format!("cp {aside} {local}"));
+        place.by_root(&format!("rm {aside}"));
+        self.deploy();
+        // It took over a name that one before it had in the pause.
+        assert_eq!(place.inspected(APP, "{{.Name}}"), format!("/{APP}.web.1"));
     }
 
     /// The generated file follows the link.

@@ -64,6 +64,8 @@ pub(crate) struct Call {
     pub(crate) skips: Cell<bool>,
     /// Whether standard error goes to standard output, as in Dokku's captured builds.
     pub(crate) merged: Cell<bool>,
+    /// What a job of the scheduler that failed has printed on standard error.
+    pub(crate) failure: RefCell<String>,
     /// Every `--flag`, as Dokku tells its plugins.
     pub(crate) flags: String,
     pub(crate) stdin: RefCell<Option<String>>,
@@ -87,6 +89,7 @@ impl Call {
             forced: Cell::new(env::var("DOKKU_APPS_FORCE_DELETE").is_ok_and(|value| value == "1")),
             skips: Cell::new(false),
             merged: Cell::new(false),
+            failure: RefCell::default(),
             flags: String::new(),
             stdin: RefCell::new(None),
         }

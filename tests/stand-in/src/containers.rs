@@ -11,7 +11,7 @@ use sha1::{Digest, Sha1};
 use crate::app::App;
 use crate::call::{Call, fail};
 use crate::state::{Container, State, Status};
-use crate::{images, real};
+use crate::{flags, lives, postgres, real};
 
 /// The hexadecimal SHA-1 of a text.
 pub(crate) fn hex(text: &str) -> String {
@@ -58,10 +58,10 @@ pub(crate) fn create(
     if !extra.is_empty() {
         options.push(extra.to_owned());
     }
+    let flags = flags::of_options(&options)?;
     call.update(|state| {
         let mut links = BTreeMap::new();
-        for option in &options {
-            let Some(service) = linked_service(option) else { continue };
+        for service in &flags.links {
             let Some(id) = state.services.get(service).and_then(|service| service.container.clone()) else {
                 return fail(format!(
                     "Error response from daemon: could not get container for dokku.postgres.{service}: No such container: dokku.postgres.{service}"
@@ -76,8 +76,8 @@ pub(crate) fn create(
             index,
             name: format!("{name}.{process}.{index}"),
             image: app.built.clone().unwrap_or_default(),
-            user: options.iter().find_map(|option| user(option)),
-            mounts: app.mounts.iter().map(crate::Mount::spec).collect(),
+            user: flags.user,
+            mounts: app.mounts.iter().map(crate::Mount::spec).chain(flags.mounts).collect(),
             options: options.clone(),
             env: app.config.clone(),
             links,
@@ -86,15 +86,17 @@ pub(crate) fn create(
             created_at: now(),
             started_at: now(),
             restart_policy: app.ps.get("restart-policy").cloned().unwrap_or_else(|| "on-failure:10".to_owned()),
-            restarts: 0,
-            pid: 0,
+            ..Container::default()
         };
         Ok(container)
     })
 }
 
-/// Docker makes a folder of a mounted path that is not there.
+/// Docker makes a folder of a mounted path that is not there; with real parts the engine does.
 pub(crate) fn make_folders(call: &Call, container: &Container) -> Result<()> {
+    if call.state()?.parts.is_some() {
+        return Ok(());
+    }
     for host in container.mounts.iter().filter_map(|mount| mount.split(':').next()) {
         if Path::new(host).starts_with(&call.lib) && !Path::new(host).exists() {
             fs::create_dir_all(host)?;
@@ -103,29 +105,39 @@ pub(crate) fn make_folders(call: &Call, container: &Container) -> Result<()> {
     Ok(())
 }
 
-/// Starts a container; false if its process ends at once.
-pub(crate) fn start(call: &Call, container: &Container) -> Result<bool> {
+/// Whether all that a container is linked to runs; if not, what Docker says of it.
+pub(crate) fn links_live(call: &Call, state: &State, container: &Container) -> bool {
+    let dead = state.dead_links(container);
+    if let Some(service) = dead.first() {
+        call.eprint(format!(
+            "Error response from daemon: Cannot link to a non running container: /dokku.postgres.{service} AS /{}/{}\n",
+            container.name,
+            postgres::hostname(service)
+        ));
+    }
+    dead.is_empty()
+}
+
+/// Starts a container, and gives what has become of it when Dokku looks at it.
+pub(crate) fn start(call: &Call, container: &Container, checked: bool) -> Result<Container> {
     let state = call.state()?;
-    let runs = match &state.parts {
-        Some(parts) => real::apps::start(call, &state, parts, container)?,
-        None => images::starts(&state, container),
-    };
+    if let Some(parts) = &state.parts {
+        real::apps::make(call, &state, parts, container)?;
+    }
     let mut container = container.clone();
-    container.status = if runs { Status::Running } else { Status::Exited };
+    if !links_live(call, &state, &container) {
+        call.eprint(format!("Error: failed to start containers: {}\n", container.id));
+        container.status = Status::Exited;
+    } else if state.parts.is_some() {
+        real::apps::start(call, &state, &mut container, checked)?;
+    } else {
+        lives::begin(&state, &mut container);
+    }
+    container.listed = container.status == Status::Running;
     call.update(|state| {
-        state.containers.push(container);
-        Ok(runs)
+        state.containers.push(container.clone());
+        Ok(container)
     })
-}
-
-fn linked_service(option: &str) -> Option<&str> {
-    option.strip_prefix("--link dokku.postgres.")?.split(':').next()
-}
-
-fn user(option: &str) -> Option<String> {
-    let mut words = option.split([' ', '=']);
-    words.find(|word| matches!(*word, "--user" | "-u"))?;
-    words.next().map(str::to_owned)
 }
 
 /// Sets what became of containers.
@@ -142,11 +154,11 @@ pub(crate) fn mark(call: &Call, ids: &[String], status: Status) -> Result<()> {
     })
 }
 
-/// The ids of an app's running containers of one process type.
+/// The ids of an app's containers of one process type that run, or are about to.
 pub(crate) fn running(call: &Call, name: &str, process: &str) -> Result<Vec<String>> {
     let state = call.state()?;
     Ok(state
-        .running(name)
+        .kept(name)
         .filter(|container| container.process == process)
         .map(|c| c.id.clone())
         .collect())
@@ -157,7 +169,7 @@ pub(crate) fn running(call: &Call, name: &str, process: &str) -> Result<Vec<Stri
 pub(crate) fn stop_all(call: &Call, name: &str) -> Result<Vec<String>> {
     let mut ids: Vec<String> =
         call.container_files(name).into_iter().map(|(_, _, id)| id).collect();
-    ids.extend(call.state()?.running(name).map(|container| container.id.clone()));
+    ids.extend(call.state()?.kept(name).map(|container| container.id.clone()));
     mark(call, &ids, Status::Exited)?;
     Ok(ids)
 }

@@ -76,7 +76,11 @@ fn released(call: &Call, name: &str, args: &str) -> Result<()> {
     );
     call.verbose("For more efficient zero downtime deployments, add healthchecks to your app.json. See https://dokku.com/docs/deployment/zero-downtime-deploys/ for examples");
     call.info1(format!("Deploying {name} via the docker-local scheduler..."));
-    schedule::schedule(call, name, "")?;
+    let scheduled = schedule::schedule(call, name, "");
+    if !call.failure.borrow().is_empty() {
+        call.print("\n");
+    }
+    scheduled?;
     call.info2("Application deployed:");
     for url in urls(&call.app(name)?) {
         call.verbose(url);

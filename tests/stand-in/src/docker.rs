@@ -2,18 +2,18 @@
 
 use anyhow::{Result, bail};
 
-use crate::call::{Call, fail, quit};
-use crate::containers::{hex, mark, now};
+use crate::call::{Call, quit};
+use crate::containers::{hex, links_live, mark, now};
 use crate::dokku::arg;
 use crate::entry::exit_with;
 use crate::images::config_check;
 use crate::inside::{execute, give};
 use crate::inspect::{find, inspect, list, source, split};
-use crate::known;
 use crate::postgres;
 use crate::psql::{self, Format};
 use crate::real;
 use crate::state::{Answer, Status};
+use crate::{flags, known};
 
 pub(crate) fn serve(call: &Call) -> Result<()> {
     known::docker(&call.args)?;
@@ -77,19 +77,8 @@ fn pulled(call: &Call, reference: &str) -> Result<()> {
 
 /// `docker run --rm`: a throw-away container.
 fn run(call: &Call, args: &[String]) -> Result<()> {
-    let mut mounts = Vec::new();
-    let mut at = 0;
-    while let Some(arg) = args.get(at).filter(|arg| arg.starts_with('-')) {
-        if matches!(arg.as_str(), "-v" | "--volume") {
-            mounts.extend(args.get(at + 1).cloned());
-        } else if let Some(mount) =
-            arg.strip_prefix("--volume=").or_else(|| arg.strip_prefix("-v="))
-        {
-            mounts.push(mount.to_owned());
-        }
-        at += flag(&known::RUN, arg)?;
-    }
-    let reference = arg(args, at);
+    let (flags, rest) = flags::of_run(args)?;
+    let reference = arg(rest, 0);
     if source(&call.state()?, reference).is_none() {
         call.eprint(format!("Unable to find image '{reference}' locally\n"));
         if !pull(call, reference)? {
@@ -99,33 +88,22 @@ fn run(call: &Call, args: &[String]) -> Result<()> {
     let whole = args.join(" ");
     let state = call.state()?;
     if let Some(parts) = &state.parts {
-        return exit_with(real::docker::run(call, parts, &args[..at], &args[at..])?);
+        return exit_with(real::docker::run(call, parts, &flags, rest)?);
     }
     if let Some(fixed) = state.exec.iter().find(|answer| whole.contains(&answer.contains)) {
         return give(call, fixed);
     }
     if whole.contains("synapse.config") {
-        return give(call, &config_check(&mounts));
+        return give(call, &config_check(&flags.mounts));
     }
     bail!("`docker run {whole}` is not known")
 }
 
-/// How many arguments a flag of `docker run` or `docker exec` takes up.
-fn flag(flags: &[&str], arg: &str) -> Result<usize> {
-    match known::flag(flags, arg) {
-        Some(valued) => Ok(if valued { 2 } else { 1 }),
-        None => bail!("`docker` with {arg} is not known"),
-    }
-}
-
 fn exec(call: &Call, args: &[String]) -> Result<()> {
-    let mut at = 0;
-    while let Some(arg) = args.get(at).filter(|arg| arg.starts_with('-')) {
-        at += flag(&known::EXEC, arg)?;
-    }
-    let (name, command) = (arg(args, at), args.get(at + 1..).unwrap_or_default());
+    let (flags, rest) = flags::of_exec(args)?;
+    let (name, command) = (arg(rest, 0), rest.get(1..).unwrap_or_default());
     if call.state()?.parts.is_some() {
-        return exit_with(real::docker::exec(call, name, &args[..at], command)?);
+        return exit_with(real::docker::exec(call, name, flags.interactive, command)?);
     }
     if let Some(service) = name.strip_prefix("dokku.postgres.") {
         return give(call, &database(call, service, command)?);
@@ -137,8 +115,13 @@ fn exec(call: &Call, args: &[String]) -> Result<()> {
             quit(1)
         }
         Some(container) if container.status != Status::Running => {
+            let why = if container.status == Status::Restarting {
+                "restarting, wait until the container is running"
+            } else {
+                "not running"
+            };
             call.eprint(format!(
-                "Error response from daemon: Container {} is not running\n",
+                "Error response from daemon: Container {} is {why}\n",
                 container.id
             ));
             quit(1)
@@ -181,8 +164,10 @@ fn database(call: &Call, service: &str, command: &[String]) -> Result<Answer> {
 
 fn turn(call: &Call, verb: &str, name: &str) -> Result<()> {
     let state = call.state()?;
-    if let (Some(service), Some(_)) = (name.strip_prefix("dokku.postgres."), &state.parts) {
-        real::database::turn(call, &postgres::service(call, service)?, verb)?;
+    let service = name.strip_prefix("dokku.postgres.");
+    let had = |service: &&str| state.services.get(*service).is_some_and(|s| s.container.is_some());
+    if let Some(service) = service.filter(had) {
+        postgres::turn(call, service, verb)?;
         call.line(name);
         return Ok(());
     }
@@ -195,12 +180,9 @@ fn turn(call: &Call, verb: &str, name: &str) -> Result<()> {
         mark(call, &ids, Status::Exited)?;
     }
     if verb != "stop" {
-        if let Some(service) = state.dead_links(container).first() {
-            call.eprint(format!(
-                "Error response from daemon: Cannot link to a non running container: /dokku.postgres.{service} AS /{}/dokku-postgres-{service}\n",
-                container.name
-            ));
-            return fail("Error: failed to start containers: ".to_owned() + name);
+        if !links_live(call, &state, container) {
+            call.eprint(format!("Error: failed to start containers: {name}\n"));
+            return quit(1);
         }
         mark(call, &ids, Status::Running)?;
         call.update(|state| {

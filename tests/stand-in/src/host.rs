@@ -38,7 +38,7 @@ pub(crate) fn sudo(call: &Call) -> Result<()> {
         return quit(1);
     }
     if program == "nginx" && call.state()?.parts.is_some() {
-        return exit_with(real::engine::call(&[&["nginx".to_owned()], args].concat())?);
+        return exit_with(real::engine::call(&[&["nginx".to_owned()], args].concat(), true)?);
     }
     let status = Command::new(program).args(args).env("STAND_IN_ROOT", "1").status()?;
     exit_with(code(status))

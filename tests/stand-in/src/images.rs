@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::state::{Answer, Container, State};
 
-/// Whether the process of a new container keeps running.
-pub(crate) fn starts(state: &State, container: &Container) -> bool {
+/// The code that the process of a container ends with at once, if it does.
+pub(crate) fn ends(state: &State, container: &Container) -> Option<i32> {
     let reference = &container.image;
     let fit = if reference.contains("element-web") {
         element_starts(container)
@@ -17,7 +17,12 @@ pub(crate) fn starts(state: &State, container: &Container) -> bool {
     } else {
         true
     };
-    fit && state.image(reference).starts
+    let image = state.image(reference);
+    match (fit, image.starts) {
+        (true, true) => None,
+        (true, false) => Some(image.code),
+        (false, _) => Some(1),
+    }
 }
 
 /// Element's nginx runs as its own user: it has to read its file, and to write as group 0.

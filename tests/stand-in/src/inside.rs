@@ -28,11 +28,7 @@ pub(crate) fn serve(call: &Call, area: &str, verb: &str, args: &[String]) -> Res
 }
 
 fn logs(call: &Call, name: &str, args: &[String]) -> Result<()> {
-    let mut state = call.state()?;
-    let lines = match &state.parts {
-        Some(_) => real::apps::logs(call, &state, name),
-        None => state.logs.remove(name).unwrap_or_default(),
-    };
+    let lines = log(call, name)?;
     let number = args.iter().skip_while(|arg| *arg != "--num" && *arg != "-n").nth(1);
     call.fire(
         "scheduler-logs",
@@ -43,6 +39,15 @@ fn logs(call: &Call, name: &str, args: &[String]) -> Result<()> {
         call.line(format!("\u{1b}[36m{} app[web.1]:\u{1b}[0m {line}", jiff::Timestamp::now()));
     }
     Ok(())
+}
+
+/// What the processes of an app have printed.
+pub(crate) fn log(call: &Call, name: &str) -> Result<Vec<String>> {
+    let mut state = call.state()?;
+    Ok(match &state.parts {
+        Some(_) => real::apps::logs(call, &state, name),
+        None => state.logs.remove(name).unwrap_or_default(),
+    })
 }
 
 fn enter(call: &Call, name: &str, args: &[String]) -> Result<()> {
@@ -57,7 +62,7 @@ fn enter(call: &Call, name: &str, args: &[String]) -> Result<()> {
     });
     let Some(container) = container else { return fail("No containers running") };
     if state.parts.is_some() {
-        return exit_with(real::docker::exec(call, &container.id, &[], command)?);
+        return exit_with(real::docker::exec(call, &container.id, true, command)?);
     }
     give(call, &execute(&state, container, &format!("enter {name} {}", args.join(" ")), command)?)
 }

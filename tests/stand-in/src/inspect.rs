@@ -87,9 +87,9 @@ fn container(state: &State, name: &str) -> Option<Value> {
         let service = state.services.get(service)?;
         let id = service.container.as_ref()?;
         return Some(json!({
-            "Id": id, "Name": format!("/{name}"), "Created": time(service.created_at), "State": { "Status": "running", "Running": true },
+            "Id": id, "Name": format!("/{name}"), "Created": time(service.created_at), "State": { "Status": if service.runs() { "running" } else { "exited" }, "Running": service.runs() },
             "Config": { "Image": "postgres:18.4", "Labels": { "dokku.service": "postgres" } }, "Mounts": [],
-            "NetworkSettings": { "IPAddress": service.ip },
+            "NetworkSettings": { "IPAddress": if service.runs() { service.ip.as_str() } else { "" } },
         }));
     }
     find(state, name).map(|container| document(state, container))
@@ -104,6 +104,9 @@ pub(crate) fn find<'a>(state: &'a State, name: &str) -> Option<&'a Container> {
 
 fn document(state: &State, container: &Container) -> Value {
     let running = container.status == Status::Running;
+    // Where something else listens in its place, that is where it is.
+    let listener = state.listeners.get(&container.app).and_then(|at| at.split(':').next());
+    let address = if running { listener.unwrap_or(&container.ip) } else { "" };
     let env: Vec<String> =
         container.env.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let (policy, retries) =
@@ -120,11 +123,13 @@ fn document(state: &State, container: &Container) -> Value {
         "Name": format!("/{}", container.name),
         "Created": time(container.created_at),
         "State": {
-            "Status": if running { "running" } else { "exited" },
-            "Running": running,
-            "ExitCode": 0,
+            "Status": container.status.word(),
+            "Running": container.status.is_kept(),
+            "Restarting": container.status == Status::Restarting,
+            "ExitCode": if running { 0 } else { container.code },
             "Pid": if running { container.pid } else { 0 },
             "StartedAt": time(container.started_at),
+            "FinishedAt": if container.ended_at == 0 { "0001-01-01T00:00:00Z".to_owned() } else { time(container.ended_at) },
         },
         "RestartCount": container.restarts,
         "Image": image(state, &container.image).map_or(Value::from(""), |image| image["Id"].clone()),
@@ -139,7 +144,7 @@ fn document(state: &State, container: &Container) -> Value {
             "RestartPolicy": { "Name": policy, "MaximumRetryCount": retries.parse().unwrap_or(0) },
         },
         "Mounts": container.mounts.iter().map(|mount| inspected(mount)).collect::<Vec<_>>(),
-        "NetworkSettings": { "IPAddress": if running { container.ip.as_str() } else { "" } },
+        "NetworkSettings": { "IPAddress": address, "Networks": { "bridge": { "IPAddress": address } } },
     })
 }
 
@@ -179,8 +184,7 @@ pub(crate) fn list(call: &Call, args: &[String]) -> Result<()> {
     for container in
         state.containers.iter().rev().filter(|container| container.status != Status::Removed)
     {
-        let running = container.status == Status::Running;
-        if !(all || running || filters.contains(&"status=exited"))
+        if !(all || container.status.is_kept() || filters.contains(&"status=exited"))
             || !filters.iter().all(|filter| fits(container, filter))
         {
             continue;
@@ -195,17 +199,21 @@ pub(crate) fn list(call: &Call, args: &[String]) -> Result<()> {
 }
 
 fn row(container: &Container, id: &str) -> Value {
-    let running = container.status == Status::Running;
+    let status = match container.status {
+        Status::Running => "Up 2 minutes".to_owned(),
+        Status::Restarting => format!("Restarting ({}) 2 seconds ago", container.code),
+        Status::Exited | Status::Removed => format!("Exited ({}) 2 minutes ago", container.code),
+    };
     json!({
         "ID": id, "Names": container.name, "Image": format!("dokku/{}:latest", container.app), "Labels": labels(container),
-        "Status": if running { "Up 2 minutes" } else { "Exited (0) 2 minutes ago" }, "State": if running { "running" } else { "exited" },
+        "Status": status, "State": container.status.word(),
         "CreatedAt": time(container.created_at),
     })
 }
 
 fn known(filter: &str) -> bool {
     match filter.split_once('=') {
-        Some(("status", status)) => matches!(status, "running" | "exited"),
+        Some(("status", status)) => matches!(status, "running" | "restarting" | "exited"),
         Some((key, _)) => matches!(key, "label" | "name" | "volume" | "id"),
         None => false,
     }
@@ -219,7 +227,7 @@ fn fits(container: &Container, filter: &str) -> bool {
             held.is_string() && (value.is_empty() || held == value)
         }
         Some(("name", name)) => container.name.contains(name.trim_matches(['^', '/', '$'])),
-        Some(("status", status)) => (container.status == Status::Running) == (status == "running"),
+        Some(("status", status)) => container.status.word() == status,
         Some(("volume", path)) => {
             container.mounts.iter().any(|mount| mount.split(':').take(2).any(|side| side == path))
         }

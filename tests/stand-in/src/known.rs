@@ -121,7 +121,7 @@ const LIST: Takes = Args(
 const IMAGES: Takes = Args(&["-q", "--quiet"], 1);
 const ONE: Takes = Args(&[], 1);
 
-/// Subcommands of `docker`. Of `run` and `exec` only the flags stand here, for what is run has flags
+/// Subcommands of `docker`. The flags of `run` and `exec` are in `flags.rs`, for what is run has flags
 /// of its own.
 const DOCKER: [(&str, Takes); 22] = [
     ("image inspect", INSPECT),
@@ -147,24 +147,6 @@ const DOCKER: [(&str, Takes); 22] = [
     ("stop", ONE),
     ("restart", ONE),
 ];
-
-/// The flags of `docker run`, before the image.
-pub(crate) const RUN: [&str; 11] = [
-    "--rm",
-    "--no-healthcheck",
-    "--network=",
-    "--label=",
-    "--entrypoint=",
-    "--env=",
-    "-e=",
-    "--user=",
-    "-u=",
-    "--volume=",
-    "-v=",
-];
-
-/// The flags of `docker exec`, before the container.
-pub(crate) const EXEC: [&str; 6] = ["-i", "--interactive", "--env=", "-e=", "--user=", "-u="];
 
 /// The flags of `psql` in the container of a service.
 pub(crate) const PSQL: [&str; 12] = [

@@ -13,7 +13,8 @@
 //! - `install.rs`, `trigger.rs`, `plugins.rs`: the plugin on a host, and what is run of it.
 //! - `dokku.rs` gathers one file for each area of `dokku`; `deploy.rs`, `schedule.rs` and
 //!   `containers.rs` are the way from a commit to running processes, `verdict.rs` is nginx's opinion.
-//! - `docker.rs`, `inspect.rs` and `host.rs` hold the other programs.
+//! - `docker.rs`, `inspect.rs` and `host.rs` hold the other programs, `flags.rs` what containers are made
+//!   with.
 //! - [`World`] (`real/`): a network of hosts on which what the images hold runs for real.
 
 mod app;
@@ -32,6 +33,7 @@ mod domains;
 mod entry;
 mod fault;
 mod files;
+mod flags;
 mod git;
 mod host;
 mod images;
@@ -42,6 +44,7 @@ mod kind;
 mod known;
 mod letsencrypt;
 mod links;
+mod lives;
 mod moves;
 mod network;
 mod nginx;

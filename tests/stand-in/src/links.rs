@@ -5,7 +5,7 @@ use std::fs;
 
 use anyhow::Result;
 
-use crate::call::{Call, fail};
+use crate::call::{Call, Stop, fail};
 use crate::postgres::{change, dsn, hostname, service, start};
 use crate::{config, docker_options, files};
 
@@ -32,7 +32,13 @@ pub(crate) fn link(call: &Call, name: &str, app: &str, restart: bool) -> Result<
     for phase in ["build", "deploy", "run"] {
         docker_options::change(call, app, phase, &option(name), true)?;
     }
-    config::set(call, app, &[(alias, url)], restart)?;
+    match config::set(call, app, &[(alias, url)], restart) {
+        // The link is there all the same.
+        Err(error) if restart && error.is::<Stop>() => {
+            call.warn(format!("Failure while restarting app: {error}"));
+        }
+        set => set?,
+    }
     if !restart {
         call.verbose("Skipping restart of linked app");
     }
@@ -78,7 +84,7 @@ pub(crate) fn write_links(call: &Call, name: &str) -> Result<()> {
 /// Before an app is started, dokku-postgres starts the services that it is linked to.
 pub(crate) fn start_linked(call: &Call, app: &str) -> Result<()> {
     for (name, service) in call.state()?.services {
-        if service.links.contains(app) && service.container.is_none() {
+        if service.links.contains(app) && !service.runs() {
             call.warn(format!("Postgres service {name} is not running, issuing service start"));
             start(call, &name)?;
         }

@@ -24,8 +24,8 @@ pub(crate) fn listeners(call: &Call, state: &State, name: &str) -> Vec<String> {
         .and_then(|port| port.rsplit(':').next().map(str::to_owned));
     let files = call.container_files(name);
     let web = files.iter().filter(|(process, ..)| process == "web");
-    let ips =
-        web.filter_map(|(_, _, id)| state.containers.iter().find(|c| c.id == *id)).map(|c| &c.ip);
+    let known = |id: &String| state.containers.iter().find(|c| c.id == *id);
+    let ips = web.filter_map(|(_, _, id)| known(id)).filter(|c| c.listed).map(|c| &c.ip);
     let address = |ip: &String| match state.listeners.get(name) {
         Some(listener) => listener.clone(),
         None => format!("{ip}:{}", port.as_deref().unwrap_or("5000")),

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use crate::apps::confirm;
-use crate::call::{Call, fail};
+use crate::call::{Call, fail, quit};
 use crate::containers::{hex, new_id, now};
 use crate::dokku::{arg, has};
 use crate::entry::exit_with;
-use crate::state::Service;
+use crate::state::{Service, Status};
 use crate::{files, links, psql, real};
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
@@ -43,7 +43,10 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
         "connect" => connect(call, name)?,
         // Without a real one there is nothing to take out, or to put in.
         "export" | "import" if call.state()?.parts.is_some() => {
-            let id = service(call, name)?.container.unwrap_or_default();
+            let Some(id) = service(call, name)?.container else {
+                call.eprint(format!("Error: No such container: dokku.postgres.{name}\n"));
+                return quit(1);
+            };
             return exit_with(real::database::dump(verb, name, &id)?).map(|()| true);
         }
         "link" => links::link(call, name, app, restart)?,
@@ -71,7 +74,7 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
             service(call, name)?;
             pause(call);
             call.info2("Starting container");
-            real::database::turn(call, &service(call, name)?, "restart")?;
+            turn(call, name, "restart")?;
             call.info2("Container started");
             call.info1("Please call dokku ps:restart on all linked apps");
         }
@@ -253,7 +256,11 @@ fn info(call: &Call, name: &str, flag: Option<&String>) -> Result<()> {
     let root = call.lib.join("services/postgres").join(name).display().to_string();
     let links: Vec<String> = service.links.iter().cloned().collect();
     let dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
-    let running = service.container.is_some();
+    let status = match (&service.container, service.runs()) {
+        (None, _) => "missing",
+        (_, true) => "running",
+        _ => "exited",
+    };
     let rows: [(&str, String); 13] = [
         ("Config dir", format!("{root}/data")),
         ("Config options", String::new()),
@@ -261,13 +268,13 @@ fn info(call: &Call, name: &str, flag: Option<&String>) -> Result<()> {
         ("Dsn", dsn(name, &service)),
         ("Exposed ports", "-".to_owned()),
         ("Id", service.container.clone().unwrap_or_default()),
-        ("Internal ip", if running { service.ip.clone() } else { String::new() }),
+        ("Internal ip", if service.runs() { service.ip.clone() } else { String::new() }),
         ("Initial network", String::new()),
         ("Links", dash(links.join(" "))),
         ("Post create network", String::new()),
         ("Post start network", String::new()),
         ("Service root", root),
-        ("Status", if running { "running" } else { "missing" }.to_owned()),
+        ("Status", status.to_owned()),
     ];
     let version = ("Version", "postgres:18.4".to_owned());
     let rows: Vec<(&str, String)> = rows.into_iter().chain([version]).collect();
@@ -295,11 +302,18 @@ fn connect(call: &Call, name: &str) -> Result<()> {
     exit_with(answer.rc)
 }
 
+/// `start`, `stop` or `restart` of the container that it has.
+pub(crate) fn turn(call: &Call, name: &str, verb: &str) -> Result<()> {
+    real::database::turn(call, &service(call, name)?, verb)?;
+    let status = if verb == "stop" { Status::Exited } else { Status::Running };
+    change(call, name, |service| service.status = status)
+}
+
 /// Its container goes; what it holds stays.
 fn stop(call: &Call, name: &str) -> Result<()> {
     let service = service(call, name)?;
     if let (Some(id), Some(_)) = (&service.container, call.state()?.parts) {
-        real::engine::must(&["stop", id])?;
+        real::database::stop(id)?;
     }
     change(call, name, |service| service.container = None)
 }
@@ -310,15 +324,22 @@ fn pause(call: &Call) {
 }
 
 pub(crate) fn start(call: &Call, name: &str) -> Result<()> {
-    if service(call, name)?.container.is_some() {
+    let service = service(call, name)?;
+    if service.runs() {
         call.warn("Service is already started");
         return Ok(());
     }
     call.info2("Starting container");
+    if service.container.is_some() {
+        turn(call, name, "start")?;
+        call.info2("Container started");
+        return Ok(());
+    }
     call.update(|state| {
         let id = new_id(state);
         if let Some(service) = state.services.get_mut(name) {
             service.container = Some(id);
+            service.status = Status::Running;
             service.created_at = now();
             // Its address stays: Docker gives the lowest that is free, which is the old one.
         }

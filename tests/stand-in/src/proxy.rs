@@ -65,7 +65,8 @@ fn report(call: &Call, name: &str) -> Result<Report> {
 /// `proxy-build-config`: for all that is not a change of domains or ports.
 pub(crate) fn rebuild(call: &Call, name: &str) -> Result<()> {
     call.fire("proxy-build-config", &[name])?;
-    if call.app(name)?.deployed {
+    // Where there is something to be in sync with.
+    if call.app(name)?.deployed && !network::listeners(call, &call.state()?, name).is_empty() {
         call.info1(format!("Ensuring network configuration is in sync for {name}"));
     }
     build(call, name)

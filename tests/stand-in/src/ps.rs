@@ -6,6 +6,7 @@ use crate::apps::schedule_written;
 use crate::call::{Call, fail, quit};
 use crate::dokku::{arg, has, words};
 use crate::report::{Keys, Report, of_apps};
+use crate::state::Status;
 use crate::{containers, deploy, files, links, proxy, schedule};
 
 const POLICIES: [&str; 4] = ["always", "no", "unless-stopped", "on-failure"];
@@ -35,8 +36,11 @@ fn report(call: &Call, name: &str) -> Result<Report> {
     let app = call.app(name)?;
     let state = call.state()?;
     let files = call.container_files(name);
-    let alive = |id: &String| state.running(name).any(|container| container.id == *id);
-    let up = files.iter().filter(|(_, _, id)| alive(id)).count();
+    let status = |id: &String| {
+        let known = state.containers.iter().find(|container| container.id == *id);
+        known.map_or(Status::Removed, |container| container.status)
+    };
+    let up = files.iter().filter(|(_, _, id)| status(id).is_kept()).count();
     let running = match up {
         0 => "false",
         up if up == files.len() => "true",
@@ -70,7 +74,7 @@ fn report(call: &Call, name: &str) -> Result<Report> {
         report = report.row(&format!("global-{property}"), "");
     }
     for (process, index, id) in &files {
-        let status = if alive(id) { "running" } else { "exited" };
+        let status = status(id).word();
         report = report
             .bare(&format!("status-{process}.{index}"), format!("{status} (CID: {})", &id[..11]));
     }
@@ -132,7 +136,7 @@ fn descale(call: &Call, name: &str, process: &str) -> Result<()> {
     for (_, index, _) in call.container_files(name).iter().filter(|(other, ..)| other == process) {
         files::remove(&call.container_file(name, process, *index))?;
     }
-    containers::mark(call, &ids, crate::Status::Exited)
+    containers::mark(call, &ids, Status::Exited)
 }
 
 fn set(call: &Call, name: &str, property: &str, value: &str) -> Result<()> {
@@ -164,7 +168,16 @@ fn restart(call: &Call, name: &str, process: &str) -> Result<()> {
         args.push(process);
     }
     call.fire("deploy", &args)?;
-    schedule::schedule(call, name, process)
+    said_again(call, schedule::schedule(call, name, process))
+}
+
+/// What a job of the scheduler has said on standard error comes once more when the command fails.
+fn said_again(call: &Call, done: Result<()>) -> Result<()> {
+    let said = call.failure.take();
+    if !said.is_empty() {
+        call.warn(said);
+    }
+    done
 }
 
 /// Builds the app from its commit and deploys it.
@@ -176,7 +189,7 @@ pub(crate) fn rebuild(call: &Call, name: &str) -> Result<()> {
     }
     call.fire("receive-app", &[name])?;
     deploy::build(call, name)?;
-    deploy::release(call, name, "")?;
+    said_again(call, deploy::release(call, name, ""))?;
     call.merged.set(merged);
     Ok(())
 }
@@ -201,7 +214,7 @@ fn start(call: &Call, name: &str) -> Result<()> {
     }
     call.fire("pre-start", &[name])?;
     links::start_linked(call, name)?;
-    if call.state()?.running(name).next().is_some() {
+    if call.state()?.kept(name).next().is_some() {
         call.warn(format!("App {name} already running"));
     } else {
         call.warn("App has been detected as not running, releasing");

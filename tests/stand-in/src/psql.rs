@@ -54,8 +54,11 @@ pub(crate) fn run(
     let Some(service) = call.state()?.services.remove(name) else {
         return error(1, format!("Error: No such container: dokku.postgres.{name}\n"));
     };
-    if service.container.is_none() {
+    let Some(id) = &service.container else {
         return error(1, format!("Error: No such container: dokku.postgres.{name}\n"));
+    };
+    if !service.runs() {
+        return error(1, format!("Error response from daemon: Container {id} is not running\n"));
     }
     if let Some(fixed) = service.answers.iter().find(|answer| sql.contains(&answer.contains)) {
         return Ok(fixed.clone());

@@ -16,8 +16,8 @@ use tempfile::TempDir;
 
 use crate::app::Cert;
 use crate::binary::binary;
-use crate::containers::now;
 use crate::fault::Fault;
+use crate::lives;
 use crate::real::machine::Machine;
 use crate::state::{Image, State, Status, starts_at_boot};
 use crate::store::{Record, Store};
@@ -287,11 +287,15 @@ impl Scene {
         self.store.update(|state| {
             let copy = state.clone();
             for container in &mut state.containers {
+                if !container.status.is_kept() {
+                    continue;
+                }
                 let again = starts_at_boot(&container.restart_policy);
-                if container.status == Status::Running {
-                    let starts = again && copy.dead_links(container).is_empty();
-                    container.status = if starts { Status::Running } else { Status::Exited };
-                    container.started_at = now();
+                if again && copy.dead_links(container).is_empty() {
+                    container.restarts = 0;
+                    lives::begin(&copy, container);
+                } else {
+                    container.status = Status::Exited;
                 }
             }
             Ok(())

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::app::App;
 use crate::apps::{now, schedule_written};
-use crate::call::{Call, quit};
+use crate::call::{Call, Stop, quit};
 use crate::deploy::task;
 use crate::state::{Container, Status};
 use crate::{containers, ports, proxy};
@@ -105,8 +105,10 @@ fn deploy_container(
         .query("docker-args-process-deploy", &[name, "dockerfile", "latest", process, &number])?;
     let mut container = match containers::create(call, name, app, process, index, &extra) {
         Ok(container) => container,
+        // What is not known ends the call, and is no answer of Docker's.
+        Err(error) if !error.is::<Stop>() => return Err(error),
         Err(error) => {
-            call.eprint(format!("{error}\n"));
+            complain(call, &format!("{error}\n"));
             return job_failed(call, name, process, index);
         }
     };
@@ -114,19 +116,15 @@ fn deploy_container(
     let id = container.id.clone();
     call.fire("post-container-create", &["app", &id, name, "deploy", process])?;
     containers::make_folders(call, &container)?;
-    let starts = containers::start(call, &container)?;
+    let container = containers::start(call, &container, !disabled)?;
+    // Nobody looks at one that is not checked, whatever becomes of it.
     if !disabled {
         call.verbose(format!("Attempting pre-flight checks ({process}.{index})"));
-        check(call, name, &container, starts)?;
-    }
-    if !starts {
-        let state = "\u{1b}[1m\u{1b}[31m !     \u{1b}[0m\u{1b}[0mContainer state: exited";
-        call.print(format!(
-            "{state}\n{id}\n !     Could not start due to 1 failed checks ({process}.{index})\n"
-        ));
-        output(call, name, &container);
-        output(call, name, &container);
-        return job_failed(call, name, process, index);
+        if container.status == Status::Running {
+            succeeded(call, name, &container)?;
+        } else {
+            return failed(call, name, &container);
+        }
     }
     let file = call.container_file(name, process, index);
     if let Ok(before) = std::fs::read_to_string(&file) {
@@ -139,59 +137,106 @@ fn deploy_container(
     Ok(container)
 }
 
+/// A job that fails says why on standard error.
+fn complain(call: &Call, text: &str) {
+    call.eprint(text);
+    call.failure.borrow_mut().push_str(text);
+}
+
 fn job_failed<T>(call: &Call, name: &str, process: &str, index: u32) -> Result<T> {
-    call.print(format!(
-        "parallel: This job failed:\n/var/lib/dokku/plugins/available/scheduler-docker-local/bin/scheduler-deploy-process-container {name} dockerfile dokku/{name}:latest latest {process} 1 {index}\n\n"
-    ));
+    complain(
+        call,
+        &format!(
+            "parallel: This job failed:\n/var/lib/dokku/plugins/available/scheduler-docker-local/bin/scheduler-deploy-process-container {name} dockerfile dokku/{name}:latest latest {process} 1 {index}\n"
+        ),
+    );
     quit(1)
 }
 
-fn output(call: &Call, name: &str, container: &Container) {
-    let which = format!(
-        "{name} container output ({} {}.{})",
-        &container.id[..12],
-        container.process,
-        container.index
-    );
-    call.info2(format!("Start of {which}"));
-    call.info2(format!("End of {which}"));
+/// What a container has printed, between two lines: `of` it when it was checked.
+fn output(call: &Call, name: &str, container: &Container, of: &str, which: &str) -> Result<()> {
+    let which = format!("{of}{name} container output ({} {which})", &container.id[..12]);
+    call.info2(format!("Start {which}"));
+    for line in crate::inside::log(call, &container.app)? {
+        call.verbose(line);
+    }
+    call.info2(format!("End {which}"));
+    Ok(())
 }
 
-fn check(call: &Call, name: &str, container: &Container, starts: bool) -> Result<()> {
-    if !starts {
-        return Ok(());
-    }
+fn printed(call: &Call, name: &str, container: &Container) -> Result<()> {
+    let which = format!("{}.{}", container.process, container.index);
+    output(call, name, container, "of ", &which)
+}
+
+fn checking(call: &Call, name: &str) -> Result<String> {
     let state = call.state()?;
     let port = ports::effective(&state, &call.app(name)?)
         .first()
         .and_then(|port| port.rsplit(':').next().map(str::to_owned));
     let port = port.unwrap_or_else(|| "5000".to_owned());
-    let (process, index) = (&container.process, container.index);
     call.info1("Executing 2 healthchecks");
     call.verbose(format!("Running healthcheck name='port listening check' attempts=3 port={port} retries=2 timeout=5 type='listening' wait=5"));
     call.verbose("Running healthcheck name='default' type='uptime' uptime=10");
+    Ok(port)
+}
+
+fn succeeded(call: &Call, name: &str, container: &Container) -> Result<()> {
+    let port = checking(call, name)?;
+    let (process, index) = (&container.process, container.index);
     call.verbose("Healthcheck succeeded name='port listening check'");
     call.verbose("Healthcheck succeeded name='default'");
     call.verbose(format!("All checks successful ({process}.{index})"));
-    output(call, name, container);
+    printed(call, name, container)?;
     call.fire(
         "check-deploy",
         &[name, &container.id, process, &port, &container.ip, &index.to_string()],
     )
 }
 
-/// Gives the new containers their names; the old ones keep theirs with the time.
+/// It is stopped, and the old one runs on.
+fn failed<T>(call: &Call, name: &str, container: &Container) -> Result<T> {
+    let (process, index) = (&container.process, container.index);
+    let says = |text: &str| {
+        complain(call, &format!("\u{1b}[1m\u{1b}[31m !     \u{1b}[0m\u{1b}[0m{text}\n"));
+    };
+    if container.status == Status::Restarting {
+        checking(call, name)?;
+        call.info2("Start healthcheck output");
+        call.verbose("state=restarting");
+        call.info2("End healthcheck output");
+        // In the ten seconds that it is looked at.
+        says("Failure in name='default': container has restarted 7 times");
+        says("Failure in name='port listening check': container state is not running");
+    } else {
+        says("Container state: exited");
+    }
+    call.line(&container.id);
+    containers::mark(call, std::slice::from_ref(&container.id), Status::Exited)?;
+    complain(call, &format!(" !     Could not start due to 1 failed checks ({process}.{index})\n"));
+    printed(call, name, container)?;
+    printed(call, name, container)?;
+    job_failed(call, name, process, index)
+}
+
+/// Gives the new containers their names; the old ones keep theirs with the time. Docker cannot do it
+/// while one pauses.
 fn rename(call: &Call, name: &str, old: &[String], fresh: &[Container]) -> Result<()> {
     call.info1("Renaming containers");
     for container in fresh {
-        let wanted = format!("{name}.{}.{}", container.process, container.index);
+        let which = format!("{}.{}", container.process, container.index);
+        let wanted = format!("{name}.{which}");
         let retired = format!("{wanted}.{}", now());
         let (short, upcoming) = (&container.id[..12], &container.name);
-        let previous = call.update(|state| {
-            let mut previous = None;
+        let (previous, pauses) = call.update(|state| {
+            let pauses = |known: &Container| known.status == Status::Restarting;
+            let (mut previous, mut refused) = (None, false);
             for known in &mut state.containers {
                 if known.id == container.id {
-                    known.name.clone_from(&wanted);
+                    refused = pauses(known);
+                    if !refused {
+                        known.name.clone_from(&wanted);
+                    }
                 } else if known.name == wanted
                     && old.contains(&known.id)
                     && known.status != Status::Removed
@@ -200,13 +245,19 @@ fn rename(call: &Call, name: &str, old: &[String], fresh: &[Container]) -> Resul
                     previous = Some(known.id[..12].to_owned());
                 }
             }
-            Ok(previous)
+            Ok((previous, refused.then(|| containers::new_id(state))))
         })?;
         if let Some(previous) = previous {
             call.verbose(format!("Found previous container(s) ({previous}) named {wanted}"));
             call.verbose(format!("Renaming container ({previous}) {wanted} to {retired}"));
         }
         call.verbose(format!("Renaming container {upcoming} ({short}) to {wanted}"));
+        if let Some(sandbox) = pauses {
+            call.line(format!("Error response from daemon: sandbox {sandbox} not found"));
+            call.line(format!("Error: failed to rename container named {}", container.id));
+            call.print(format!(" !     Failed to rename container {upcoming} ({short})\n"));
+            output(call, name, container, "", &wanted)?;
+        }
     }
     Ok(())
 }

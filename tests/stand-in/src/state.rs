@@ -51,13 +51,21 @@ pub struct State {
 impl State {
     /// The running containers of an app, oldest first.
     pub fn running<'a>(&'a self, app: &'a str) -> impl Iterator<Item = &'a Container> {
-        self.containers.iter().filter(move |c| c.app == app && c.status == Status::Running)
+        self.kept(app).filter(|container| container.status == Status::Running)
     }
 
-    /// The services that a container is linked to, but whose container was made anew since.
+    /// Those that Docker keeps running: it lists one in its pause, too, and so does Dokku.
+    pub fn kept<'a>(&'a self, app: &'a str) -> impl Iterator<Item = &'a Container> {
+        self.containers.iter().filter(move |c| c.app == app && c.status.is_kept())
+    }
+
+    /// The services that a container is linked to, but whose container was made anew since, or does not
+    /// run.
     pub fn dead_links(&self, container: &Container) -> Vec<String> {
         let alive = |(service, id): &(&String, &String)| {
-            self.services.get(*service).is_some_and(|s| s.container.as_ref() == Some(*id))
+            self.services
+                .get(*service)
+                .is_some_and(|s| s.runs() && s.container.as_ref() == Some(*id))
         };
         container
             .links
@@ -89,6 +97,8 @@ impl State {
 pub struct Service {
     /// The id of its container; none while the service is stopped.
     pub container: Option<String>,
+    /// What became of that: `docker stop` does not remove it.
+    pub status: Status,
     /// When that was made, in nanoseconds since 1970.
     pub created_at: i128,
     pub ip: String,
@@ -102,6 +112,13 @@ pub struct Service {
     pub links: BTreeSet<String>,
     /// Answers of `postgres:connect` that a test wants, the first that fits, before all built-in ones.
     pub answers: Vec<Answer>,
+}
+
+impl Service {
+    /// Whether its container runs.
+    pub fn runs(&self) -> bool {
+        self.container.is_some() && self.status.is_kept()
+    }
 }
 
 /// A fixed answer to whatever contains a text.
@@ -120,14 +137,46 @@ pub(crate) fn starts_at_boot(policy: &str) -> bool {
     matches!(policy, "always" | "unless-stopped")
 }
 
+/// Whether Docker starts a container again that has ended with that code, when it has done so that
+/// often before.
+pub(crate) fn starts_again(policy: &str, code: i32, restarts: u32) -> bool {
+    match policy.split_once(':').unwrap_or((policy, "")) {
+        _ if starts_at_boot(policy) => true,
+        // 0 is no limit.
+        ("on-failure", most) => {
+            let most: u32 = most.parse().unwrap_or_default();
+            code != 0 && (most == 0 || restarts < most)
+        }
+        _ => false,
+    }
+}
+
 /// What became of a container.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     #[default]
     Running,
+    /// It has ended, and Docker pauses before it starts it again.
+    Restarting,
     Exited,
     Removed,
+}
+
+impl Status {
+    /// Docker keeps it running.
+    pub(crate) fn is_kept(self) -> bool {
+        matches!(self, Self::Running | Self::Restarting)
+    }
+
+    /// Docker's word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Restarting => "restarting",
+            Self::Exited | Self::Removed => "exited",
+        }
+    }
 }
 
 /// A container of an app: one process.
@@ -155,12 +204,17 @@ pub struct Container {
     /// The linked services, with the id of the container that each had at that time.
     pub links: BTreeMap<String, String>,
     pub ip: String,
+    /// Whether it had its address when Dokku asked, which writes it down; one that pauses has none.
+    pub listed: bool,
     pub status: Status,
     /// Nanoseconds since 1970; it stays when it is started again.
     pub created_at: i128,
     pub started_at: i128,
+    /// When its process ended last, and with which code.
+    pub ended_at: i128,
+    pub code: i32,
     pub restart_policy: String,
-    /// How often Docker has started it again by itself.
+    /// How often Docker has started it again by itself; it counts when it begins to pause.
     pub restarts: u32,
     /// Its process, where that is real.
     pub pid: u32,
@@ -171,9 +225,11 @@ pub struct Container {
 #[serde(default)]
 pub struct Image {
     pub on_host: bool,
-    /// Whether its process keeps running; else a deploy ends with "This job failed". Synapse also ends
-    /// at once with a broken configuration, and Element with a user or a file that it cannot use.
+    /// Whether its process keeps running. Synapse also ends at once with a broken configuration, and
+    /// Element with a user or a file that it cannot use.
     pub starts: bool,
+    /// What it ends with if it does not.
+    pub code: i32,
     /// Whether `docker build` on top of it works.
     pub builds: bool,
     /// What it exposes: the port map of an app that has none of its own.
@@ -182,7 +238,7 @@ pub struct Image {
 
 impl Default for Image {
     fn default() -> Self {
-        Self { on_host: false, starts: true, builds: true, ports: Vec::new() }
+        Self { on_host: false, starts: true, code: 0, builds: true, ports: Vec::new() }
     }
 }
 

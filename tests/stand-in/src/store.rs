@@ -12,8 +12,8 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Counts;
-use crate::real;
 use crate::state::State;
+use crate::{lives, real};
 
 /// The exit code of a call that the stand-in does not know.
 pub(crate) const UNKNOWN: i32 = 70;
@@ -149,6 +149,7 @@ impl Store {
             fs::read_to_string(self.root.join("state.json")).context("stand-in: no state")?;
         let mut state = serde_json::from_str(&text).context("stand-in: state.json")?;
         real::apps::look(&self.root, &mut state);
+        lives::look(&mut state);
         Ok(state)
     }
 
@@ -169,7 +170,7 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<()> {
 fn note_mains(state: &mut State) {
     let mut mains: BTreeMap<String, usize> = BTreeMap::new();
     for container in &state.containers {
-        if container.status != crate::state::Status::Running {
+        if !container.status.is_kept() {
             continue;
         }
         for mount in &container.mounts {

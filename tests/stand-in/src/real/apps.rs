@@ -1,5 +1,6 @@
 //! The containers of apps: started, stopped, and looked at.
 
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -10,25 +11,61 @@ use super::container::{Folder, Life};
 use super::machine::Parts;
 use super::{engine, image};
 use crate::call::Call;
+use crate::ports;
 use crate::state::{Container, State, Status};
 
-/// How long a process has to run so that Dokku takes it for one that keeps running.
-const UPTIME: Duration = Duration::from_millis(700);
+/// How long Dokku looks at a process that it checks. Here it looks away as soon as that listens.
+const UPTIME: Duration = Duration::from_secs(10);
+/// What it takes Dokku to ask for the address of one that it does not check.
+const MOMENT: Duration = Duration::from_millis(700);
+/// The seconds that Docker gives a container to end, if nobody says how many.
+pub(super) const DOCKERS_GRACE: &str = "10";
 
-/// Starts a container of an app; false if its process ends at once.
-pub(crate) fn start(call: &Call, state: &State, parts: &Parts, of: &Container) -> Result<bool> {
+/// Makes a container of an app.
+pub(crate) fn make(call: &Call, state: &State, parts: &Parts, of: &Container) -> Result<()> {
+    Folder::of(call.store.root(), &of.id).make(&image::spec(call, state, parts, of)?)
+}
+
+/// Starts one, and sees what becomes of it in the time that Dokku looks at it.
+pub(crate) fn start(call: &Call, state: &State, of: &mut Container, checked: bool) -> Result<()> {
     let folder = Folder::of(call.store.root(), &of.id);
-    folder.make(&image::spec(call, state, parts, of)?)?;
     engine::must(&["start", &of.id])?;
-    let since = Instant::now();
-    while since.elapsed() < UPTIME {
-        if !folder.life().as_ref().is_some_and(Life::runs_on) {
-            engine::must(&["stop", &of.id])?;
-            return Ok(false);
+    let (since, long) = (Instant::now(), if checked { UPTIME } else { MOMENT });
+    loop {
+        see(&folder, of);
+        let ended = of.status != Status::Running || of.restarts > 0;
+        if ended || since.elapsed() > long || (checked && listens(state, of)) {
+            return Ok(());
         }
         sleep(Duration::from_millis(20));
     }
-    Ok(true)
+}
+
+fn see(folder: &Folder, container: &mut Container) {
+    let Some(life) = folder.life() else { return };
+    container.status = life.status();
+    container.started_at = life.started_at;
+    container.ended_at = life.ended_at;
+    container.code = life.code;
+    container.restarts = life.restarts;
+    container.pid = life.pid;
+}
+
+/// Whether its process takes connections at the app's port.
+fn listens(state: &State, of: &Container) -> bool {
+    let ports = state.apps.get(&of.app).map(|app| ports::effective(state, app));
+    let port = ports.and_then(|ports| ports.first()?.rsplit(':').next()?.parse().ok());
+    let address = of.ip.parse().map(|ip: IpAddr| SocketAddr::new(ip, port.unwrap_or(5000)));
+    address.is_ok_and(|at| TcpStream::connect_timeout(&at, Duration::from_secs(1)).is_ok())
+}
+
+/// How many seconds a container may take to end before it is killed: Dokku names its own number.
+fn grace(call: &Call, state: &State, app: &str) -> String {
+    if call.program == "docker" {
+        return DOCKERS_GRACE.to_owned();
+    }
+    let property = state.apps.get(app).and_then(|app| app.ps.get("stop-timeout-seconds"));
+    property.cloned().unwrap_or_else(|| "30".to_owned())
 }
 
 /// Stops or starts containers before that is noted.
@@ -40,9 +77,10 @@ pub(crate) fn mark(call: &Call, ids: &[String], status: Status) -> Result<()> {
     for container in state.containers.iter().filter(|container| ids.contains(&container.id)) {
         match (container.status, status) {
             (Status::Exited, Status::Running) => engine::must(&["start", &container.id])?,
-            // One that has ended may be about to be started again.
-            (Status::Running | Status::Exited, Status::Exited | Status::Removed) => {
-                engine::must(&["stop", &container.id])?;
+            (Status::Removed, _) => {}
+            // One that has ended, too: by now it may run again.
+            (_, Status::Exited | Status::Removed) => {
+                engine::must(&["stop", &container.id, &grace(call, &state, &container.app)])?;
             }
             _ => {}
         }
@@ -55,16 +93,17 @@ pub(crate) fn look(stand_in: &Path, state: &mut State) {
     if state.parts.is_none() {
         return;
     }
+    for service in state.services.values_mut() {
+        let id = service.container.as_deref().unwrap_or_default();
+        if let Some(life) = Folder::of(stand_in, id).life() {
+            service.status = life.status();
+        }
+    }
     for container in &mut state.containers {
         if container.status == Status::Removed {
             continue;
         }
-        if let Some(life) = Folder::of(stand_in, &container.id).life() {
-            container.status = if life.is_kept() { Status::Running } else { Status::Exited };
-            container.started_at = life.started_at;
-            container.restarts = life.restarts;
-            container.pid = life.pid;
-        }
+        see(&Folder::of(stand_in, &container.id), container);
     }
 }
 
@@ -73,7 +112,7 @@ pub(crate) fn lights_out(stand_in: &Path) -> Result<()> {
     for entry in stand_in.join("run").read_dir().into_iter().flatten() {
         let folder = Folder::of(stand_in, &entry?.file_name().to_string_lossy());
         if let Some(life) = folder.life().filter(Life::is_kept) {
-            folder.set_life(&Life { running: false, restarting: false, code: 137, ..life })?;
+            folder.set_life(&life.cut_off())?;
         }
     }
     Ok(())

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::containers::now;
+use crate::state::Status;
 use crate::store::replace;
 
 /// Everything that the engine has to know.
@@ -15,8 +17,6 @@ use crate::store::replace;
 #[serde(default)]
 pub(crate) struct Spec {
     pub(crate) id: String,
-    /// Docker's name of it, which is its host name, too.
-    pub(crate) name: String,
     pub(crate) argv: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) user: u32,
@@ -42,14 +42,15 @@ pub(crate) struct Spec {
 pub(crate) struct Life {
     pub(crate) running: bool,
     /// It has ended, and is about to be started again: for Docker that is as good as running.
-    #[serde(default)]
     pub(crate) restarting: bool,
     /// The exit code, once it has ended.
     pub(crate) code: i32,
     /// Nanoseconds since 1970.
     pub(crate) started_at: i128,
+    pub(crate) ended_at: i128,
+    /// How often it was started again, or is about to be.
     pub(crate) restarts: u32,
-    /// The process that all others in it come of, as the host counts.
+    /// The process that all others in it come of, as the host counts; 0 while there is none.
     pub(crate) pid: u32,
 }
 
@@ -62,6 +63,20 @@ impl Life {
     /// Docker keeps it running.
     pub(crate) fn is_kept(&self) -> bool {
         self.running || self.restarting
+    }
+
+    /// The same, as the host remembers it.
+    pub(crate) fn status(&self) -> Status {
+        match (self.running, self.restarting) {
+            (true, _) => Status::Running,
+            (_, true) => Status::Restarting,
+            _ => Status::Exited,
+        }
+    }
+
+    /// What it is once it was killed, and nobody was there to see it.
+    pub(crate) fn cut_off(self) -> Self {
+        Self { running: false, restarting: false, code: 137, ended_at: now(), pid: 0, ..self }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::apps::DOCKERS_GRACE;
 use super::container::{Folder, Life, Spec};
 use super::engine;
 use super::machine::Parts;
@@ -24,7 +25,6 @@ pub(crate) fn start(call: &Call, parts: &Parts, name: &str, service: &Service) -
     let data = call.lib.join("services/postgres").join(name).join("data");
     let mut spec = Spec {
         id: id.clone(),
-        name: format!("dokku.postgres.{name}"),
         argv: ["sh", "-euc", SCRIPT, "postgres", SCRIPT].map(str::to_owned).into(),
         mounts: vec![format!("{}:/var/lib/postgresql", data.display())],
         address: Some((service.ip.clone(), parts.network.clone())),
@@ -70,13 +70,18 @@ fn answers(call: &Call, id: &str) -> Result<()> {
 pub(crate) fn turn(call: &Call, service: &Service, verb: &str) -> Result<()> {
     let (Some(id), Some(_)) = (&service.container, call.state()?.parts) else { return Ok(()) };
     if verb != "start" {
-        engine::must(&["stop", id])?;
+        stop(id)?;
     }
     if verb != "stop" {
         engine::must(&["start", id])?;
         answers(call, id)?;
     }
     Ok(())
+}
+
+/// It stays, and what it holds.
+pub(crate) fn stop(id: &str) -> Result<()> {
+    engine::must(&["stop", id, DOCKERS_GRACE])
 }
 
 /// Its files are those of the user postgres: dokku-postgres has a container remove them.
@@ -88,7 +93,6 @@ pub(crate) fn remove(call: &Call, name: &str) -> Result<()> {
     let folder = call.lib.join("services/postgres").join(name);
     let spec = Spec {
         id: id.clone(),
-        name: "remove".to_owned(),
         argv: ["rm", "-rf", "/service/data"].map(str::to_owned).into(),
         env: [("PATH".to_owned(), "/usr/bin".to_owned())].into(),
         mounts: vec![format!("{}:/service", folder.display())],
@@ -127,7 +131,7 @@ pub(crate) fn dump(verb: &str, name: &str, id: &str) -> Result<i32> {
     let mut args: Vec<String> = ["exec", id, USER].map(str::to_owned).into();
     args.extend(program.iter().map(|word| (*word).to_owned()));
     args.extend([database, "-U".to_owned(), "postgres".to_owned()]);
-    engine::call(&args)
+    engine::call(&args, true)
 }
 
 fn inside(id: &str, args: &[&str], stdin: Option<&str>) -> Result<Output> {

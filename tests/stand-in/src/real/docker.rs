@@ -1,4 +1,4 @@
-//! `docker run` and `docker exec`. A flag that nothing asks for is not known.
+//! `docker run` and `docker exec`.
 
 use anyhow::{Result, bail};
 
@@ -7,40 +7,29 @@ use super::engine;
 use super::image::{Image, user_and_group};
 use super::machine::Parts;
 use crate::call::Call;
-use crate::containers::new_id;
+use crate::containers::{new_id, new_ip};
+use crate::flags::Flags;
 use crate::inspect::find;
 
 /// `docker run --rm`: a container that is gone when its program has ended. Gives the exit code.
-pub(crate) fn run(call: &Call, parts: &Parts, flags: &[String], words: &[String]) -> Result<i32> {
+pub(crate) fn run(call: &Call, parts: &Parts, flags: &Flags, words: &[String]) -> Result<i32> {
     let Some((reference, args)) = words.split_first() else { bail!("docker: no image") };
-    let id = call.update(|state| Ok(new_id(state)))?;
-    let mut spec = Image::of(reference).spec(parts);
+    let (id, ip) = call.update(|state| Ok((new_id(state), new_ip(state))))?;
+    let mut spec = Image::of(reference)?.spec(parts);
     spec.id.clone_from(&id);
-    id[..12].clone_into(&mut spec.name);
-    let mut flags = flags.iter();
-    while let Some(flag) = flags.next() {
-        let mut value = || flags.next().cloned().unwrap_or_default();
-        match flag.as_str() {
-            "-v" => spec.mounts.push(value()),
-            "--user" => {
-                (spec.user, spec.group) = user_and_group(&value())?;
-            }
-            "--entrypoint" => spec.argv = vec![value()],
-            "--rm" | "--network=none" | "--no-healthcheck" => {}
-            label if label.starts_with("--label=") => {}
-            other => bail!("docker: {other} is not known for a throw-away container"),
-        }
+    spec.mounts.extend(flags.mounts.iter().cloned());
+    spec.hosts.extend(flags.hosts.iter().cloned());
+    if let Some(user) = &flags.user {
+        (spec.user, spec.group) = user_and_group(user)?;
     }
-    spec.argv.extend(args.iter().cloned());
+    spec.address = (!flags.alone).then(|| (ip, parts.network.clone()));
+    spec.argv = flags.entrypoint.iter().chain(args).cloned().collect();
     Folder::of(call.store.root(), &id).make(&spec)?;
-    engine::call(&["run".to_owned(), id])
+    engine::call(&["run".to_owned(), id], true)
 }
 
 /// `docker exec`: a program in a container of an app or of a service. Gives the exit code.
-pub(crate) fn exec(call: &Call, name: &str, flags: &[String], command: &[String]) -> Result<i32> {
-    if let Some(flag) = flags.iter().find(|flag| !matches!(flag.as_str(), "-i" | "--interactive")) {
-        bail!("docker: {flag} is not known in exec");
-    }
+pub(crate) fn exec(call: &Call, name: &str, stdin: bool, command: &[String]) -> Result<i32> {
     let state = call.state()?;
     let service = name.strip_prefix("dokku.postgres.").and_then(|name| state.services.get(name));
     let id = match service {
@@ -52,5 +41,5 @@ pub(crate) fn exec(call: &Call, name: &str, flags: &[String], command: &[String]
         return Ok(1);
     };
     let words = ["exec".to_owned(), id, String::new()];
-    engine::call(&[&words, command].concat())
+    engine::call(&[&words, command].concat(), stdin)
 }

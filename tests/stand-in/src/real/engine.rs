@@ -16,19 +16,18 @@ use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 
 use super::container::{Folder, Life};
+use super::network::Network;
 use super::program;
 use super::supervise::{self, command};
 use crate::entry::code;
 
-/// How long a container may take to end before it is killed.
-const GRACE: Duration = Duration::from_secs(10);
-
 /// Where a host has it: in a place of its own, for it is set-uid.
 pub(crate) const PATH: &str = "/run/engine";
 
-/// Has the engine of the host do something; standard streams are the call's.
-pub(crate) fn call(args: &[String]) -> Result<i32> {
-    Ok(code(Command::new(PATH).args(args).status()?))
+/// Has the engine of the host do something; standard streams are the call's, the input if it is to be.
+pub(crate) fn call(args: &[String], stdin: bool) -> Result<i32> {
+    let stdin = if stdin { Stdio::inherit() } else { Stdio::null() };
+    Ok(code(Command::new(PATH).args(args).stdin(stdin).status()?))
 }
 
 /// Has it do something that has to succeed, without a word.
@@ -56,7 +55,7 @@ fn serve(args: &[String]) -> Result<i32> {
         ["start", id] => start(&stand_in, id),
         ["supervise", id] => supervise::keep(&stand_in, id).map(|()| 0),
         ["run", id] => run(&stand_in, id),
-        ["stop", id] => stop(&stand_in, id),
+        ["stop", id, seconds] => stop(&stand_in, id, Duration::from_secs(seconds.parse()?)),
         ["exec", id, user, command @ ..] => exec(&stand_in, id, user, command),
         ["nginx", args @ ..] => {
             Ok(code(program::system("nginx").args(args).status().context("nginx: run dev/setup")?))
@@ -75,10 +74,12 @@ fn start(stand_in: &Path, id: &str) -> Result<i32> {
     keeper.arg0("engine").args(["supervise", id]).process_group(0).stdin(Stdio::null());
     let mut keeper = keeper.stdout(log.try_clone()?).stderr(log).spawn()?;
     loop {
+        // In this order: one that ends at once has said so before.
+        let ended = keeper.try_wait()?.is_some();
         if folder.life().is_some_and(|life| life.started_at != before) {
             return Ok(0);
         }
-        if keeper.try_wait()?.is_some() {
+        if ended {
             bail!("engine: {id} does not start: see {}", folder.path("log").display());
         }
         sleep(Duration::from_millis(5));
@@ -88,17 +89,15 @@ fn start(stand_in: &Path, id: &str) -> Result<i32> {
 /// Runs a container in the foreground; standard streams are the caller's.
 fn run(stand_in: &Path, id: &str) -> Result<i32> {
     let folder = Folder::of(stand_in, id);
-    let ran = code(command(&folder, &folder.spec()?)?.status()?);
+    let spec = folder.spec()?;
+    let network = Network::make(&spec)?;
+    let ran = code(command(&folder, &spec)?.status()?);
+    drop(network);
     std::fs::remove_dir_all(folder.path(""))?;
     Ok(ran)
 }
 
-fn running(stand_in: &Path, id: &str) -> Option<Life> {
-    Folder::of(stand_in, id).life().filter(|life| life.running)
-}
-
-fn kill(stand_in: &Path, id: &str, signal: &str) -> Result<()> {
-    let Some(life) = running(stand_in, id) else { return Ok(()) };
+fn kill(life: &Life, signal: &str) -> Result<()> {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(life.pid)?);
     let signal: nix::sys::signal::Signal = format!("SIG{signal}").parse()?;
     match nix::sys::signal::kill(pid, signal) {
@@ -109,36 +108,56 @@ fn kill(stand_in: &Path, id: &str, signal: &str) -> Result<()> {
 }
 
 /// Asks it to end, and kills it if it does not.
-fn stop(stand_in: &Path, id: &str) -> Result<i32> {
+fn stop(stand_in: &Path, id: &str, grace: Duration) -> Result<i32> {
     let folder = Folder::of(stand_in, id);
     folder.set_stopping(true)?;
-    let signal = Some(folder.spec()?.stop).filter(|signal| !signal.is_empty());
+    let spec = folder.spec()?;
+    let signal = if spec.stop.is_empty() { "TERM" } else { &spec.stop };
     let (asked, mut told) = (Instant::now(), 0);
     // Until nobody keeps it any more: in the pause before a restart nothing runs, either.
-    while folder.hold()?.is_none() {
-        if let Some(life) = running(stand_in, id).filter(|life| life.pid != told) {
-            kill(stand_in, id, signal.as_deref().unwrap_or("TERM"))?;
-            told = life.pid;
+    let _held = loop {
+        if let Some(held) = folder.hold()? {
+            break held;
         }
-        if asked.elapsed() > GRACE {
-            kill(stand_in, id, "KILL")?;
+        if let Some(life) = folder.life().filter(|life| life.running) {
+            if life.pid != told {
+                kill(&life, signal)?;
+                told = life.pid;
+            }
+            if asked.elapsed() > grace {
+                kill(&life, "KILL")?;
+            }
         }
         sleep(Duration::from_millis(10));
+    };
+    // Unless the keeper was killed, it has said what became of it.
+    if let Some(life) = folder.life().filter(Life::is_kept) {
+        folder.set_life(&life.cut_off())?;
     }
     Ok(0)
 }
 
 /// Runs a program inside, as the container's user or the one that is named.
 fn exec(stand_in: &Path, id: &str, user: &str, program: &[&str]) -> Result<i32> {
-    let Some(life) = running(stand_in, id) else { bail!("engine: {id} does not run") };
-    let spec = Folder::of(stand_in, id).spec()?;
+    let folder = Folder::of(stand_in, id);
+    let life = folder.life().unwrap_or_default();
+    if !life.running {
+        let why = if life.restarting {
+            "is restarting, wait until the container is running"
+        } else {
+            "is not running"
+        };
+        writeln!(std::io::stderr(), "Error response from daemon: Container {id} {why}")?;
+        return Ok(1);
+    }
+    let spec = folder.spec()?;
     let (user, group) = match user.split_once(':') {
         Some((user, group)) => (user.parse()?, group.parse()?),
         None => (spec.user, spec.group),
     };
-    let mut command = Command::new("nsenter");
+    let mut command = Command::new(program::place("nsenter"));
     command.args(["--mount", "--net", "--pid", "--ipc", "--target", &life.pid.to_string(), "--"]);
-    command.args(program::as_user(user, group)).args(program);
+    command.args(program::in_container(user, group)).args(program);
     command.env_clear().envs(&spec.env);
     Ok(code(command.status()?))
 }

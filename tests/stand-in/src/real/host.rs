@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use super::container::Folder;
 use super::machine::{self, Machine};
 use super::program::run;
 use super::{World, apps, engine};
@@ -29,15 +30,24 @@ impl Scene {
         self.machine = None;
         apps::lights_out(&self.stand_in())?;
         let machine = Machine::start(world, domain, self.path())?;
+        let start = |id: &String| {
+            run(machine.root(engine::PATH).args(["start", id]).env("STAND_IN", self.stand_in()))
+        };
+        for service in self.state()?.services.values() {
+            service.container.as_ref().map_or(Ok(()), start)?;
+        }
         let state = self.state()?;
-        let services = state.services.values().filter_map(|service| service.container.as_ref());
-        let again = state.containers.iter().filter(|container| {
-            container.status == Status::Exited && starts_at_boot(&container.restart_policy)
-        });
-        for id in services.chain(again.map(|container| &container.id)) {
-            let mut engine = machine.root(engine::PATH);
-            engine.args(["start", id]).env("STAND_IN", self.stand_in());
-            run(&mut engine)?;
+        for container in &state.containers {
+            // Of a policy that says so, whoever was stopped before stays so.
+            let asleep = container.restart_policy == "unless-stopped"
+                && Folder::of(&self.stand_in(), &container.id).is_stopping();
+            if container.status == Status::Exited
+                && starts_at_boot(&container.restart_policy)
+                && !asleep
+                && state.dead_links(container).is_empty()
+            {
+                start(&container.id)?;
+            }
         }
         self.machine = Some(machine);
         Ok(())

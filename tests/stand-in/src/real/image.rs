@@ -1,19 +1,20 @@
-//! What the images would run. Each is known by the beginning of its reference.
+//! What the images would run. Each is known by its name, whoever publishes it; any other is refused.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::container::{Folder, Spec};
 use super::machine::Parts;
 use crate::call::Call;
+use crate::flags;
 use crate::state::{Container, State};
 
 /// What Element Web's image does at its start, and a server for its page: it writes where the image
 /// writes, and serves a copy of its settings, as that does.
 const ELEMENT: &str = include_str!("element.sh");
-/// A page without any settings, as somebody else's app.
+/// A page without any settings, as somebody else's app that nginx's own image serves.
 const WEBSITE: &str = include_str!("website.sh");
 /// What both of them end with.
 const NGINX: &str = include_str!("nginx.sh");
@@ -24,18 +25,20 @@ const SYSTEM: &str = "/usr/local/bin:/usr/sbin:/usr/bin";
 pub(super) enum Image {
     Synapse,
     Element,
-    /// Any other one.
     Website,
+    /// Runs what the variable `SCRIPT` says, as root: for tests of this crate.
+    Script,
 }
 
 impl Image {
-    pub(super) fn of(reference: &str) -> Self {
-        if reference.contains("/synapse:") {
-            Self::Synapse
-        } else if reference.contains("/element-web:") {
-            Self::Element
-        } else {
-            Self::Website
+    pub(super) fn of(reference: &str) -> Result<Self> {
+        let last = reference.rsplit('/').next().unwrap_or_default();
+        match last.split([':', '@']).next() {
+            Some("synapse") => Ok(Self::Synapse),
+            Some("element-web") => Ok(Self::Element),
+            Some("nginx") => Ok(Self::Website),
+            Some("script") => Ok(Self::Script),
+            _ => bail!("what the image {reference} would run is not known"),
         }
     }
 
@@ -52,13 +55,16 @@ impl Image {
             Self::Element => {
                 (spec.user, spec.group) = (101, 101);
                 spec.env.extend([path(""), ("ELEMENT_WEB_PORT".to_owned(), "80".to_owned())]);
+                "QUIT".clone_into(&mut spec.stop);
                 // The owner and the group of the image's folder.
                 spec.folders.push(("/etc/nginx/conf.d".to_owned(), 101, 0));
             }
             Self::Website => {
                 (spec.user, spec.group) = (101, 101);
                 spec.env.extend([path("")]);
+                "QUIT".clone_into(&mut spec.stop);
             }
+            Self::Script => spec.env.extend([path("")]),
         }
         spec
     }
@@ -76,16 +82,19 @@ impl Image {
             }
             Self::Element => nginx(ELEMENT),
             Self::Website => nginx(WEBSITE),
+            Self::Script => {
+                let script = env.get("SCRIPT").map_or("exit 0", String::as_str);
+                ["sh", "-c", script].map(str::to_owned).into()
+            }
         }
     }
 }
 
 /// The container of an app, as its image and its options make it.
 pub(super) fn spec(call: &Call, state: &State, parts: &Parts, of: &Container) -> Result<Spec> {
-    let image = Image::of(&of.image);
+    let image = Image::of(&of.image)?;
     let mut spec = image.spec(parts);
     spec.id.clone_from(&of.id);
-    spec.name = format!("{}.{}.{}", of.app, of.process, of.index);
     spec.env.extend(of.env.clone());
     spec.argv = image.argv(&spec.env);
     if let Some(user) = &of.user {
@@ -96,6 +105,7 @@ pub(super) fn spec(call: &Call, state: &State, parts: &Parts, of: &Container) ->
         spec.mounts.push(format!("{}:/app", page(call, parts, &of.id)?.display()));
     }
     spec.mounts.extend(of.mounts.iter().cloned());
+    spec.hosts = flags::of_options(&of.options)?.hosts;
     for (service, id) in &of.links {
         let ip = state.services.get(service).map(|service| service.ip.clone());
         spec.hosts.push((crate::postgres::hostname(service), ip.unwrap_or_default()));

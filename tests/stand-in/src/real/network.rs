@@ -18,8 +18,9 @@ impl Network {
         let Some((address, network)) = &spec.address else { return Ok(Self(None)) };
         let name = short(&spec.id);
         let host = format!("v{name}");
-        // The last one's goes a moment after its namespace.
+        // The last one's goes a moment after its namespace; both stay if its keeper was killed.
         let _ = ip(&format!("link delete {host}"));
+        let _ = ip(&format!("netns delete {name}"));
         ip(&format!("netns add {name}"))?;
         let made = Self(Some(name.to_owned()));
         // Made of the address, as Docker does: after a restart it is found at once.

@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -12,93 +12,91 @@ use anyhow::{Context, Result, bail};
 
 use super::container::{Folder, Life, Spec};
 use super::network::{Network, short};
-use super::program::as_user;
+use super::program::{in_container, place};
 use crate::containers::now;
 use crate::entry::code;
-use crate::state::starts_at_boot;
+use crate::lives::pause;
+use crate::state::starts_again;
 
-/// What root in a container may do, as with Docker.
-const CAPABILITIES: [&str; 6] =
-    ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID", "CAP_KILL"];
-/// The pause before the first try to start it again; Docker doubles it each time.
-const PAUSE: Duration = Duration::from_millis(100);
+/// A life that was as long as this does not make the next pause longer.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Runs the container until it has ended for good.
 pub(super) fn keep(stand_in: &Path, id: &str) -> Result<()> {
     let folder = Folder::of(stand_in, id);
     let spec = folder.spec()?;
     let Some(_held) = folder.hold()? else { bail!("engine: {id} runs already") };
+    let alive =
+        |needed: &String| Folder::of(stand_in, needed).life().as_ref().is_some_and(Life::is_kept);
+    if !spec.needs.iter().all(alive) {
+        bail!("engine: {id} is linked to a container that does not run");
+    }
     let network = Network::make(&spec)?;
-    let mut life = Life::default();
+    let mut life = Life { restarts: 0, ..folder.life().unwrap_or_default() };
+    // How many short ones it has had in a row.
+    let mut row = 0;
     loop {
+        let born = Instant::now();
         let mut child = command(&folder, &spec)?.spawn().context("bwrap: run dev/setup")?;
-        life = Life {
-            running: true,
-            restarting: false,
-            pid: inner(child.id()),
-            started_at: now(),
-            code: 0,
-            restarts: life.restarts,
-        };
-        folder.set_life(&life)?;
+        life = Life { running: false, restarting: false, code: 0, started_at: now(), ..life };
+        if let Some(pid) = inner(&mut child)? {
+            (life.running, life.pid) = (true, pid);
+            folder.set_life(&life)?;
+        }
         life.code = code(child.wait()?);
-        life.running = false;
-        let alive =
-            |needed: &String| Folder::of(stand_in, needed).life().is_some_and(|life| life.running);
-        let again = restarts(&spec.restart, &life) && !folder.is_stopping();
-        if !again || !spec.needs.iter().all(alive) {
-            drop(network);
-            return folder.set_life(&life);
+        (life.running, life.pid, life.ended_at) = (false, 0, now());
+        if folder.is_stopping() || !starts_again(&spec.restart, life.code, life.restarts) {
+            break;
         }
         life.restarting = true;
-        folder.set_life(&life)?;
-        let (pause, since) = (PAUSE * 2_u32.pow(life.restarts.min(9)), Instant::now());
-        while since.elapsed() < pause {
-            if folder.is_stopping() {
-                life.restarting = false;
-                drop(network);
-                return folder.set_life(&life);
-            }
-            sleep(Duration::from_millis(10));
-        }
         life.restarts += 1;
-    }
-}
-
-fn restarts(policy: &str, life: &Life) -> bool {
-    match policy.split_once(':').unwrap_or((policy, "")) {
-        _ if starts_at_boot(policy) => true,
-        ("on-failure", most) => {
-            life.code != 0 && most.parse().map_or(true, |most: u32| life.restarts < most)
+        folder.set_life(&life)?;
+        row = if born.elapsed() >= LONG { 1 } else { row + 1 };
+        if !passes(pause(row), &folder) || !spec.needs.iter().all(alive) {
+            break;
         }
-        _ => false,
     }
+    drop(network);
+    life.restarting = false;
+    folder.set_life(&life)
 }
 
-/// The first process in the container: the only child of the one that made it.
-fn inner(pid: u32) -> u32 {
-    for _ in 0..200 {
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-        let first = children.ok().and_then(|all| all.split_whitespace().next()?.parse().ok());
-        if let Some(first) = first {
-            return first;
+/// Waits out a pause; false if the container is stopped meanwhile.
+fn passes(pause: Duration, folder: &Folder) -> bool {
+    let since = Instant::now();
+    while since.elapsed() < pause && !folder.is_stopping() {
+        sleep(Duration::from_millis(10));
+    }
+    !folder.is_stopping()
+}
+
+/// The first process in the container: the only child of the one that made it; none if that has ended.
+fn inner(child: &mut Child) -> Result<Option<u32>> {
+    let file = format!("/proc/{0}/task/{0}/children", child.id());
+    while child.try_wait()?.is_none() {
+        let children = fs::read_to_string(&file).unwrap_or_default();
+        if let Some(first) = children.split_whitespace().next() {
+            return Ok(Some(first.parse()?));
         }
         sleep(Duration::from_millis(5));
     }
-    pid
+    Ok(None)
 }
 
 /// The whole command of a container.
 pub(super) fn command(folder: &Folder, spec: &Spec) -> Result<Command> {
-    let mut command = Command::new(if spec.address.is_some() { "nsenter" } else { "bwrap" });
-    if spec.address.is_some() {
-        command.arg(format!("--net=/run/netns/{}", short(&spec.id))).args(["--", "bwrap"]);
+    // Where they are is not for the container's PATH to say.
+    let mut command = if spec.address.is_some() {
+        let mut command = Command::new(place("nsenter"));
+        command.arg(format!("--net=/run/netns/{}", short(&spec.id))).arg("--").arg(place("bwrap"));
+        command
     } else {
+        let mut command = Command::new(place("bwrap"));
         command.arg("--unshare-net");
-    }
+        command
+    };
     command.args(["--die-with-parent", "--unshare-pid", "--as-pid-1", "--unshare-ipc"]);
-    command.args(["--unshare-uts", "--hostname", &spec.name]);
-    command.args(CAPABILITIES.iter().flat_map(|capability| ["--cap-add", capability]));
+    command.args(["--unshare-uts", "--hostname", short(&spec.id)]);
     command.args(["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/run", "--dir", "/var"]);
     command.args(["--perms", "1777", "--tmpfs", "/tmp"]);
     command.args(["--ro-bind", "/usr", "/usr", "--ro-bind", "/etc", "/etc", "--chdir", "/"]);
@@ -129,10 +127,14 @@ pub(super) fn command(folder: &Folder, spec: &Spec) -> Result<Command> {
         let (Some(host), Some(inside)) = (parts.next(), parts.next()) else {
             bail!("engine: {mount}: not a mount");
         };
+        if !Path::new(host).exists() {
+            // As root: as Docker does it.
+            fs::create_dir_all(host)?;
+        }
         let how = if parts.next() == Some("ro") { "--ro-bind" } else { "--bind" };
         command.args(parents(inside)).args([how, host, inside]);
     }
-    command.args(as_user(spec.user, spec.group)).args(&spec.argv);
+    command.args(in_container(spec.user, spec.group)).args(&spec.argv);
     command.env_clear().envs(&spec.env);
     Ok(command)
 }
@@ -148,8 +150,8 @@ const PASSWD: &str = "root:x:0:0::/root:/bin/sh\npostgres:x:999:999::/var/lib/po
     nginx:x:101:101::/nonexistent:/bin/sh\n";
 
 fn hosts(spec: &Spec) -> String {
-    let own = spec.address.iter().map(|(own, _)| (&spec.name, own));
-    let all = spec.hosts.iter().map(|(name, address)| (name, address)).chain(own);
+    let own = spec.address.iter().map(|(own, _)| (short(&spec.id), own));
+    let all = spec.hosts.iter().map(|(name, address)| (name.as_str(), address)).chain(own);
     let lines = all.map(|(name, address)| format!("{address} {name}\n"));
     "127.0.0.1 localhost\n".to_owned() + &lines.collect::<String>()
 }

@@ -91,6 +91,48 @@ fn a_database_made_anew_leaves_a_dead_link() {
     ok(&scene, &["dokku ps:restart m", look]);
 }
 
+/// `docker stop` leaves its container there.
+#[test]
+fn a_database_that_is_stopped_is_linked_to_nobody() {
+    let scene = scene();
+    create(&scene, "db", "");
+    ok(
+        &scene,
+        &[
+            "dokku apps:create m",
+            "dokku postgres:link db m --no-restart",
+            &format!("dokku git:from-image m {SYNAPSE}"),
+            "docker stop dokku.postgres.db",
+        ],
+    );
+    assert_eq!(stdout(&run(&scene, "dokku postgres:info db --status")), "exited\n");
+    refused(&scene, "dokku enter m web python -c psycopg2");
+    let id = scene.state().unwrap().services["db"].container.clone().unwrap();
+    let stopped = format!("Error response from daemon: Container {id} is not running\n");
+    assert_eq!(stderr(&ask(&scene, "db", "select 1;")), stopped);
+    let output = refused(&scene, "docker restart m.web.1");
+    let dead = "Cannot link to a non running container: /dokku.postgres.db AS /m.web.1/";
+    assert!(stderr(&output).contains(dead));
+    let started = "=====> Starting container\n=====> Container started\n";
+    assert_eq!(stdout(&run(&scene, "dokku postgres:start db")), started);
+    assert_eq!(scene.state().unwrap().services["db"].container.as_ref(), Some(&id));
+    ok(&scene, &["docker start m.web.1", "dokku enter m web python -c psycopg2"]);
+}
+
+/// The link is there all the same.
+#[test]
+fn a_link_does_not_fail_with_its_restart() {
+    let scene = scene();
+    create(&scene, "db", "");
+    let image = format!("dokku git:from-image m {SYNAPSE}");
+    ok(&scene, &["dokku apps:create m", &image, "dokku postgres:stop db"]);
+    let output = run(&scene, "dokku postgres:link db m");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).contains("This job failed"));
+    assert_eq!(stderr(&output), " !     Failure while restarting app: \n");
+    ok(&scene, &["dokku postgres:linked db m"]);
+}
+
 #[test]
 fn passwords_are_told_unless_dokku_is_quiet() {
     let scene = scene();

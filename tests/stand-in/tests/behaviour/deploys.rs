@@ -1,10 +1,14 @@
 //! Deploys: what stops what, who may refuse, and how many processes run at one moment.
 
 use std::os::unix::fs::PermissionsExt;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use stand_in::{Image, Status};
+use stand_in::{Container, Image, Scene, Status};
 
-use crate::{ELEMENT, SYNAPSE, deployed, mains, ok, plugin, refused, run, running, scene, stdout};
+use crate::{
+    ELEMENT, SYNAPSE, deployed, mains, ok, plugin, refused, run, running, scene, stderr, stdout,
+};
 
 #[test]
 fn checks_decide_whether_old_and_new_overlap() {
@@ -86,20 +90,90 @@ fn a_failing_post_deploy_leaves_the_new_container_running() {
     assert_ne!(running(&scene, "m"), before);
 }
 
+/// An image whose process ends at once, with that code.
+fn dies(scene: &Scene, reference: &str, code: i32) {
+    let dies = Image { on_host: true, starts: false, code, ..Image::default() };
+    scene.update(|state| state.images.insert(reference.to_owned(), dies)).unwrap();
+}
+
+fn newest(scene: &Scene) -> Container {
+    scene.state().unwrap().containers.pop().unwrap()
+}
+
+/// Nobody looks at a process that is not checked; Docker cannot rename its container in the pause.
 #[test]
-fn an_image_that_ends_at_once_takes_the_old_container_with_it() {
+fn an_image_that_ends_at_once_is_deployed_without_checks() {
     let scene = scene();
     deployed(&scene, "m");
-    let dies = Image { on_host: true, starts: false, ..Image::default() };
-    scene.update(|state| state.images.insert("m:2".to_owned(), dies)).unwrap();
-    let output = refused(&scene, "dokku git:from-image m m:2");
-    assert!(stdout(&output).contains("parallel: This job failed"));
+    dies(&scene, "m:2", 3);
+    let said = |line: &str| {
+        let output = run(&scene, line);
+        assert!(output.status.success(), "{output:?}");
+        stdout(&output)
+    };
+    let told = said("dokku git:from-image m m:2");
+    assert!(told.contains(" !     Failed to rename container m.web.1.upcoming-"));
     assert!(running(&scene, "m").is_empty());
-    let last = scene.state().unwrap().containers.pop().unwrap();
-    assert_eq!((last.image.as_str(), last.status), ("m:2", Status::Exited));
-    // The commit was taken back, so the same reference may be tried again.
+    let first = newest(&scene);
+    assert_eq!((first.image.as_str(), first.status), ("m:2", Status::Restarting));
+    assert!(first.name.starts_with("m.web.1.upcoming-"), "{}", first.name);
+    assert_eq!(said("dokku ps:report m --running"), "true\n");
+    let listed = said("docker ps --filter label=com.dokku.app-name=m --format {{.ID}}");
+    assert_eq!(listed, format!("{}\n", &first.id[..12]));
+    let line = format!("docker exec {} true", first.id);
+    let why = "is restarting, wait until the container is running";
+    assert!(stderr(&refused(&scene, &line)).contains(why));
+    // The next one is there instead of it.
+    ok(&scene, &["dokku ps:restart m"]);
+    let state = scene.state().unwrap();
+    let old = state.containers.iter().find(|container| container.id == first.id).unwrap();
+    assert_eq!((old.status, &old.name), (Status::Exited, &first.name));
+    assert_eq!((mains(&scene), state.kept("m").count()), (1, 1));
+    // When it is started the next time, it does not end.
     scene.update(|state| state.images.entry("m:2".to_owned()).or_default().starts = true).unwrap();
+    let since = Instant::now();
+    while running(&scene, "m").is_empty() {
+        assert!(since.elapsed() < Duration::from_secs(10));
+        sleep(Duration::from_millis(50));
+    }
+    assert!(newest(&scene).restarts > 0);
+}
+
+/// The restart policy is `on-failure:10`.
+#[test]
+fn one_that_ends_well_is_not_started_again() {
+    let scene = scene();
+    deployed(&scene, "m");
+    dies(&scene, "m:2", 0);
     ok(&scene, &["dokku git:from-image m m:2"]);
+    let one = newest(&scene);
+    assert_eq!((one.status, one.name.as_str(), one.restarts), (Status::Exited, "m.web.1", 0));
+    ok(&scene, &["dokku ps:set m restart-policy unless-stopped", "dokku ps:restart m"]);
+    assert_eq!(newest(&scene).status, Status::Restarting);
+}
+
+#[test]
+fn with_checks_the_old_container_stays() {
+    let scene = scene();
+    deployed(&scene, "m");
+    ok(&scene, &["dokku checks:enable m web"]);
+    let before = running(&scene, "m");
+    for (code, says) in [
+        (0, "Container state: exited"),
+        (3, "Failure in name='default': container has restarted 7 times"),
+    ] {
+        let image = format!("m:{code}");
+        dies(&scene, &image, code);
+        let output = refused(&scene, &format!("dokku git:from-image m {image}"));
+        assert!(stdout(&output).contains(says), "{output:?}");
+        assert!(stdout(&output).contains("parallel: This job failed"));
+        assert_eq!(running(&scene, "m"), before);
+        assert_eq!(newest(&scene).status, Status::Exited);
+        // The commit was taken back, so the same reference may be tried again.
+        refused(&scene, &format!("dokku git:from-image m {image}"));
+    }
+    scene.update(|state| state.images.entry("m:3".to_owned()).or_default().starts = true).unwrap();
+    ok(&scene, &["dokku git:from-image m m:3"]);
 }
 
 #[test]
@@ -110,7 +184,7 @@ fn what_is_mounted_decides_whether_it_starts() {
     std::fs::create_dir_all(config.join("homeserver.d")).unwrap();
     std::fs::write(config.join("homeserver.d/90-local.yaml"), "BROKEN: 1\n").unwrap();
     ok(&scene, &[&format!("dokku storage:mount m {}:/config:ro", config.display())]);
-    refused(&scene, "dokku ps:restart m");
+    ok(&scene, &["dokku ps:restart m"]);
     assert!(running(&scene, "m").is_empty());
     let file = config.join("config.json");
     std::fs::write(&file, "{}").unwrap();

@@ -7,7 +7,7 @@ use stand_in::State;
 use crate::{SYNAPSE, deployed, ok, run, scene, stderr, stdout};
 
 /// Calls with quotes left out: words are parted by `|` here.
-const UNKNOWN: [&str; 62] = [
+const UNKNOWN: [&str; 67] = [
     // Verbs that Dokku has, or not, of areas that are known; areas that are not.
     "dokku",
     "dokku|help",
@@ -52,7 +52,12 @@ const UNKNOWN: [&str; 62] = [
     "dokku|run|m|ls",
     "docker|run|--rm|IMAGE|ls",
     "docker|run|--rm|--privileged|IMAGE|-m|synapse.config",
+    "docker|run|--entrypoint|python|IMAGE|-m|synapse.config",
+    "docker|run|--rm|--entrypoint|python|--env|A=b|IMAGE|-m|synapse.config",
+    "docker|run|--rm|--entrypoint|python|--network=host|IMAGE|-m|synapse.config",
+    "docker|run|--rm|--entrypoint|python|-v|named:/data|IMAGE|-m|synapse.config",
     "docker|exec|m.web.1|ls",
+    "docker|exec|--user|0|m.web.1|python|-c|psycopg2",
     "docker|exec|-t|m.web.1|ls",
     "docker|exec|dokku.postgres.db|pg_dump",
     "docker|exec|dokku.postgres.db|psql|--csv|-c|select 1",

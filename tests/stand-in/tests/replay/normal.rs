@@ -28,7 +28,7 @@ const MASKS: [(&str, &str, &str); 9] = [
 ];
 
 /// Lines that a changing call may print beside its own.
-const CHATTER: [&str; 7] = [
+const CHATTER: [&str; 8] = [
     // Docker's build, and the empty lines in it.
     r"^#\d+ ",
     // Git, which fetches the commit.
@@ -40,12 +40,14 @@ const CHATTER: [&str; 7] = [
     r"^ !     Deprecated: please upgrade plugin to use '[a-z-]+' plugin trigger instead of ",
     // Side by side, in any order.
     r"^       Running healthcheck name=",
+    r"^( !     )?\x1b\[1m\x1b\[31m !     \x1b\[0m\x1b\[0mFailure in name=",
     r"^       Attempting to retire ",
 ];
 
 /// What a container or lego says in many lines: from the one to before, or with, the other.
-const BLOCKS: [(&str, &str, bool); 2] = [
+const BLOCKS: [(&str, &str, bool); 3] = [
     ("=====> Start of ", "=====> End of ", false),
+    ("=====> Start healthcheck output", "=====> End healthcheck output", true),
     ("       !!!! HEADS UP", "       server. Making", true),
 ];
 

@@ -16,7 +16,24 @@ pub(crate) fn host(file: &str, scene: &Scene) {
             on_host(scene, &[SYNAPSE, "vectorim/element-web:v1.12.32"]);
         }
         "more" => more(scene),
+        "dies" => dies(scene),
         _ => {}
+    }
+}
+
+fn dies(scene: &Scene) {
+    let dies = Image { on_host: true, starts: false, code: 3, ..Image::default() };
+    // The crontab was there before.
+    scene.update(|state| state.letsencrypt.cron = true).unwrap();
+    scene.update(|state| state.images.insert("local/ends:3".to_owned(), dies)).unwrap();
+    scene.update(|state| state.global_domains = vec!["dokku.test".to_owned()]).unwrap();
+    for line in [
+        "dokku apps:create dying",
+        "dokku checks:disable dying web",
+        "dokku ps:set dying restart-policy unless-stopped",
+        "dokku git:from-image dying local/ends:3",
+    ] {
+        quietly(scene, line);
     }
 }
 

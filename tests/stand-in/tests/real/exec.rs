@@ -1,0 +1,60 @@
+//! Programs in a container that runs.
+
+use crate::{Host, STAYS};
+
+/// The program, and its exit code.
+const PROGRAMS: [(&[&str], i32); 5] = [
+    (&["true"], 0),
+    (&["sh", "-c", "exit 7"], 7),
+    (&["sh", "-c", "kill -KILL $$"], 137),
+    (&["nosuch"], 127),
+    (&["/etc/hosts"], 126),
+];
+
+#[test]
+fn its_exit_code_is_told() {
+    let host = Host::new();
+    host.deployed("a", STAYS);
+    for (program, code) in PROGRAMS {
+        let argv = [&["docker", "exec", "a.web.1"], program].concat();
+        assert_eq!(host.scene.run(&argv, None).unwrap().status.code(), Some(code), "{program:?}");
+    }
+    host.ok("docker stop a.web.1");
+    let id = host.inspected("a", ".Id");
+    assert_eq!(
+        host.ends("docker exec a.web.1 true", 1),
+        format!("Error response from daemon: Container {id} is not running\n")
+    );
+    let nobody = host.ends("docker exec b.web.1 true", 1);
+    assert!(nobody.contains("No such container: b.web.1"), "{nobody}");
+}
+
+/// Root in it may do what Docker lets it, in the first program and in others, and no more.
+#[test]
+fn root_has_dockers_capabilities() {
+    let host = Host::new();
+    let status =
+        "CapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\nCapBnd:\t00000000a80425fb\n";
+    let look = "grep -E ^Cap(Prm|Eff|Bnd) /proc/self/status";
+    host.deployed(
+        "a",
+        &format!("{}>/data/caps; {STAYS}", look.replace('^', "'^").replace(") ", ")' ")),
+    );
+    assert_eq!(host.ok(&format!("docker exec a.web.1 {look}")), status);
+    assert_eq!(std::fs::read_to_string(host.data("a").join("caps")).unwrap(), status);
+}
+
+/// Without `-i` a program finds its input at the end.
+#[test]
+fn its_input_is_the_callers_if_it_is_asked_for() {
+    let host = Host::new();
+    host.deployed("a", STAYS);
+    for (argv, said) in [
+        (&["docker", "exec", "-i", "a.web.1", "cat"][..], "fed"),
+        (&["docker", "exec", "a.web.1", "cat"], ""),
+        (&["dokku", "enter", "a", "web", "cat"], "fed"),
+    ] {
+        let output = host.scene.run(argv, Some("fed")).unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), said, "{argv:?}");
+    }
+}
