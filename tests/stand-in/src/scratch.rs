@@ -6,6 +6,7 @@ use std::io::Result;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::Uid;
 use tempfile::{Builder, TempDir};
 
@@ -27,6 +28,8 @@ impl Scratch {
 
     /// Removes what nobody holds any more, and makes a new one.
     pub fn below(parent: &Path) -> Result<Self> {
+        // That of a host, where many users read the same files, whatever it is here.
+        umask(Mode::from_bits_truncate(0o022));
         sweep(parent);
         loop {
             let folder = Builder::new().prefix(PREFIX).tempdir_in(parent)?;

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
-use nix::sys::stat::{Mode, umask};
 use nix::unistd::Uid;
 
 use super::program::run;
@@ -48,8 +47,6 @@ impl World {
         }
         // A `cargo test` that is killed does not end its tests.
         set_pdeathsig(Signal::SIGKILL)?;
-        // That of a host, where many users read the same files, whatever it is here.
-        umask(Mode::from_bits_truncate(0o022));
         let folder = Scratch::new()?;
         // Users of hosts look into it, and may not into a checkout.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
