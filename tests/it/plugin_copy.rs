@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
+use stand_in::Scratch;
 
 /// What the scripts may use of the machine that the tests run on.
 const TOOLS: &[&str] = &[
@@ -46,7 +46,7 @@ const FILES: &[&str] = &[
 ];
 
 pub(crate) struct PluginCopy {
-    dir: TempDir,
+    dir: Scratch,
     name: String,
     env: Vec<(String, String)>,
 }
@@ -66,7 +66,7 @@ impl PluginCopy {
     }
 
     pub(crate) fn named(name: &str) -> Self {
-        let copy = Self { dir: TempDir::new().unwrap(), name: name.into(), env: Vec::new() };
+        let copy = Self { dir: Scratch::new().unwrap(), name: name.into(), env: Vec::new() };
         for folder in ["fakes", "tools", "home", "sudoers.d"] {
             fs::create_dir(copy.dir.path().join(folder)).unwrap();
         }

@@ -12,6 +12,7 @@
 mod bad_days;
 mod clients;
 mod federation;
+mod interrupted;
 mod life;
 mod parts;
 mod person;
@@ -26,8 +27,17 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+/// A place to ask from.
+trait Outside: Sync {
+    /// curl that finds hosts by their public names, whatever the DNS says.
+    fn curl(&self) -> Command;
+}
+
 /// A host with Dokku and the plugin, and what differs from one to the other.
-trait Place: Sync {
+trait Place: Outside {
+    /// With what a command ends that has done all it could.
+    const DONE: &'static [i32];
+
     /// What the names of its apps end with.
     fn global_domain(&self) -> String;
 
@@ -39,9 +49,6 @@ trait Place: Sync {
 
     /// A program that root runs on the host.
     fn root(&self, program: &str) -> Command;
-
-    /// curl that asks the host's nginx, whatever the DNS says.
-    fn curl(&self) -> Command;
 
     /// `$DOKKU_LIB_ROOT`.
     fn lib(&self) -> String;
@@ -101,10 +108,13 @@ fn on_a_real_host(play: impl FnOnce(&real::Real)) {
 
 /// What is done on a host, with what has to come of it.
 trait Steps: Place {
-    /// Ends with 0, or with 3 where the names are in no DNS.
     fn ok(&self, line: &str) -> Ran {
-        let ran = self.dokku(line, "");
-        assert!(matches!(ran.code, Some(0 | 3)), "{line}: {ran:#?}");
+        self.done(line, self.dokku(line, ""))
+    }
+
+    /// It has ended as it should.
+    fn done(&self, line: &str, ran: Ran) -> Ran {
+        assert!(ran.code.is_some_and(|code| Self::DONE.contains(&code)), "{line}: {ran:#?}");
         ran
     }
 
@@ -127,10 +137,15 @@ trait Steps: Place {
 
     /// What `docker inspect` says of the one container that runs for an app.
     fn inspected(&self, app: &str, format: &str) -> String {
-        let ids = self.docker(&format!("ps --quiet --filter label=com.dokku.app-name={app}"));
-        let ids: Vec<_> = ids.stdout.lines().collect();
+        let ids = self.by_docker(&format!("ps --quiet --filter label=com.dokku.app-name={app}"));
+        let ids: Vec<_> = ids.lines().collect();
         assert_eq!(ids.len(), 1, "{app}: {ids:?}");
-        self.docker(&format!("inspect --format {format} {}", ids[0])).stdout.trim_end().to_owned()
+        self.by_docker(&format!("inspect --format {format} {}", ids[0]))
+    }
+
+    /// `docker <line>` has to succeed; what it prints.
+    fn by_docker(&self, line: &str) -> String {
+        printed(line, &self.docker(line))
     }
 
     /// Root's program has to succeed; what it prints.
@@ -138,9 +153,7 @@ trait Steps: Place {
         let mut words = line.split_whitespace();
         let mut command = self.root(words.next().unwrap());
         command.args(words);
-        let ran = fed(command, b"");
-        assert_eq!(ran.code, Some(0), "{line}: {ran:#?}");
-        ran.stdout.trim_end().to_owned()
+        printed(line, &fed(command, b""))
     }
 
     /// The folder of the server that is called like an app.
@@ -150,6 +163,11 @@ trait Steps: Place {
 }
 
 impl<P: Place> Steps for P {}
+
+fn printed(line: &str, ran: &Ran) -> String {
+    assert_eq!(ran.code, Some(0), "{line}: {ran:#?}");
+    ran.stdout.trim_end().to_owned()
+}
 
 /// Runs a command to its end with this on standard input.
 fn fed(mut command: Command, stdin: &[u8]) -> Ran {

@@ -2,17 +2,17 @@
 //! killed at that moment leaves, without a run for each.
 
 use super::rig::Rig;
+use stand_in::Scratch;
 use std::collections::BTreeMap;
 use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tempfile::TempDir;
 
 const PROGRAMS: [&str; 4] = ["dokku", "docker", "sudo", "sigil"];
 
 pub(crate) struct Camera {
-    shots: TempDir,
+    shots: Scratch,
     /// The folder of the host in the pictures, which its files name.
     from: String,
 }
@@ -20,7 +20,7 @@ pub(crate) struct Camera {
 impl Camera {
     /// From now on each call of a program is preceded by a picture of the host.
     pub(crate) fn new(rig: &Rig) -> Self {
-        let shots = TempDir::new().unwrap();
+        let shots = Scratch::new().unwrap();
         let from = rig.scene.path().to_str().unwrap().to_owned();
         for program in PROGRAMS {
             let link = rig.scene.bin().join(program);

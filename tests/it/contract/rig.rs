@@ -303,7 +303,7 @@ impl Rig {
             text = text.replace(&whole, "<not in the DNS>");
         }
         // A folder of the plugin's own, and another host that this one was made from.
-        let other = std::env::temp_dir().join("stand-in");
+        let other = std::env::temp_dir().join("stand-in.");
         for start in ["<host>/tmp/.tmp", other.to_str().unwrap()] {
             text = without_random(&text, start);
         }

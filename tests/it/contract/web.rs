@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
-use stand_in::{App, Scene};
+use stand_in::{App, Scene, Scratch};
 use std::fs;
 use std::io::{BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
@@ -20,9 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
-use tempfile::TempDir;
 
-static CERTIFICATE: LazyLock<TempDir> =
+static CERTIFICATE: LazyLock<Scratch> =
     LazyLock::new(|| certificate(&["localhost", "site.test", "*.site.test", "other.test"]));
 
 /// The file with the one certificate that all hosts serve and all plugins trust.

@@ -3,6 +3,7 @@
 use super::http::{Response, connect, connect_tls, exchange};
 use super::tools::{account, certificate, nginx, on_ports, render};
 use dokku_matrix::nginx::forms::{Form, Site, forms};
+use stand_in::Scratch;
 use std::collections::HashMap;
 use std::fs;
 use std::iter;
@@ -12,7 +13,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 /// One app on the host: its configuration, its certificate and its `nginx.conf.d`.
 pub(crate) struct App<'a> {
@@ -57,8 +57,8 @@ impl App<'_> {
 pub(crate) struct Rig {
     nginx: Child,
     ports: HashMap<u16, u16>,
-    certificates: HashMap<String, TempDir>,
-    _folder: TempDir,
+    certificates: HashMap<String, Scratch>,
+    _folder: Scratch,
 }
 
 impl Drop for Rig {
@@ -70,7 +70,7 @@ impl Drop for Rig {
 
 impl Rig {
     pub(crate) fn start(apps: &[App<'_>]) -> Self {
-        let folder = TempDir::new().unwrap();
+        let folder = Scratch::new().unwrap();
         let root = folder.path().to_str().unwrap();
         let mut certificates = HashMap::new();
         let mut rendered = String::new();

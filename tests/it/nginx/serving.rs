@@ -182,7 +182,7 @@ fn fifty_mebibytes_pass_and_fifty_one_do_not() {
 
 #[test]
 fn port_80_redirects_but_for_acme() {
-    let challenges = tempfile::TempDir::new().unwrap();
+    let challenges = stand_in::Scratch::new().unwrap();
     let folder = challenges.path().join(".well-known/acme-challenge");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("token"), "token.key").unwrap();

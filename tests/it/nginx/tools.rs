@@ -2,10 +2,10 @@
 
 use dokku_matrix::nginx::forms::{Form, http2_directive};
 use dokku_matrix::nginx::scratch::scratch_conf;
+use stand_in::Scratch;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use tempfile::TempDir;
 
 /// From `dev/install-sigil`, else from PATH.
 fn sigil() -> PathBuf {
@@ -46,7 +46,7 @@ pub(crate) fn knows_http2_directive() -> bool {
 
 /// What Dokku would write as the app's `nginx.conf`: `sigil ... | cat -s`.
 pub(crate) fn render(template: &str, form: &Form) -> Result<String, String> {
-    let folder = TempDir::new().unwrap();
+    let folder = Scratch::new().unwrap();
     let file = folder.path().join("nginx.conf.sigil");
     fs::write(&file, template).unwrap();
     let rendered = output(Command::new(sigil()).arg("-f").arg(&file).args(form.arguments()));
@@ -60,7 +60,7 @@ pub(crate) fn render(template: &str, form: &Form) -> Result<String, String> {
 
 /// The verdict of `nginx -t`.
 pub(crate) fn judge(rendered: &str) -> Result<(), String> {
-    let folder = TempDir::new().unwrap();
+    let folder = Scratch::new().unwrap();
     let conf = folder.path().join("scratch.conf");
     let rendered = on_ports(rendered, |port| 20_000 + port);
     fs::write(&conf, scratch_conf(&rendered, folder.path().to_str().unwrap(), &account())).unwrap();
@@ -88,9 +88,9 @@ pub(crate) fn on_ports(rendered: &str, other: impl Fn(u16) -> u16) -> String {
 }
 
 /// A folder with `server.crt` and `server.key` for these names.
-pub(crate) fn certificate(names: &[&str]) -> TempDir {
+pub(crate) fn certificate(names: &[&str]) -> Scratch {
     // One that is kept for all tests is never removed: it is not to be found in a folder of the machine.
-    let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = Scratch::below(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
     let names = names.iter().map(|name| format!("DNS:{name}")).collect::<Vec<_>>().join(",");
     let made = output(
         Command::new(installed("openssl"))

@@ -4,6 +4,7 @@
 use super::life::{SERVERS, SERVICES};
 use super::person::{Person, Said};
 use super::{Place, Steps};
+use std::collections::BTreeSet;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -76,16 +77,11 @@ impl<P: Place> Days<'_, P> {
         }
     }
 
-    fn docker(&self, line: &str) {
-        let ran = self.place.docker(line);
-        assert_eq!(ran.code, Some(0), "{line}: {ran:#?}");
-    }
-
     /// The same container goes and comes: Synapse finds it by itself.
     fn database_away_for_a_while(&self) {
-        self.docker(&format!("stop dokku.postgres.{SERVICE}"));
+        self.place.by_docker(&format!("stop dokku.postgres.{SERVICE}"));
         self.does_not_answer();
-        self.docker(&format!("start dokku.postgres.{SERVICE}"));
+        self.place.by_docker(&format!("start dokku.postgres.{SERVICE}"));
         self.all_is_well();
     }
 
@@ -122,7 +118,13 @@ impl<P: Place> Days<'_, P> {
         self.place.by_root(&format!("kill -KILL {pid}"));
         self.does_not_answer();
         // It tries again and again, and each time the folder is read-only.
-        sleep(Duration::from_secs(5));
+        let (tries, since) = (|| self.place.inspected(APP, "{{.RestartCount}}"), Instant::now());
+        let mut seen = BTreeSet::from([tries()]);
+        while seen.len() < 3 {
+            assert!(since.elapsed() < Duration::from_secs(60), "it does not try: {seen:?}");
+            sleep(Duration::from_millis(200));
+            seen.insert(tries());
+        }
         self.does_not_answer();
         let there = self.place.by_root(&format!("ls {}/config/secrets", self.place.folder(APP)));
         assert!(!there.lines().any(|name| name == "signing.key"), "{there}");
@@ -178,16 +180,37 @@ impl<P: Place> Days<'_, P> {
     fn disk_full(&self) {
         let data = format!("{}/data", self.place.folder(APP));
         let owner = self.place.by_root(&format!("stat --format uid=%u,gid=%g {data}"));
-        self.place.by_root(&format!("mount -t tmpfs -o size=2m,mode=0700,{owner} tmpfs {data}"));
+        let full = Full::new(self.place, data, &owner);
         self.place.ok(&format!("ps:restart {APP}"));
         self.deploy();
         assert!(self.dave.uploads(5).0 >= 500);
         self.all_is_well();
-        self.place.by_root(&format!("umount --lazy {data}"));
+        drop(full);
         self.place.ok(&format!("ps:restart {APP}"));
         self.deploy();
         let (status, upload) = self.dave.uploads(5);
         assert_eq!(status, 200);
         self.dave.still_has(&upload.unwrap(), 5);
+    }
+}
+
+/// A disk with little room over a folder, also gone when the test has failed.
+struct Full<'a, P: Place> {
+    place: &'a P,
+    folder: String,
+}
+
+impl<'a, P: Place> Full<'a, P> {
+    fn new(place: &'a P, folder: String, owner: &str) -> Self {
+        place.by_root(&format!("mount -t tmpfs -o size=2m,mode=0700,{owner} tmpfs {folder}"));
+        Self { place, folder }
+    }
+}
+
+impl<P: Place> Drop for Full<'_, P> {
+    fn drop(&mut self) {
+        let mut umount = self.place.root("umount");
+        umount.args(["--lazy", &self.folder]);
+        super::fed(umount, b"");
     }
 }

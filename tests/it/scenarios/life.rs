@@ -2,7 +2,7 @@
 //! does to its apps, and away again.
 
 use super::person::{Person, Said};
-use super::{Place, Steps};
+use super::{Place, Steps, fed, printed};
 use serde_json::Value;
 use std::thread::sleep;
 use std::time::Duration;
@@ -93,14 +93,28 @@ impl<P: Place> Life<'_, P> {
     /// One process runs on the first server's data, as dokku's user, and it answers.
     fn unharmed(&self, app: &str) {
         let folder = self.place.folder(FIRST);
-        let on = self.place.docker(&format!("ps --quiet --filter volume={folder}/config")).stdout;
-        assert_eq!(on.lines().count(), 1, "{on}");
-        let pid = self.place.inspected(app, "{{.State.Pid}}");
-        let owner = self.place.by_root(&format!("stat --format %u /proc/{pid}"));
-        assert_eq!(owner, self.place.by_root(&format!("stat --format %u {folder}")));
+        let on = format!("ps --quiet --no-trunc --filter volume={folder}/config");
+        assert_eq!(self.place.by_docker(&on), self.place.inspected(app, "{{.Id}}"));
+        let owner = self.place.by_root(&format!("stat --format %u {folder}"));
         assert_ne!(owner, "0");
+        assert_eq!(self.mains(), [owner]);
         assert_eq!(self.place.report(app, "running"), "true");
         self.answers(&self.domain);
+    }
+
+    /// The users of all processes of Synapse that see the first server's data, whatever Docker knows.
+    fn mains(&self) -> Vec<String> {
+        // The root of a mount need not be that of the host.
+        let data = format!("/data/matrix/{}/data ", self.domain);
+        let script = format!(
+            "for process in /proc/[0-9]*; do
+               grep -qs synapse.app.homeserver $process/cmdline || continue
+               ! grep -qsF '{data}' $process/mountinfo || stat --format %u $process
+             done"
+        );
+        let mut shell = self.place.root("sh");
+        shell.args(["-c", &script]);
+        printed(&script, &fed(shell, b"")).lines().map(str::to_owned).collect()
     }
 
     fn created(&self, line: &str) {
@@ -152,7 +166,8 @@ impl<P: Place> Life<'_, P> {
         }
         // The host goes down and comes up, as far as this app is concerned.
         let id = self.place.inspected(FIRST, "{{.Id}}");
-        self.place.docker(&format!("stop {id}"));
+        self.place.by_docker(&format!("stop {id}"));
+        assert_eq!(self.mains(), [""; 0]);
         self.place.ok(&format!("ps:restore {FIRST}"));
         self.place.ok(&format!("matrix:deploy {FIRST}"));
         self.unharmed(FIRST);

@@ -1,6 +1,6 @@
 //! A stood-in host with real parts.
 
-use super::{Place, fed};
+use super::{Outside, Place, fed};
 use crate::contract::rig::install_plugin;
 use crate::plugin_copy::Ran;
 use crate::support::tools;
@@ -51,7 +51,23 @@ impl Drop for Parts {
     }
 }
 
+impl Outside for Parts {
+    fn curl(&self) -> Command {
+        self.world.curl()
+    }
+}
+
+/// From elsewhere in the network, by its names.
+impl Outside for World {
+    fn curl(&self) -> Command {
+        self.command("curl")
+    }
+}
+
 impl Place for Parts {
+    /// All names are there, and nothing is left to do.
+    const DONE: &'static [i32] = &[0];
+
     fn global_domain(&self) -> String {
         self.domain.to_owned()
     }
@@ -70,11 +86,6 @@ impl Place for Parts {
 
     fn root(&self, program: &str) -> Command {
         self.scene.root_command(program).unwrap()
-    }
-
-    /// From elsewhere in the network, by its names.
-    fn curl(&self) -> Command {
-        self.world.command("curl")
     }
 
     fn lib(&self) -> String {

@@ -1,10 +1,9 @@
 //! A person with an account, through the public address: a client that knows what it has said.
 
-use super::{Place, fed};
+use super::{Outside, fed};
 use serde_json::{Value, json};
+use stand_in::Scratch;
 use std::fs;
-use std::io::Write;
-use tempfile::NamedTempFile;
 
 pub(super) struct Person<'a, P> {
     place: &'a P,
@@ -19,22 +18,13 @@ pub(super) struct Said {
     pub(super) text: String,
 }
 
-impl<'a, P: Place> Person<'a, P> {
+impl<'a, P: Outside> Person<'a, P> {
     /// Signs in.
     pub(super) fn new(place: &'a P, domain: &str, name: &str, password: &str) -> Self {
-        let mut person = Self::known(place, domain, String::new());
+        let mut person = Self { place, base: format!("https://{domain}"), token: String::new() };
         let login = person.log_in(name, password);
         login["access_token"].as_str().unwrap().clone_into(&mut person.token);
         person
-    }
-
-    /// Who has signed in before.
-    pub(super) fn known(place: &'a P, domain: &str, token: String) -> Self {
-        Self { place, base: format!("https://{domain}"), token }
-    }
-
-    pub(super) fn token(&self) -> String {
-        self.token.clone()
     }
 
     fn log_in(&self, name: &str, password: &str) -> Value {
@@ -50,20 +40,23 @@ impl<'a, P: Place> Person<'a, P> {
 
     /// The status, and the body.
     pub(super) fn ask(&self, method: &str, path: &str, body: &[u8], more: &str) -> (u16, Vec<u8>) {
-        let (mut given, answer) = (NamedTempFile::new().unwrap(), NamedTempFile::new().unwrap());
-        given.write_all(body).unwrap();
+        let folder = Scratch::new().unwrap();
+        let [given, answer] = ["given", "answer"].map(|name| folder.path().join(name));
+        fs::write(&given, body).unwrap();
+        // There may be none.
+        fs::write(&answer, "").unwrap();
         let mut curl = self.place.curl();
         // The token is nobody else's to see, not even among arguments.
         curl.args(["--silent", "--show-error", "--max-time", "240", "--config", "-", "--request"]);
-        curl.args([method, "--write-out", "%{http_code}", "--output"]).arg(answer.path());
+        curl.args([method, "--write-out", "%{http_code}", "--output"]).arg(&answer);
         if !body.is_empty() {
-            curl.arg("--data-binary").arg(format!("@{}", given.path().display()));
+            curl.arg("--data-binary").arg(format!("@{}", given.display()));
         }
         curl.arg(format!("{}{path}", self.base));
         let config = format!("header = \"Authorization: Bearer {}\"\n{more}", self.token);
         let ran = fed(curl, config.as_bytes());
         let status = ran.stdout.parse().unwrap_or_else(|_| panic!("{path}: {ran:#?}"));
-        (status, fs::read(answer.path()).unwrap())
+        (status, fs::read(&answer).unwrap())
     }
 
     fn json(&self, method: &str, path: &str, body: &[u8]) -> Value {
@@ -90,17 +83,23 @@ impl<'a, P: Place> Person<'a, P> {
     }
 
     pub(super) fn says_in(&self, room: &str, text: &str) {
+        let (status, answer) = self.tries_to_say(room, text);
+        assert_eq!(status, 200, "{text}: {}", String::from_utf8_lossy(&answer));
+    }
+
+    /// The status, and the body.
+    pub(super) fn tries_to_say(&self, room: &str, text: &str) -> (u16, Vec<u8>) {
         static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let path = format!("/_matrix/client/v3/rooms/{room}/send/m.room.message/{number}");
         let message = json!({ "msgtype": "m.text", "body": text });
-        self.json("PUT", &path, message.to_string().as_bytes());
+        self.ask("PUT", &path, message.to_string().as_bytes(), "")
     }
 
     /// The messages of a room, newest first, each as its sender and its text.
     pub(super) fn hears(&self, room: &str) -> Vec<(String, String)> {
         let messages =
-            self.get(&format!("/_matrix/client/v3/rooms/{room}/messages?dir=b&limit=50"));
+            self.get(&format!("/_matrix/client/v3/rooms/{room}/messages?dir=b&limit=1000"));
         let word = |value: &Value| value.as_str().map(str::to_owned);
         let events = messages["chunk"].as_array().unwrap().iter();
         events.filter_map(|e| Some((word(&e["sender"])?, word(&e["content"]["body"])?))).collect()

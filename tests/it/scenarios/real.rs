@@ -1,7 +1,7 @@
 //! A real host.
 
 use super::life::{APPS, SERVERS, SERVICES};
-use super::{Place, Steps, fed};
+use super::{Outside, Place, Steps, fed};
 use crate::plugin_copy::Ran;
 use std::fs;
 use std::path::Path;
@@ -66,7 +66,19 @@ impl Drop for Real {
     }
 }
 
+/// Its nginx, whatever the DNS says.
+impl Outside for Real {
+    fn curl(&self) -> Command {
+        let mut curl = Command::new("curl");
+        curl.args(["--connect-to", "::127.0.0.1:"]);
+        curl
+    }
+}
+
 impl Place for Real {
+    /// Its names may be known to itself alone.
+    const DONE: &'static [i32] = &[0, 3];
+
     fn global_domain(&self) -> String {
         self.global_domain.clone()
     }
@@ -83,12 +95,6 @@ impl Place for Real {
 
     fn root(&self, program: &str) -> Command {
         Command::new(program)
-    }
-
-    fn curl(&self) -> Command {
-        let mut curl = Command::new("curl");
-        curl.args(["--connect-to", "::127.0.0.1:"]);
-        curl
     }
 
     fn lib(&self) -> String {

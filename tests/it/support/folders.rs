@@ -12,8 +12,8 @@ use dokku_matrix::{
         judge, signing_key,
     },
 };
+use stand_in::Scratch;
 use std::fs;
-use tempfile::TempDir;
 
 /// A delegated server: its name is not its domain.
 pub(crate) fn server() -> Server {
@@ -37,12 +37,13 @@ pub(crate) fn server() -> Server {
 pub(crate) struct Folders {
     root: Utf8PathBuf,
     #[expect(dead_code, reason = "it goes away with the value")]
-    folder: TempDir,
+    folder: Scratch,
 }
 
 impl Folders {
     pub(crate) fn write(server: &Server, database_url: &Secret, smtp: Option<&Smtp>) -> Self {
-        let (folder, root) = files::scratch().unwrap();
+        let folder = Scratch::new().unwrap();
+        let root = Utf8PathBuf::from(folder.path().to_str().unwrap());
         let folders = Self { root, folder };
         for folder in ["config/homeserver.d", "config/secrets", "data", "test"] {
             fs::create_dir_all(folders.root.join(folder)).unwrap();

@@ -2,13 +2,13 @@
 
 use super::{daemon::Daemon, free_port};
 use dokku_matrix::{dokku::postgres::RIGHT_ENV, host::secret::Secret};
+use stand_in::Scratch;
 use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
-use tempfile::TempDir;
 
 /// With what a URL must not have as it is.
 const PASSWORD: &str = "p@ss/w%rd: '\"é";
@@ -16,13 +16,13 @@ const PASSWORD: &str = "p@ss/w%rd: '\"é";
 pub(crate) struct Postgres {
     daemon: Option<Daemon>,
     port: u16,
-    folder: TempDir,
+    folder: Scratch,
 }
 
 impl Postgres {
     /// A cluster with an empty database `matrix_db`.
     pub(crate) fn start() -> Self {
-        let folder = TempDir::new().unwrap();
+        let folder = Scratch::new().unwrap();
         if let Some(nobody) = nobody() {
             std::os::unix::fs::chown(folder.path(), Some(nobody), Some(nobody)).unwrap();
         }
@@ -85,7 +85,7 @@ impl Postgres {
     }
 }
 
-fn data(folder: &TempDir) -> PathBuf {
+fn data(folder: &Scratch) -> PathBuf {
     folder.path().join("data")
 }
 

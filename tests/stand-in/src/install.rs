@@ -1,7 +1,7 @@
 //! The plugin on a stood-in host, as `plugin:install` and its own `install` leave it there.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -16,7 +16,7 @@ impl Scene {
         fs::create_dir_all(to.join("bin"))?;
         let own = to.join("bin/dokku-matrix");
         if self.address().is_some() {
-            fs::copy(binary, &own).with_context(|| binary.display().to_string())?;
+            copy(binary, &own, 0o755)?;
         } else {
             symlink(binary, &own)?;
         }
@@ -29,12 +29,18 @@ impl Scene {
                 }
             }
         }
-        for file in ["commands", "plugin.toml"] {
-            fs::copy(repository.join(file), to.join(file))?;
+        for (file, mode) in [("commands", 0o755), ("plugin.toml", 0o644)] {
+            copy(&repository.join(file), &to.join(file), mode)?;
         }
         let data = self.lib().join("data/matrix");
         fs::create_dir_all(&data)?;
         self.give_to_dokku(&self.lib().join("data"))?;
         self.link_plugin(&to)
     }
+}
+
+/// With the mode that it has on a host, and not that of a private checkout.
+fn copy(from: &Path, to: &Path, mode: u32) -> Result<()> {
+    fs::copy(from, to).with_context(|| from.display().to_string())?;
+    Ok(fs::set_permissions(to, Permissions::from_mode(mode))?)
 }

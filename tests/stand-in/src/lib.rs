@@ -7,6 +7,7 @@
 //!
 //! - [`Scene`] (`scene.rs`): a scratch host; a test starts here.
 //! - [`State`], [`App`], [`Service`], [`Container`] (`state.rs`, `app.rs`): plain data.
+//! - [`Scratch`] (`scratch.rs`): a folder that does not outlive its test.
 //! - `store.rs`: the state on disk, its lock, and the log of calls.
 //! - `entry.rs`, `call.rs`: one call from its name to its exit code; `fault.rs` breaks one on purpose,
 //!   `known.rs` refuses what nobody is known to call.
@@ -58,6 +59,7 @@ mod real;
 mod report;
 mod scene;
 mod schedule;
+mod scratch;
 mod state;
 mod storage;
 mod store;
@@ -70,5 +72,6 @@ pub use entry::main;
 pub use fault::{Count, Fault, Kind};
 pub use real::{Parts, World};
 pub use scene::Scene;
+pub use scratch::Scratch;
 pub use state::{Answer, Container, Image, Letsencrypt, Service, State, Status, Ufw};
 pub use store::Record;

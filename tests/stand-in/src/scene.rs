@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::unistd::{Gid, Group, Uid, User};
-use tempfile::TempDir;
 
 use crate::app::Cert;
 use crate::binary::binary;
 use crate::fault::Fault;
 use crate::lives;
 use crate::real::machine::Machine;
+use crate::scratch::Scratch;
 use crate::state::{Image, State, Status, starts_at_boot};
 use crate::store::{Record, Store};
 
@@ -30,7 +30,7 @@ const SYSTEM: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 pub struct Scene {
     /// Ends before its folder goes.
     pub(crate) machine: Option<Machine>,
-    folder: TempDir,
+    folder: Scratch,
     store: Store,
 }
 
@@ -43,7 +43,10 @@ impl Scene {
 
     /// The same with a binary given, for the stand-in's own tests.
     pub fn with_binary(binary: &Path) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("stand-in").tempdir()?;
+        Self::in_folder(Scratch::new()?, binary)
+    }
+
+    pub(crate) fn in_folder(folder: Scratch, binary: &Path) -> Result<Self> {
         let store = Store::new(folder.path().join("state"));
         let scene = Self { machine: None, store, folder };
         for path in [

@@ -10,12 +10,13 @@ use super::machine::{self, Machine};
 use super::program::run;
 use super::{World, apps, engine};
 use crate::scene::Scene;
+use crate::scratch::Scratch;
 use crate::state::{Status, starts_at_boot};
 
 impl Scene {
     /// A host in a world, with real parts: its domain, one of the world's, is its global one.
     pub fn real(world: &World, domain: &str) -> Result<Self> {
-        let mut scene = Self::with_binary(&world.binary())?;
+        let mut scene = Self::in_folder(Scratch::below(world.folder())?, &world.binary())?;
         scene.update(|state| state.global_domains = vec![domain.to_owned()])?;
         machine::lay_out(scene.path())?;
         let machine = Machine::start(world, domain, scene.path())?;

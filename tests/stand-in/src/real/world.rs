@@ -9,12 +9,14 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 use nix::unistd::Uid;
-use tempfile::TempDir;
 
 use super::program::run;
 use super::space::Space;
 use crate::binary::binary;
+use crate::scratch::Scratch;
 
 /// Where the network's own services are: a range that Synapse's usual block list takes for public.
 /// It is never seen outside.
@@ -31,7 +33,7 @@ const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\n";
 #[derive(Debug)]
 pub struct World {
     space: Space,
-    folder: TempDir,
+    folder: Scratch,
     tools: PathBuf,
 }
 
@@ -43,10 +45,14 @@ impl World {
                 "only root makes networks; anybody is root in: unshare --map-auto --map-root-user"
             );
         }
-        let folder = tempfile::Builder::new().prefix("stand-in-world").tempdir()?;
+        // A `cargo test` that is killed does not end its tests.
+        set_pdeathsig(Signal::SIGKILL)?;
+        let folder = Scratch::new()?;
         // Users of hosts look into it, and may not into a checkout.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
-        fs::copy(binary()?, folder.path().join("stand-in"))?;
+        let own = folder.path().join("stand-in");
+        fs::copy(binary()?, &own)?;
+        fs::set_permissions(&own, Permissions::from_mode(0o755))?;
         let etc = folder.path().join("etc");
         fs::create_dir(&etc)?;
         fs::write(etc.join("resolv.conf"), format!("nameserver {ADDRESS}\n"))?;
@@ -56,7 +62,7 @@ impl World {
         let mut command = Command::new("unshare");
         command.args(["--net", "--pid", "--mount", "--ipc", "--uts", "--fork", "--kill-child"]);
         command.args(["--mount-proc", "bash", "-c", SCRIPT, "world", &ADDRESS.to_string()]);
-        let space = Space::start(command.arg(&etc))?;
+        let space = Space::start(command.arg(&etc).arg(folder.path()))?;
         let world = Self { space, folder, tools: tools.to_owned() };
         world.names()?;
         world.authority()?;
@@ -82,7 +88,8 @@ impl World {
         &self.tools
     }
 
-    pub(super) fn folder(&self) -> &Path {
+    /// All that goes with it is below this one.
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 

@@ -1,7 +1,7 @@
 # The first process of the network that stood-in hosts share. Everything in it ends with this one,
 # and this one ends with the program that holds its standard input.
 #
-# $1: the network's own address. $2: the files that are seen below /etc.
+# $1: the network's own address. $2: the files that are seen below /etc. $3: the folder of all.
 set -euo pipefail
 
 mount -t tmpfs tmpfs /run
@@ -23,3 +23,6 @@ echo 1 >/proc/sys/net/ipv4/ip_forward
 echo ready
 # Not `sleep`: bash takes leave of orphans.
 read -r _ || true
+# Whoever holds the other end may have been killed, and leave the folder to us.
+kill -KILL -1 2>/dev/null || true
+rm -rf "$3"
