@@ -5,11 +5,15 @@
 set -euo pipefail
 
 mount -t tmpfs tmpfs /run
+# A copy of what may be read: a mount on a file goes when the machine puts another one in its place.
+mkdir /run/etc
+cp --archive /etc/. /run/etc 2>/dev/null || true
+mount --bind /run/etc /etc
 for file in "$2"/*; do
-  # It may be a link, and what it leads to may be gone by now.
-  seen=$(realpath -m "/etc/${file##*/}")
-  mkdir -p "${seen%/*}"
-  [[ -e $seen ]] || : >"$seen"
+  seen=/etc/${file##*/}
+  # It may be a link.
+  rm -f "$seen"
+  : >"$seen"
   mount --bind "$file" "$seen"
 done
 mount --bind "$2/ca-certificates.crt" /etc/ssl/certs/ca-certificates.crt
