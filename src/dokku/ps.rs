@@ -94,6 +94,12 @@ pub fn listeners(host: &Host, app: &AppName) -> Result<Vec<String>> {
     Ok(text.unwrap_or_default().split_whitespace().map(str::to_owned).collect())
 }
 
+/// The address that the administrator has Dokku use in place of a container's; empty if none.
+pub fn static_listener(host: &Host, app: &AppName) -> Result<String> {
+    let words = ["network:report", app.as_str(), "--network-static-web-listener"];
+    Ok(value(host, &words)?.unwrap_or_default())
+}
+
 /// The last lines of an app's log, without colours, scrubbed; none if there is no log.
 pub fn log_tail(host: &Host, app: &AppName, lines: u32) -> Vec<String> {
     let cmd = reading(["logs", app.as_str(), "--num", &lines.to_string()]);

@@ -142,14 +142,17 @@ impl Deployed {
         if container.made >= host.began() {
             return Ok(false);
         }
-        let listeners = ps::listeners(host, self.1.app(&self.0))?;
-        let has = |address: &String| {
-            listeners
-                .iter()
-                .any(|listener| listener.rsplit_once(':').is_some_and(|(host, _)| host == address))
+        let app = self.1.app(&self.0);
+        let listeners = ps::listeners(host, app)?;
+        let has = |listener: &String| {
+            let ip = listener.rsplit_once(':').map_or("", |(ip, _)| ip);
+            // Dokku's word for a container in the host's network, and for some static listeners.
+            ip == "127.0.0.1" || container.addresses.iter().any(|address| address == ip)
         };
-        let addresses = &container.addresses;
-        Ok(listeners.is_empty() || !addresses.is_empty() && !addresses.iter().any(has))
+        Ok(listeners.is_empty()
+            || !container.addresses.is_empty()
+                && !listeners.iter().any(has)
+                && ps::static_listener(host, app)?.is_empty())
     }
 
     /// A database container that was made anew leaves a dead link in the running Synapse.

@@ -53,11 +53,7 @@ fn answer(call: &mut Call) -> Result<i32> {
             call.warn("stand-in: this call fails");
             1
         }
-        Some(Kind::Die) => 137,
-        Some(Kind::KillBefore) => {
-            fault::kill_caller();
-            137
-        }
+        Some(Kind::Die | Kind::KillBefore) => 137,
         Some(Kind::OrphanMs(wait)) => {
             fault::kill_caller();
             sleep(Duration::from_millis(wait));
@@ -84,7 +80,8 @@ fn answer(call: &mut Call) -> Result<i32> {
         forwarded,
     })?;
     match fault {
-        Some(Kind::KillAfter) => fault::kill_caller(),
+        // Only now: whoever waits for the caller's end may then read the log.
+        Some(Kind::KillBefore | Kind::KillAfter) => fault::kill_caller(),
         Some(Kind::Die) => fault::die(),
         _ => {}
     }

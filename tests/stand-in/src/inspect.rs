@@ -104,9 +104,7 @@ pub(crate) fn find<'a>(state: &'a State, name: &str) -> Option<&'a Container> {
 
 fn document(state: &State, container: &Container) -> Value {
     let running = container.status == Status::Running;
-    // Where something else listens in its place, that is where it is.
-    let listener = state.listeners.get(&container.app).and_then(|at| at.split(':').next());
-    let address = if running { listener.unwrap_or(&container.ip) } else { "" };
+    let address = if running { container.ip.as_str() } else { "" };
     let env: Vec<String> =
         container.env.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let (policy, retries) =
