@@ -35,13 +35,14 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
         return Err(Error::usage(format!("{id} is longer than 255 characters")));
     }
     // Looked at before anything is asked: nobody should type a password in vain.
-    let address = ps::listeners(&session.host, &server.app)?.into_iter().next();
+    // The address of one that was stopped may be another server's by now, which is told no password.
+    let address = match docker::running(&session.host, &server.app)? {
+        Some(container) => ps::address(&session.host, &server.app, &container)?,
+        None => None,
+    };
     let ready = match &address {
-        // The address of one that was stopped may be another server's by now.
-        Some(address) if docker::running(&session.host, &server.app)?.is_some() => {
-            Some(health::probe(&session.host, address)?)
-        }
-        _ => None,
+        Some(address) => Some(health::probe(&session.host, address)?),
+        None => None,
     };
     let (Some(address), Some(Readiness::Ready)) = (address, &ready) else {
         let app = &server.app;

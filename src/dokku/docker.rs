@@ -41,6 +41,13 @@ pub struct Container {
 }
 
 impl Container {
+    /// Whether it is where Dokku says that its app listens.
+    pub fn is_at(&self, listener: &str) -> bool {
+        let ip = listener.rsplit_once(':').map_or("", |(ip, _)| ip);
+        // Dokku's word for a container in the host's network.
+        !self.pauses && (ip == "127.0.0.1" || self.addresses.iter().any(|address| address == ip))
+    }
+
     /// Whether a variable has this value in it.
     pub fn has_variable(&self, name: &str, value: &str) -> bool {
         self.env.iter().any(|pair| pair.split_once('=') == Some((name, value)))
@@ -123,10 +130,16 @@ pub fn holders(host: &Host, path: &Utf8Path) -> Result<Vec<String>> {
     Ok(host.must(&cmd)?.answer().lines().map(str::to_owned).collect())
 }
 
-/// The web container of an app that runs, or that Docker is about to start again; `None` if there is
-/// none. It is found by its labels: one that paused when it was to be named still bears the name that
-/// it was made with.
+/// The web container of an app that runs, or that Docker is about to start again, the newest one;
+/// `None` if there is none.
 pub fn running(host: &Host, app: &AppName) -> Result<Option<Container>> {
+    let Some(id) = ids(host, app)?.into_iter().next() else { return Ok(None) };
+    inspect(host, &id)
+}
+
+/// The ids of all of them. They are found by their labels: one that paused when it was to be named
+/// still bears the name that it was made with.
+pub fn ids(host: &Host, app: &AppName) -> Result<Vec<String>> {
     let label = format!("label=com.dokku.app-name={app}");
     let cmd = Cmd::reads(host.env().docker()).args([
         "ps",
@@ -140,9 +153,12 @@ pub fn running(host: &Host, app: &AppName) -> Result<Option<Container>> {
         "--format",
         "{{.ID}}",
     ]);
-    let ran = host.must(&cmd)?;
-    let Some(id) = ran.answer().lines().next() else { return Ok(None) };
-    inspect(host, id)
+    Ok(host.must(&cmd)?.answer().lines().map(str::to_owned).collect())
+}
+
+/// Stops a container for good.
+pub fn stop(host: &Host, id: &str) -> Result<()> {
+    host.must(&Cmd::changes(host.env().docker()).args(["container", "stop", id])).map(drop)
 }
 
 fn inspect(host: &Host, id: &str) -> Result<Option<Container>> {
@@ -221,4 +237,30 @@ pub fn throwaway(host: &Host, run: &Throwaway<'_>) -> Result<Ran> {
         cmd = cmd.args(["-v", mount]);
     }
     host.run(&cmd.arg(run.image.as_str()).args(run.args))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_address_is_not_its_own() {
+        let container = Container {
+            addresses: ["172.17.0.3", "fd00::3"].map(str::to_owned).to_vec(),
+            ..Container::default()
+        };
+        let pauses = Container { pauses: true, ..container.clone() };
+        for (listener, is_at) in [
+            ("172.17.0.3:8008", true),
+            ("fd00::3:8008", true),
+            ("127.0.0.1:8008", true),
+            ("172.17.0.33:8008", false),
+            ("172.17.0.4:8008", false),
+            ("172.17.0.3", false),
+            ("", false),
+        ] {
+            assert_eq!(container.is_at(listener), is_at, "{listener}");
+            assert!(!pauses.is_at(listener), "{listener}");
+        }
+    }
 }

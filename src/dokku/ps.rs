@@ -1,11 +1,12 @@
 //! `ps:*`, `checks:*`, `git:*`, `network:*`, `logs`: what runs.
 
-use super::{NO_APP, reading, tell, value};
+use super::{NO_APP, docker::Container, reading, tell, value};
 use crate::{
     error::Result,
     host::{
         Host,
         cmd::{Cmd, Ran},
+        files,
         run::plain,
     },
     names::{AppName, ImageRef},
@@ -52,6 +53,19 @@ pub fn deployed(host: &Host, app: &AppName) -> Result<Option<bool>> {
     Ok(value(host, &["ps:report", app.as_str(), "--deployed"])?.map(|text| text == "true"))
 }
 
+/// The ids of the web containers that Dokku takes for an app's, from its own files: there is no
+/// command that tells all of an id.
+pub fn noted(host: &Host, app: &AppName) -> Result<Vec<String>> {
+    let home = host.env().dokku_root().join(app.as_str());
+    let mut ids = vec![];
+    for name in files::list(&home)? {
+        if name.starts_with("CONTAINER.web.") {
+            ids.extend(files::read(&home.join(name))?.map(|id| id.trim().to_owned()));
+        }
+    }
+    Ok(ids)
+}
+
 /// The process types without zero-downtime deploys; `None` if there is no such app.
 pub fn checks_disabled(host: &Host, app: &AppName) -> Result<Option<Vec<String>>> {
     let text = value(host, &["checks:report", app.as_str(), "--checks-disabled-list"])?;
@@ -94,8 +108,20 @@ pub fn listeners(host: &Host, app: &AppName) -> Result<Vec<String>> {
     Ok(text.unwrap_or_default().split_whitespace().map(str::to_owned).collect())
 }
 
+/// Where a container listens, as Dokku has it noted; `None` if it pauses, and if the note is an old
+/// one: then another's container may be there by now.
+pub fn address(host: &Host, app: &AppName, container: &Container) -> Result<Option<String>> {
+    let listeners = listeners(host, app)?;
+    if let Some(true_one) = listeners.iter().find(|listener| container.is_at(listener)) {
+        return Ok(Some(true_one.clone()));
+    }
+    let is_static = !container.pauses && !listeners.is_empty();
+    let is_static = is_static && !static_listener(host, app)?.is_empty();
+    Ok(listeners.into_iter().next().filter(|_| is_static))
+}
+
 /// The address that the administrator has Dokku use in place of a container's; empty if none.
-pub fn static_listener(host: &Host, app: &AppName) -> Result<String> {
+fn static_listener(host: &Host, app: &AppName) -> Result<String> {
     let words = ["network:report", app.as_str(), "--network-static-web-listener"];
     Ok(value(host, &words)?.unwrap_or_default())
 }

@@ -73,7 +73,9 @@ impl Step for Deployed {
         let (app, image) = (self.1.app(&self.0), self.1.image(&self.0));
         let container = docker::running(host, app)?;
         // The container is asked, not Dokku: that records an image before it has built it.
-        let Some(container) = container.filter(|now| now.source_image == image.as_str()) else {
+        let container = container.filter(|now| now.source_image == image.as_str());
+        // Of an app whose first deploy was cut off Dokku restarts nothing, not even at boot.
+        let (Some(container), Some(true)) = (container, ps::deployed(host, app)?) else {
             return Ok(self.change(format!("dokku git:from-image {app} {image}"), How::FromImage));
         };
         let why = if !self.fits(host, &container)? {
@@ -83,7 +85,7 @@ impl Step for Deployed {
         } else if self.1 == Who::Synapse && self.database_is_lost(host, &container)? {
             "its link to the database is dead"
         } else if self.is_elsewhere(host, &container)? {
-            "Dokku has not its address"
+            "Dokku has an old address of it, or none"
         } else {
             return Ok(State::Holds);
         };
@@ -143,16 +145,10 @@ impl Deployed {
             return Ok(false);
         }
         let app = self.1.app(&self.0);
-        let listeners = ps::listeners(host, app)?;
-        let has = |listener: &String| {
-            let ip = listener.rsplit_once(':').map_or("", |(ip, _)| ip);
-            // Dokku's word for a container in the host's network, and for some static listeners.
-            ip == "127.0.0.1" || container.addresses.iter().any(|address| address == ip)
-        };
-        Ok(listeners.is_empty()
-            || !container.addresses.is_empty()
-                && !listeners.iter().any(has)
-                && ps::static_listener(host, app)?.is_empty())
+        if container.addresses.is_empty() {
+            return Ok(ps::listeners(host, app)?.is_empty());
+        }
+        Ok(ps::address(host, app, container)?.is_none())
     }
 
     /// A database container that was made anew leaves a dead link in the running Synapse.

@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// A migration of a large database may take hours; past this somebody should look.
 const LONGEST: Duration = Duration::from_secs(6 * 3600);
 
+/// Docker lets no container wait longer before it starts it again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// The homeserver is ready.
 #[derive(Debug)]
 pub struct Ready(pub Wish);
@@ -56,10 +59,18 @@ pub fn look(host: &Host, wish: &Wish) -> Result<Readiness> {
         return Ok(Readiness::Starting("it has no address".to_owned()));
     };
     let found = health::probe(host, &address)?;
-    // While it pauses, its address may be another homeserver's.
-    let pauses = found == Readiness::Ready
-        && docker::running(host, &wish.app)?.is_none_or(|container| container.pauses);
-    Ok(if pauses { Readiness::Starting("it has ended".to_owned()) } else { found })
+    if found != Readiness::Ready {
+        return Ok(found);
+    }
+    // Another homeserver may be there, if ours has ended, or was given another address since.
+    let why = match docker::running(host, &wish.app)?.filter(|container| !container.pauses) {
+        None => "it has ended",
+        Some(now) if ps::address(host, &wish.app, &now)?.as_ref() == Some(&address) => {
+            return Ok(found);
+        }
+        Some(_) => "Dokku has an old address of it",
+    };
+    Ok(Readiness::Starting(why.to_owned()))
 }
 
 /// Waits until Synapse is ready; longer than the limit as long as it migrates its database.
@@ -81,6 +92,7 @@ pub fn wait(host: &Host, wish: &Wish, limit: Duration) -> Result<()> {
             Lives::On if waited >= limit && !(migrates(host, wish) && waited < LONGEST) => {
                 words(&last)
             }
+            Lives::Soon if waited >= limit + LONGEST_PAUSE => words(&last),
             Lives::Soon | Lives::On => continue,
         };
         return Err(not_ready(host, wish, &clock::words(waited), why));

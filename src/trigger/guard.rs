@@ -49,7 +49,18 @@ pub(super) fn run(call: &Call) -> Result<()> {
         }
         super::warn(&call.ui, &error);
     }
-    Ok(())
+    unknown(host, &app)
+}
+
+/// Stops what Dokku would leave running beside the new process: it stops those whose ids it has
+/// noted, and of an app whose first deploy was cut off none.
+fn unknown(host: &Host, app: &AppName) -> Result<()> {
+    let mut running = docker::ids(host, app)?;
+    if !running.is_empty() && ps::deployed(host, app)? == Some(true) {
+        let noted = ps::noted(host, app)?;
+        running.retain(|id| !noted.contains(id));
+    }
+    running.iter().try_for_each(|id| docker::stop(host, id))
 }
 
 /// All but the number of processes, which is what may never be let pass.

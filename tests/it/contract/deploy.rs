@@ -147,7 +147,7 @@ fn a_server_that_has_ended_and_will_be_started() {
 /// Docker has given it another address since, or it had ended when Dokku asked: no request comes to
 /// it, however well it runs.
 #[test]
-fn dokku_has_not_its_address() {
+fn dokku_has_an_old_address() {
     let rig = ready();
     rig.changes();
     let would = |listener: &str| {
@@ -156,7 +156,7 @@ fn dokku_has_not_its_address() {
         let before = rig.scene.update(change).unwrap().unwrap();
         (before, rig.dokku("matrix:deploy matrix --dry-run").stdout)
     };
-    let restart = "dokku ps:restart matrix (Dokku has not its address)";
+    let restart = "dokku ps:restart matrix (Dokku has an old address of it, or none)";
     let (real, moved) = would("172.17.0.99:8008");
     assert!(moved.contains(restart), "{moved}");
     let (_, same) = would(&real);

@@ -1,11 +1,12 @@
 //! Killed anywhere, the same command finishes the job: the host is then what it would have become
 //! undisturbed, and what was secret has stayed the same.
 
-use super::camera::Camera;
+use super::camera::{Camera, Ready};
 use super::portrait::assert_alike;
 use super::rig::Rig;
 use stand_in::{Count, Fault, Kind, Service, State};
 use std::collections::BTreeSet;
+use std::fs;
 use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
@@ -147,6 +148,43 @@ fn an_orphan_is_waited_for() {
     );
     assert_eq!(hint, " !     wait until it has ended, then type the same command again\n");
     finishes(&rig, "an orphan");
+}
+
+/// Dokku was killed after it had started a container and before it had noted it, or before it took the
+/// app for deployed: it would leave that one at work beside the next.
+#[test]
+fn no_second_main_beside_one_that_dokku_does_not_know() {
+    let unnoted = |rig: &Rig| {
+        fs::remove_file(rig.scene.root().join("matrix/CONTAINER.web.1")).unwrap();
+        let its = |state: &mut State| {
+            let mut all = state.containers.iter_mut();
+            all.rfind(|container| container.app == "matrix").unwrap().listed = false;
+        };
+        rig.scene.update(its).unwrap();
+    };
+    let unfinished = |rig: &Rig| {
+        rig.scene.update(|state| state.apps.get_mut("matrix").unwrap().deployed = false).unwrap();
+    };
+    let both = |rig: &Rig| {
+        unnoted(rig);
+        unfinished(rig);
+    };
+    let ready = Ready::after(LINE);
+    let states: [(&str, &(dyn Fn(&Rig) + Sync)); 3] =
+        [("unnoted", &unnoted), ("unfinished", &unfinished), ("both", &both)];
+    Rig::each(&[0, 1, 2], |&at| {
+        let (what, state) = &states[at];
+        for line in [LINE, "ps:rebuild matrix"] {
+            let rig = ready.host();
+            let before: Vec<_> = rig.state().running("matrix").map(|c| c.id.clone()).collect();
+            state(&rig);
+            rig.ok(line);
+            let now = rig.state();
+            let after: Vec<_> = now.running("matrix").map(|c| c.id.clone()).collect();
+            assert!(after.len() == 1 && after != before, "{what}, {line}: {before:?} {after:?}");
+            assert!(now.max_mains.values().all(|mains| *mains == 1), "{what}, {line}");
+        }
+    });
 }
 
 fn killed_at(command: &str) -> Rig {

@@ -154,14 +154,15 @@ pub(crate) fn mark(call: &Call, ids: &[String], status: Status) -> Result<()> {
     })
 }
 
-/// The ids of an app's containers of one process type that run, or are about to.
+/// The ids of an app's containers of one process type that run, or are about to, as Dokku finds them:
+/// those that it has noted, and none of an app that has not been deployed to the end yet.
 pub(crate) fn running(call: &Call, name: &str, process: &str) -> Result<Vec<String>> {
+    if !call.app(name)?.deployed {
+        return Ok(Vec::new());
+    }
     let state = call.state()?;
-    Ok(state
-        .kept(name)
-        .filter(|container| container.process == process)
-        .map(|c| c.id.clone())
-        .collect())
+    let noted = call.container_files(name).into_iter().filter(|(kind, ..)| kind == process);
+    Ok(noted.map(|(_, _, id)| id).filter(|id| state.kept(name).any(|c| c.id == *id)).collect())
 }
 
 /// Stops whatever Dokku takes for containers of an app: those that its files name, a copied file
