@@ -36,6 +36,7 @@ fn power_cut() {
         scope.spawn(move || talks(talker, room, &tell));
         // In the midst of it: she does not stop by herself.
         let mut heard: Vec<String> = told.iter().take(20).collect();
+        assert_eq!(heard.len(), 20);
         assert!(!slow.is_finished());
         place.power_cut();
         heard.extend(told);

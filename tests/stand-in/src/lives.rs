@@ -6,8 +6,8 @@ use crate::containers::now;
 use crate::images;
 use crate::state::{Container, State, Status, starts_again};
 
-/// The pause before a container is started again for the n-th time in a row, in nanoseconds: twice
-/// the one before, but no more than a minute.
+/// The pause before a container is started again for the n-th time in a row: twice the one before,
+/// but no more than a minute.
 pub(crate) fn pause(restarts: u32) -> Duration {
     let pause = Duration::from_millis(100) * 2_u32.pow(restarts.saturating_sub(1).min(16));
     pause.min(Duration::from_secs(60))

@@ -1,8 +1,8 @@
 //! Folders that go with the test that makes them, and with the next one if that was killed.
 
 use std::env::temp_dir;
-use std::fs::{self, File};
-use std::io::Result;
+use std::fs::{self, File, TryLockError};
+use std::io::{ErrorKind, Result};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -11,6 +11,10 @@ use nix::unistd::Uid;
 use tempfile::{Builder, TempDir};
 
 const PREFIX: &str = "stand-in.";
+const RANDOM: usize = 6;
+/// What nobody else's folder ends with. In the name, it is there as soon as the folder is, and the
+/// folder is empty all the same.
+const MARK: &str = "dokkumatrix";
 
 /// A folder of our own until the value is dropped.
 #[derive(Debug)]
@@ -32,9 +36,11 @@ impl Scratch {
         umask(Mode::from_bits_truncate(0o022));
         sweep(parent);
         loop {
-            let folder = Builder::new().prefix(PREFIX).tempdir_in(parent)?;
+            let mut builder = Builder::new();
+            builder.prefix(PREFIX).rand_bytes(RANDOM).suffix(MARK);
+            let folder = builder.tempdir_in(parent)?;
             // Before it is held, another process may have swept it away.
-            if let Some(lock) = hold(folder.path())
+            if let Some(lock) = hold(folder.path())?
                 && folder.path().exists()
             {
                 return Ok(Self { folder, _lock: lock });
@@ -53,22 +59,36 @@ impl Scratch {
     }
 }
 
-fn hold(folder: &Path) -> Option<File> {
-    let file = File::open(folder).ok()?;
-    file.try_lock().ok()?;
-    Some(file)
+/// None if somebody else holds it, or it is gone.
+fn hold(folder: &Path) -> Result<Option<File>> {
+    let file = match File::open(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn is_ours(name: &str) -> bool {
+    let random = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(MARK));
+    random.is_some_and(|random| {
+        random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 /// What is left of others, as far as we may remove it.
 fn sweep(parent: &Path) {
     let user = Uid::effective();
     for entry in parent.read_dir().into_iter().flatten().flatten() {
-        let named = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let named = entry.file_name().to_str().is_some_and(is_ours);
         let Some(data) = entry.metadata().ok().filter(|data| named && data.is_dir()) else {
             continue;
         };
         if (user.is_root() || data.uid() == user.as_raw())
-            && let Some(_lock) = hold(&entry.path())
+            && let Ok(Some(_lock)) = hold(&entry.path())
         {
             let _ = fs::remove_dir_all(entry.path());
         }
@@ -77,33 +97,51 @@ fn sweep(parent: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn one_that_is_held_stays_and_the_others_go() {
         let parent = Scratch::new().unwrap();
         let at = |name: &str| parent.path().join(name);
-        for name in ["stand-in.dead", "somebody-else"] {
-            fs::create_dir_all(at(name).join("deep/inside")).unwrap();
+        let dead = at("stand-in.Dead42dokkumatrix");
+        let others = [
+            "somebody-else",
+            "stand-in.",
+            "stand-in.Dead42",
+            "stand-in.Dead4dokkumatrix",
+            "stand-in.Dead-2dokkumatrix",
+            "stand-in.Dead42dokkumatrix.old",
+        ]
+        .map(at);
+        for folder in others.iter().chain([&dead]) {
+            fs::create_dir_all(folder.join("deep/inside")).unwrap();
         }
-        fs::write(at("stand-in.file"), "").unwrap();
+        let file = at("stand-in.File42dokkumatrix");
+        fs::write(&file, "").unwrap();
         let first = Scratch::below(parent.path()).unwrap();
         let second = Scratch::below(parent.path()).unwrap();
-        let there = || {
-            let mut names: Vec<_> =
-                fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-            names.sort();
-            names
+        let there = || -> BTreeSet<_> {
+            fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().path()).collect()
         };
-        let mut left = vec![
-            at("somebody-else"),
-            at("stand-in.file"),
-            first.path().to_owned(),
-            second.path().to_owned(),
-        ];
-        left.sort();
-        assert_eq!(there(), left);
+        let mut left = BTreeSet::from(others);
+        left.insert(file);
+        let held = [first.path().to_owned(), second.path().to_owned()];
+        assert_eq!(there(), left.iter().cloned().chain(held).collect());
         drop((first, second));
-        assert_eq!(there(), [at("somebody-else"), at("stand-in.file")]);
+        assert_eq!(there(), left);
+    }
+
+    /// Who makes one tries again only if that may help.
+    #[test]
+    fn what_cannot_be_held_is_told() {
+        let parent = Scratch::new().unwrap();
+        let file = parent.path().join("file");
+        assert!(hold(parent.path()).unwrap().is_none());
+        assert!(hold(&file).unwrap().is_none());
+        fs::write(&file, "").unwrap();
+        assert!(hold(&file).unwrap().is_some());
+        assert_eq!(hold(&file.join("in")).unwrap_err().kind(), ErrorKind::NotADirectory);
     }
 }

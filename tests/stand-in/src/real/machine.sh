@@ -5,6 +5,8 @@
 # $3: its folder. $4: the address of the network. $5: the tools, and $6 the engine, which others than
 # root may be unable to find where they are.
 set -euo pipefail
+# Anywhere else, it would do this to the machine itself.
+(($$ == 1)) || { echo "not the first process of a namespace" >&2; exit 1; }
 
 mount -t tmpfs tmpfs /run
 mkdir /run/tools

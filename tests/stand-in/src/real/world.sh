@@ -3,6 +3,8 @@
 #
 # $1: the network's own address. $2: the files that are seen below /etc. $3: the folder of all.
 set -euo pipefail
+# Anywhere else, it would do this to the machine itself.
+(($$ == 1)) || { echo "not the first process of a namespace" >&2; exit 1; }
 
 mount -t tmpfs tmpfs /run
 # A copy of what may be read: a mount on a file goes when the machine puts another one in its place.
