@@ -155,6 +155,9 @@ impl<P: Place> Days<'_, P> {
         place.by_root(&format!("cp {aside} {local}"));
         place.by_root(&format!("rm {aside}"));
         self.deploy();
+        // Where Docker has started it before the deploy looked, nothing was made anew.
+        place.ok(&format!("ps:restart {APP}"));
+        self.all_is_well();
         // It took over a name that one before it had in the pause.
         assert_eq!(place.inspected(APP, "{{.Name}}"), format!("/{APP}.web.1"));
     }
