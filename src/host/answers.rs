@@ -7,6 +7,7 @@ use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
+/// Dokku's commands that tell of what changes without it.
 const BY_THEMSELVES: [&str; 3] = ["logs", "network:report", "postgres:info"];
 
 /// The answers of this process's time.

@@ -63,8 +63,8 @@ fn tables_are_counted() {
     assert!(stdout(&ask(&scene, "db", &sql)).ends_with("\n170\n"));
 }
 
-#[test]
-fn a_database_made_anew_leaves_a_dead_link() {
+/// An app `m` that is deployed with a link to the database `db`.
+fn linked() -> Scene {
     let scene = scene();
     create(&scene, "db", "");
     ok(
@@ -75,6 +75,12 @@ fn a_database_made_anew_leaves_a_dead_link() {
             &format!("dokku git:from-image m {SYNAPSE}"),
         ],
     );
+    scene
+}
+
+#[test]
+fn a_database_made_anew_leaves_a_dead_link() {
+    let scene = linked();
     let look = "dokku enter m web python -c psycopg2";
     ok(&scene, &[look, "dokku postgres:stop db"]);
     assert_eq!(stdout(&run(&scene, "dokku postgres:info db --status")), "missing\n");
@@ -94,17 +100,8 @@ fn a_database_made_anew_leaves_a_dead_link() {
 /// `docker stop` leaves its container there.
 #[test]
 fn a_database_that_is_stopped_is_linked_to_nobody() {
-    let scene = scene();
-    create(&scene, "db", "");
-    ok(
-        &scene,
-        &[
-            "dokku apps:create m",
-            "dokku postgres:link db m --no-restart",
-            &format!("dokku git:from-image m {SYNAPSE}"),
-            "docker stop dokku.postgres.db",
-        ],
-    );
+    let scene = linked();
+    ok(&scene, &["docker stop dokku.postgres.db"]);
     assert_eq!(stdout(&run(&scene, "dokku postgres:info db --status")), "exited\n");
     refused(&scene, "dokku enter m web python -c psycopg2");
     let id = scene.state().unwrap().services["db"].container.clone().unwrap();
