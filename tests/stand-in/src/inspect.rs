@@ -178,7 +178,15 @@ pub(crate) fn list(call: &Call, args: &[String]) -> Result<()> {
     }
     // Before there is a container to show, a format may be wrong too.
     let nobody = Container { id: " ".repeat(12), ..Container::default() };
+    let table = format.and_then(|format| format.strip_prefix("table "));
+    let columns = table.map(|columns| columns.replace("\\t", "   "));
+    let format = columns.as_deref().or(format);
     template::render(format.unwrap_or_default(), &row(&nobody, &nobody.id))?;
+    if let Some(columns) = &columns {
+        // Docker's heading of a label is the last part of its name.
+        let heads = json!({ "ID": "CONTAINER ID", "Labels": { "com.dokku.app-name": "app name" } });
+        call.line(template::render(columns, &heads)?);
+    }
     for container in
         state.containers.iter().rev().filter(|container| container.status != Status::Removed)
     {

@@ -211,6 +211,9 @@ fn table(columns: &[String], rows: &[Vec<String>], format: Format) -> String {
             text += &row.join("|");
             text.push('\n');
         }
+        if !format.tuples_only {
+            text += &row_count(rows);
+        }
         return text;
     }
     let width = |at: usize| {
@@ -229,9 +232,13 @@ fn table(columns: &[String], rows: &[Vec<String>], format: Format) -> String {
         let _ = writeln!(text, " {}", cells.join(" | ").trim_end());
     }
     if !format.tuples_only {
-        let _ = writeln!(text, "({} row{})", rows.len(), if rows.len() == 1 { "" } else { "s" });
+        text += &row_count(rows);
     }
     text + "\n"
+}
+
+fn row_count(rows: &[Vec<String>]) -> String {
+    format!("({} row{})\n", rows.len(), if rows.len() == 1 { "" } else { "s" })
 }
 
 /// Numbers stand to the right, text to the left.
