@@ -101,7 +101,7 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
     let wish = wish(&session.host, args, name, recorded.as_ref())?;
     // An image is recorded when it is ready; before that the record names the one that runs.
     let stays = recorded.as_ref().is_some_and(|old| old.image != wish.image)
-        && (!args.no_deploy || docker::running(&session.host, &args.app)?.is_some());
+        && (!args.no_deploy || docker::running(&session.host, &args.app).option()?.is_some());
     let meanwhile = recorded.filter(|_| stays).map_or_else(
         || wish.clone(),
         |old| {

@@ -36,17 +36,17 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
         } else {
             session.ui.step(&format!("Giving app {} back", element.app));
             let ran = ps::stop(host, &element.app)?;
-            if ran.code != 0 && ps::deployed(host, &element.app)? == Some(true) {
+            if ran.code != 0 && ps::deployed(host, &element.app).option()? == Some(true) {
                 return Err(Error::new(format!("{} cannot be stopped", element.app))
                     .hint(format!("dokku ps:stop {}", element.app)));
             }
-            let now = storage::of(host, &element.app)?.unwrap_or_default();
+            let now = storage::of(host, &element.app).or_absent(vec![])?;
             for mount in Mounts::wanted(host, &server, Who::Element) {
                 if now.contains(&mount) {
                     storage::unmount(host, &element.app, &mount)?;
                 }
             }
-            let variables = config::all(host, &element.app)?.unwrap_or_default();
+            let variables = config::all(host, &element.app).option()?.unwrap_or_default();
             if variables.contains_key(crate::element::config::PORT_VARIABLE) {
                 config::unset(host, &element.app, crate::element::config::PORT_VARIABLE)?;
             }

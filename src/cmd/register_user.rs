@@ -36,8 +36,8 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
     }
     // Looked at before anything is asked: nobody should type a password in vain.
     // The address of one that was stopped may be another server's by now, which is told no password.
-    let address = match docker::running(&session.host, &server.app)? {
-        Some(container) => ps::address(&session.host, &server.app, &container)?,
+    let address = match docker::running(&session.host, &server.app).option()? {
+        Some(container) => ps::address(&session.host, &server.app, &container).option()?,
         None => None,
     };
     let ready = match &address {

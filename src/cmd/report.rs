@@ -85,14 +85,14 @@ pub type Rows = Vec<(&'static str, String)>;
 
 /// What there is to report on a homeserver.
 pub fn rows(host: &Host, server: &Server) -> Result<Rows> {
-    let container = docker::running(host, &server.app)?;
-    let running = container.as_ref().is_some_and(|container| !container.pauses).to_string();
+    let container = docker::running(host, &server.app).option()?;
+    let running = container.as_ref().is_some_and(|container| !container.restarting).to_string();
     let deployed = container.map(|container| container.source_image).unwrap_or_default();
     let tls = match server.tls {
         Tls::Off => "off".to_owned(),
         tls => {
             let word = if tls == Tls::Letsencrypt { "letsencrypt" } else { "provided" };
-            let has = nginx::has_certificate(host, &server.app)?.unwrap_or_default();
+            let has = nginx::has_certificate(host, &server.app).or_absent(false)?;
             if has { word.to_owned() } else { format!("{word} (no certificate yet)") }
         }
     };

@@ -1,19 +1,20 @@
-//! `apps:*`.
+//! `apps:*`: creates and destroys apps. Does not decide whether that is right.
 
-use super::{nginx, tell};
+use super::{change, nginx};
 use crate::{error::Result, host::Host, names::AppName};
 
-/// Whether there is an app of that name: one that has a proxy, for which others ask as well.
+/// Whether an app exists. Every app has a proxy, and other callers read that as well, so this
+/// answer is often in the cache.
 pub fn exists(host: &Host, app: &AppName) -> Result<bool> {
-    nginx::proxy(host, app).map(|proxy| proxy.is_some())
+    nginx::proxy(host, app).option().map(|proxy| proxy.is_some())
 }
 
-/// Makes an app.
+/// Creates an app.
 pub fn create(host: &Host, app: &AppName) -> Result<()> {
-    tell(host, ["apps:create", app.as_str()]).map(drop)
+    change(host, ["apps:create", app.as_str()]).map(drop)
 }
 
 /// Destroys an app.
 pub fn destroy(host: &Host, app: &AppName) -> Result<()> {
-    tell(host, ["apps:destroy", app.as_str(), "--force"]).map(drop)
+    change(host, ["apps:destroy", app.as_str(), "--force"]).map(drop)
 }

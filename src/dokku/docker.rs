@@ -1,215 +1,148 @@
-//! Docker itself, where Dokku has no word for it.
+//! Docker itself, for what Dokku has no command for: images and containers.
+//!
+//! Owns the arguments of `docker` and the format of its output. Decides nothing.
 
-use super::storage::Mount;
+mod container;
+
+pub use container::Container;
+
+use super::parse;
 use crate::{
     error::{Error, Result},
     host::{
-        Host,
-        cmd::{Cmd, Ran},
+        Host, Reading,
+        cmd::{Cmd, Output},
     },
     names::{AppName, ImageRef},
 };
 use camino::Utf8Path;
-use serde_json::Value;
 use std::time::Duration;
 
-/// A container of an app, as it was started.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Container {
-    /// The reference of the image that the app's own was made of.
-    pub source_image: String,
-    /// When it was made, in milliseconds since 1970.
-    pub made: i64,
-    /// The names of the containers that it is linked to.
-    pub links: Vec<String>,
-    /// When it started, in milliseconds since 1970; 0 if never.
-    pub started: i64,
-    /// When it ended last, in milliseconds since 1970; 0 if never.
-    pub ended: i64,
-    /// How often Docker has started it again because it ended.
-    pub restarts: u32,
-    /// It has ended, and Docker lets a while pass before it starts it again.
-    pub pauses: bool,
-    /// Its addresses; none while it pauses.
-    pub addresses: Vec<String>,
-    /// The user and group inside, as they were given.
-    pub user: String,
-    /// Its environment, `NAME=value`.
-    env: Vec<String>,
-    /// What of the host it sees.
-    pub mounts: Vec<Mount>,
-}
+/// Selects the containers that Dokku deployed.
+const DEPLOYED: &str = "label=com.dokku.container-type=deploy";
 
-impl Container {
-    /// Whether it is where Dokku says that its app listens.
-    pub fn is_at(&self, listener: &str) -> bool {
-        let ip = listener.rsplit_once(':').map_or("", |(ip, _)| ip);
-        // Dokku's word for a container in the host's network.
-        !self.pauses && (ip == "127.0.0.1" || self.addresses.iter().any(|address| address == ip))
-    }
-
-    /// Whether a variable has this value in it.
-    pub fn has_variable(&self, name: &str, value: &str) -> bool {
-        self.env.iter().any(|pair| pair.split_once('=') == Some((name, value)))
-    }
-}
-
-/// What `docker image inspect` or `docker container inspect` answers; `None` if there is no such
-/// thing.
-fn inspected(host: &Host, cmd: &Cmd) -> Result<Option<Ran>> {
-    let ran = host.run(cmd)?;
-    let missing = ["image", "container"]
-        .into_iter()
-        .any(|kind| ran.says(&format!("No such {kind}")) || ran.says(&format!("no such {kind}")));
-    match ran.code {
-        0 => Ok(Some(ran)),
-        _ if missing => Ok(None),
-        _ => Err(host.failure(cmd, &ran)),
-    }
+fn docker(host: &Host) -> Cmd {
+    Cmd::reads(host.env().docker())
 }
 
 fn inspect_cmd(host: &Host, kind: &str, format: &str, name: &str) -> Cmd {
-    Cmd::reads(host.env().docker()).args([kind, "inspect", "--format", format, name])
+    docker(host).args([kind, "inspect", "--format", format, name])
+}
+
+/// Runs `docker image inspect` or `docker container inspect`; absent if there is no such object.
+fn inspect(host: &Host, cmd: &Cmd) -> Reading<Output> {
+    let output = match host.run(cmd) {
+        Ok(output) => output,
+        Err(error) => return Reading::Unknown(error),
+    };
+    let missing = ["image", "container"].into_iter().any(|kind| {
+        output.says(&format!("No such {kind}")) || output.says(&format!("no such {kind}"))
+    });
+    match output.code {
+        0 => Reading::Value(output),
+        _ if missing => Reading::Absent,
+        _ => Reading::Unknown(host.failure(cmd, &output)),
+    }
 }
 
 /// Whether an image is on this host.
 pub fn has_image(host: &Host, image: &ImageRef) -> Result<bool> {
     let cmd = inspect_cmd(host, "image", "{{.Id}}", image.as_str());
-    Ok(inspected(host, &cmd)?.is_some())
+    let id = inspect(host, &cmd).and_then(|output| parse::value(&cmd, &output.stdout).into());
+    Ok(id.option()?.is_some())
 }
 
-/// The layers of an image: what is in it, whatever it is called and labelled. `None` if it is not
-/// on this host.
-pub fn layers(host: &Host, image: &ImageRef) -> Result<Option<String>> {
+/// The layers of an image, a JSON array: they identify its content, whatever its tags and labels
+/// are. Absent if the image is not on this host.
+pub fn layers(host: &Host, image: &ImageRef) -> Reading<String> {
     let cmd = inspect_cmd(host, "image", "{{json .RootFS.Layers}}", image.as_str());
-    Ok(inspected(host, &cmd)?.map(|ran| ran.answer().to_owned()))
+    inspect(host, &cmd).and_then(|output| {
+        let layers = parse::json::<Vec<String>>(&cmd, &output.stdout);
+        layers.map(|_| output.answer().to_owned()).into()
+    })
 }
 
-/// Whether the container of that name runs; not if there is none.
+/// Whether the container of that name is running; false if there is none.
 pub fn is_running(host: &Host, name: &str) -> Result<bool> {
     let cmd = inspect_cmd(host, "container", "{{.State.Running}}", name);
-    Ok(inspected(host, &cmd)?.is_some_and(|ran| ran.answer() == "true"))
+    let running = inspect(host, &cmd).and_then(|output| {
+        parse::value(&cmd, &output.stdout).and_then(|text| parse::flag(&cmd, &text)).into()
+    });
+    running.or_absent(false)
 }
 
-/// When the container of that name was made, in milliseconds since 1970; `None` if there is none.
-pub fn made(host: &Host, name: &str) -> Result<Option<i64>> {
+/// When the container of that name was created, in milliseconds since 1970; absent if there is
+/// none.
+pub fn created_at(host: &Host, name: &str) -> Reading<i64> {
     let cmd = inspect_cmd(host, "container", "{{.Created}}", name);
-    Ok(inspected(host, &cmd)?.map(|ran| milliseconds(ran.answer())))
+    inspect(host, &cmd).and_then(|output| {
+        let text = parse::value(&cmd, &output.stdout);
+        text.and_then(|text| {
+            container::milliseconds(&text).map_err(|_| parse::malformed(&cmd, "no time"))
+        })
+        .into()
+    })
 }
 
-/// A time as Docker writes it; 0 for none, which Docker writes as the year 1.
-fn milliseconds(time: &str) -> i64 {
-    time.parse::<jiff::Timestamp>().map_or(0, |time| time.as_millisecond().max(0))
-}
-
-/// Brings an image onto this host.
+/// Pulls an image.
 pub fn pull(host: &Host, image: &ImageRef) -> Result<()> {
     let cmd = Cmd::changes(host.env().docker()).args(["image", "pull", image.as_str()]);
-    let ran = host.run(&cmd)?;
-    if ran.code == 0 {
+    let output = host.run(&cmd)?;
+    if output.code == 0 {
         return Ok(());
     }
-    let line = ran.lines.iter().rev().find(|line| !line.trim().is_empty());
+    let line = output.lines.iter().rev().find(|line| !line.trim().is_empty());
     let why = host.scrubber().scrub(line.map_or("", String::as_str));
-    Err(Error::new(format!("the image {image} cannot be pulled: {why}"))
-        .hint("Check its name and tag; `docker image pull` says more."))
+    Err(Error::new(format!("cannot pull the image {image}: {why}"))
+        .hint(format!("Check its name and tag: docker image pull {image}")))
 }
 
-/// The apps of which a container runs that has this path of the host mounted.
-pub fn holders(host: &Host, path: &Utf8Path) -> Result<Vec<String>> {
+/// The apps with a running container that has this path of the host mounted.
+pub fn apps_mounting(host: &Host, path: &Utf8Path) -> Result<Vec<String>> {
     let volume = format!("volume={path}");
-    let cmd = Cmd::reads(host.env().docker()).args([
-        "ps",
-        "--filter",
-        &volume,
-        "--filter",
-        "label=com.dokku.container-type=deploy",
-        "--format",
-        "{{.Label \"com.dokku.app-name\"}}",
-    ]);
-    Ok(host.must(&cmd)?.answer().lines().map(str::to_owned).collect())
+    let format = "table {{.ID}}\\t{{.Label \"com.dokku.app-name\"}}";
+    let list = docker(host).args(["ps", "--no-trunc"]);
+    let cmd = list.args(["--filter", &volume, "--filter", DEPLOYED, "--format", format]);
+    let output = host.must(&cmd)?;
+    let rows = parse::table::<2>(&cmd, &output.stdout)?;
+    Ok(rows.into_iter().map(|[_, app]| app).collect())
 }
 
-/// The web container of an app that runs, or that Docker is about to start again, the newest one;
-/// `None` if there is none.
-pub fn running(host: &Host, app: &AppName) -> Result<Option<Container>> {
-    let Some(id) = ids(host, app)?.into_iter().next() else { return Ok(None) };
-    inspect(host, &id)
+/// The newest web container of an app that is running, or that Docker is about to restart; absent
+/// if there is none.
+pub fn running(host: &Host, app: &AppName) -> Reading<Container> {
+    let id = running_ids(host, app).map(|ids| ids.into_iter().next());
+    Reading::<String>::from(id).and_then(|id| {
+        let cmd = inspect_cmd(host, "container", "{{json .}}", &id);
+        // It may have been removed since: then it is absent.
+        inspect(host, &cmd).and_then(|output| container::parse(&cmd, &output.stdout).into())
+    })
 }
 
-/// The ids of all of them. They are found by their labels: one that paused when it was to be named
-/// still bears the name that it was made with.
-pub fn ids(host: &Host, app: &AppName) -> Result<Vec<String>> {
+/// The ids of all such containers, the newest first. Selects them by label: a container that was
+/// in its restart back-off when Dokku renamed the others has kept its first name.
+pub fn running_ids(host: &Host, app: &AppName) -> Result<Vec<String>> {
     let label = format!("label=com.dokku.app-name={app}");
-    let cmd = Cmd::reads(host.env().docker()).args([
-        "ps",
-        "--no-trunc",
-        "--filter",
-        &label,
-        "--filter",
-        "label=com.dokku.process-type=web",
-        "--filter",
-        "label=com.dokku.container-type=deploy",
-        "--format",
-        "{{.ID}}",
-    ]);
-    Ok(host.must(&cmd)?.answer().lines().map(str::to_owned).collect())
+    let list = docker(host).args(["ps", "--no-trunc", "--filter", &label]);
+    let list = list.args(["--filter", "label=com.dokku.process-type=web", "--filter", DEPLOYED]);
+    let cmd = list.args(["--format", "table {{.ID}}"]);
+    let output = host.must(&cmd)?;
+    Ok(parse::table::<1>(&cmd, &output.stdout)?.into_iter().flatten().collect())
 }
 
-/// Stops a container for good.
+/// Stops a container. Docker does not restart it.
 pub fn stop(host: &Host, id: &str) -> Result<()> {
     host.must(&Cmd::changes(host.env().docker()).args(["container", "stop", id])).map(drop)
 }
 
-fn inspect(host: &Host, id: &str) -> Result<Option<Container>> {
-    let cmd = inspect_cmd(host, "container", "{{json .}}", id);
-    // It may have gone away between the two questions.
-    let Some(ran) = inspected(host, &cmd)? else { return Ok(None) };
-    serde_json::from_str::<Value>(ran.answer())
-        .map(|all| Some(container(&all)))
-        .map_err(|_| host.failure(&cmd, &ran))
-}
-
-fn container(all: &Value) -> Container {
-    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let items = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let mount = |value: &Value| Mount {
-        host: word(&value["Source"]),
-        container: word(&value["Destination"]),
-        readonly: value["RW"] == false,
-    };
-    // A list of references, in JSON, for Dokku makes an image of its own of the one it is given.
-    let tags = word(&all["Config"]["Labels"]["com.dokku.docker-image-labeler/alternate-tags"]);
-    let tags: Vec<String> = serde_json::from_str(&tags).unwrap_or_default();
-    // `/<container>:/<its own name>/<alias>`
-    let link = |value: &Value| {
-        word(value).split(':').next().unwrap_or_default().trim_start_matches('/').to_owned()
-    };
-    let networks = all["NetworkSettings"]["Networks"].as_object().cloned().unwrap_or_default();
-    let addresses = networks.values().map(|network| word(&network["IPAddress"]));
-    Container {
-        source_image: tags.into_iter().next_back().unwrap_or_default(),
-        made: milliseconds(&word(&all["Created"])),
-        links: items(&all["HostConfig"]["Links"]).iter().map(link).collect(),
-        started: milliseconds(&word(&all["State"]["StartedAt"])),
-        ended: milliseconds(&word(&all["State"]["FinishedAt"])),
-        restarts: all["RestartCount"].as_u64().and_then(|n| n.try_into().ok()).unwrap_or_default(),
-        pauses: all["State"]["Restarting"] == true,
-        addresses: addresses.filter(|address| !address.is_empty()).collect(),
-        user: word(&all["Config"]["User"]),
-        env: items(&all["Config"]["Env"]).iter().map(word).collect(),
-        mounts: items(&all["Mounts"]).iter().map(mount).collect(),
-    }
-}
-
-/// A run of a program inside an image, gone when it has ended.
+/// A program to run in a container that is removed when it has ended.
 #[derive(Debug)]
-pub struct Throwaway<'a> {
+pub struct OneOff<'a> {
     /// The image.
     pub image: &'a ImageRef,
-    /// The user and group inside, `uid:gid`.
+    /// The user and group in the container, `uid:gid`.
     pub user: String,
-    /// The mounts, as `docker run -v` wants them.
+    /// The mounts, as `docker run -v` takes them.
     pub mounts: Vec<String>,
     /// The program.
     pub program: &'a str,
@@ -217,11 +150,10 @@ pub struct Throwaway<'a> {
     pub args: &'a [&'a str],
 }
 
-/// Runs a program inside an image without a network; its exit code is the caller's to judge.
-pub fn throwaway(host: &Host, run: &Throwaway<'_>) -> Result<Ran> {
-    // A busy host may take its time to start Python.
-    let reads = Cmd::reads(host.env().docker()).limit(Duration::from_secs(300));
-    let mut cmd = reads.args([
+/// Runs a program in a container without a network. The caller looks at its exit code.
+pub fn run_one_off(host: &Host, run: &OneOff<'_>) -> Result<Output> {
+    // Python may start slowly on a busy host.
+    let mut cmd = docker(host).limit(Duration::from_secs(300)).args([
         "run",
         "--rm",
         "--label=dokku",
@@ -237,30 +169,4 @@ pub fn throwaway(host: &Host, run: &Throwaway<'_>) -> Result<Ran> {
         cmd = cmd.args(["-v", mount]);
     }
     host.run(&cmd.arg(run.image.as_str()).args(run.args))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_old_address_is_not_its_own() {
-        let container = Container {
-            addresses: ["172.17.0.3", "fd00::3"].map(str::to_owned).to_vec(),
-            ..Container::default()
-        };
-        let pauses = Container { pauses: true, ..container.clone() };
-        for (listener, is_at) in [
-            ("172.17.0.3:8008", true),
-            ("fd00::3:8008", true),
-            ("127.0.0.1:8008", true),
-            ("172.17.0.33:8008", false),
-            ("172.17.0.4:8008", false),
-            ("172.17.0.3", false),
-            ("", false),
-        ] {
-            assert_eq!(container.is_at(listener), is_at, "{listener}");
-            assert!(!pauses.is_at(listener), "{listener}");
-        }
-    }
 }

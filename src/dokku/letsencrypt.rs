@@ -1,113 +1,180 @@
-//! dokku-letsencrypt.
+//! dokku-letsencrypt: certificates and their renewal.
 
-use super::{NO_APP, domains, reading, tell, value};
+use super::{NO_APP, change, domains, flag, parse, read_cmd};
 use crate::{
-    error::{Error, Result},
+    error::Result,
     host::{
-        Host,
-        cmd::{Cmd, Ran},
+        Host, Reading,
+        cmd::{Cmd, Output},
         files,
     },
     names::{AppName, Email},
 };
+use serde::Deserialize;
 
-/// What dokku-letsencrypt tells of an app in its report, which is slow: it asks each of its
-/// properties in turn, dozens of programs in all.
+/// What `letsencrypt:report` says about an app. It is slow: it starts a program for each property,
+/// dozens in all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Whether certificates are renewed by themselves.
+    /// Whether certificates are renewed automatically.
     pub autorenew: bool,
-    /// The e-mail address of the app alone.
+    /// The e-mail address that is set for the app; empty if none is.
     pub email: String,
-    /// The address that serves when the app has none.
+    /// The e-mail address in use: the app's, else the global one; empty if there is none.
     pub computed_email: String,
 }
 
-/// Asks what dokku-letsencrypt knows of an app; `None` if there is no such app.
-pub fn of(host: &Host, app: &AppName) -> Result<Option<Report>> {
-    let cmd = reading(["letsencrypt:report", app.as_str(), "--format", "json"]);
-    let ran = host.run(&cmd)?;
-    // Unlike the rest of Dokku it looks at the list of apps, and has words of its own.
-    let absent = ran.says("does not exist") || ran.says("You haven't deployed any applications");
-    if ran.code == NO_APP || (ran.code != 0 && absent) {
-        return Ok(None);
-    }
-    if ran.code != 0 {
-        return Err(host.failure(&cmd, &ran));
-    }
-    let all: serde_json::Value = serde_json::from_str(ran.answer())
-        .map_err(|_| Error::new(format!("`{cmd}` did not answer with JSON")))?;
-    Ok(Some({
-        let word = |key: &str| all[key].as_str().unwrap_or_default().to_owned();
-        Report {
-            autorenew: word("autorenew") == "true",
-            email: word("email"),
-            computed_email: word("computed-email"),
-        }
-    }))
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct ReportJson {
+    autorenew: String,
+    email: String,
+    computed_email: String,
 }
 
-/// Whether the app's certificate is dokku-letsencrypt's; `None` if there is no such app. Looks at
-/// the files that it compares itself, and asks it only where these two are not the same.
-pub fn active(host: &Host, app: &AppName) -> Result<Option<bool>> {
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct GlobalJson {
+    global_email: String,
+}
+
+fn report(cmd: &Cmd, stdout: &str) -> Result<Report> {
+    let json: ReportJson = parse::json(cmd, stdout)?;
+    Ok(Report {
+        autorenew: parse::flag(cmd, &json.autorenew)?,
+        email: json.email,
+        computed_email: json.computed_email,
+    })
+}
+
+/// The report on an app; absent if there is no such app.
+pub fn of(host: &Host, app: &AppName) -> Reading<Report> {
+    let cmd = read_cmd(["letsencrypt:report", app.as_str(), "--format", "json"]);
+    let output = match host.run(&cmd) {
+        Ok(output) => output,
+        Err(error) => return Reading::Unknown(error),
+    };
+    // It lists the apps before it looks for this one, and fails with 1 on a host without any.
+    let absent =
+        output.says("does not exist") || output.says("You haven't deployed any applications");
+    match output.code {
+        0 => report(&cmd, &output.stdout).into(),
+        NO_APP => Reading::Absent,
+        _ if absent => Reading::Absent,
+        _ => Reading::Unknown(host.failure(&cmd, &output)),
+    }
+}
+
+/// Whether the certificate of an app is dokku-letsencrypt's; absent if there is no such app.
+/// Compares the same files as dokku-letsencrypt, and runs its command only where they differ.
+pub fn active(host: &Host, app: &AppName) -> Reading<bool> {
+    match has_its_certificate(host, app) {
+        Ok(true) => Reading::Value(true),
+        Ok(false) => flag(host, &["letsencrypt:active", app.as_str()]),
+        Err(error) => Reading::Unknown(error),
+    }
+}
+
+fn has_its_certificate(host: &Host, app: &AppName) -> Result<bool> {
     let home = host.env().dokku_root().join(app.as_str());
-    if let Some(domain) = domains::of(host, app)?.unwrap_or_default().first() {
-        let folder = home.join("letsencrypt/certs/current/certificates");
-        let theirs = files::read(&folder.join(format!("{domain}.crt")))?;
-        if theirs.is_some() && files::read(&home.join("tls/server.crt"))? == theirs {
-            return Ok(Some(true));
-        }
-    }
-    let text = value(host, &["letsencrypt:active", app.as_str()])?;
-    Ok(text.map(|text| text == "true"))
+    let domains = domains::of(host, app).option()?;
+    let Some(first) = domains.as_ref().and_then(|domains| domains.first()) else {
+        return Ok(false);
+    };
+    let directory = home.join("letsencrypt/certs/current/certificates");
+    let requested = files::read(&directory.join(format!("{first}.crt")))?;
+    Ok(requested.is_some() && files::read(&home.join("tls/server.crt"))? == requested)
 }
 
-/// Whether the certificate of an app has run out: Dokku goes on serving it.
+/// Whether the certificate of an app has expired: Dokku goes on serving it. Not if it has none.
 pub fn expired(host: &Host, app: &AppName) -> Result<bool> {
     let path = host.env().dokku_root().join(app.as_str()).join("tls/server.crt");
+    if files::stat(&path)?.is_none() {
+        return Ok(false);
+    }
     let cmd =
         Cmd::reads("openssl").args(["x509", "-checkend", "0", "-noout", "-in", path.as_str()]);
-    // It fails in the same way for a file that is none: what it says tells the two apart.
-    host.run(&cmd).map(|ran| ran.code == 1 && ran.says("Certificate will expire"))
+    let output = host.run(&cmd)?;
+    // The exit code alone does not tell an expired certificate from a file that is none.
+    match output.code {
+        0 if output.says("Certificate will not expire") => Ok(false),
+        1 if output.says("Certificate will expire") => Ok(true),
+        0 => Err(parse::malformed(&cmd, "no result")),
+        _ => Err(host.failure(&cmd, &output)),
+    }
 }
 
-/// Whether certificates are renewed by themselves. The mark that newer versions keep is looked at
-/// first, for the report is slow.
+/// Whether certificates are renewed automatically. Looks first at the file with which newer
+/// versions mark it, because the report is slow.
 pub fn autorenews(host: &Host, app: &AppName) -> Result<bool> {
     let mark = host.env().lib_root().join("data/letsencrypt/--global/autorenew");
-    Ok(files::stat(&mark)?.is_some() || of(host, app)?.is_some_and(|now| now.autorenew))
+    if files::stat(&mark)?.is_some() {
+        return Ok(true);
+    }
+    of(host, app).map(|report| report.autorenew).or_absent(false)
 }
 
-/// Whether an app has this e-mail address of its own. Dokku's file is looked at first, for the
-/// report is slow.
+/// Whether this e-mail address is set for an app. Looks first at the file in which Dokku keeps it,
+/// because the report is slow.
 pub fn has_email(host: &Host, app: &AppName, email: &Email) -> Result<bool> {
     let property = host.env().lib_root().join("config/letsencrypt").join(app.as_str());
     let recorded = files::read(&property.join("email"))?;
-    Ok(recorded.is_some_and(|text| text.trim() == email.as_str())
-        || of(host, app)?.is_some_and(|now| now.email == email.as_str()))
+    if recorded.is_some_and(|text| text.trim() == email.as_str()) {
+        return Ok(true);
+    }
+    of(host, app).map(|report| report.email == email.as_str()).or_absent(false)
 }
 
 /// Sets the e-mail address of an app.
 pub fn set_email(host: &Host, app: &AppName, email: &Email) -> Result<()> {
-    tell(host, ["letsencrypt:set", app.as_str(), "email", email.as_str()]).map(drop)
+    change(host, ["letsencrypt:set", app.as_str(), "email", email.as_str()]).map(drop)
 }
 
-/// Requests a certificate; that it is refused is an answer, not an error.
-pub fn enable(host: &Host, app: &AppName) -> Result<Ran> {
+/// Requests a certificate. A refusal is not an error: the caller looks at the exit code.
+pub fn enable(host: &Host, app: &AppName) -> Result<Output> {
     host.run(&Cmd::changes("dokku").args(["letsencrypt:enable", app.as_str()]))
 }
 
-/// Has certificates renewed by themselves.
+/// Turns the automatic renewal of all certificates on.
 pub fn add_cron_job(host: &Host) -> Result<()> {
-    tell(host, ["letsencrypt:cron-job", "--add"]).map(drop)
+    change(host, ["letsencrypt:cron-job", "--add"]).map(drop)
 }
 
-/// Whether the host has an e-mail address for the apps that have none.
+/// Whether there is a global e-mail address, for the apps that have none.
 pub fn global_email(host: &Host) -> Result<bool> {
-    let args = ["letsencrypt:report", "--global", "--format", "json"];
-    // Not every version reports on the host; then Dokku's own error tells in time.
-    let ran = host.run(&reading(args))?;
-    let all: serde_json::Value = serde_json::from_str(ran.answer()).unwrap_or_default();
-    let word = |key: &str| all[key].as_str().is_some_and(|text| !text.is_empty());
-    Ok(word("email") || word("global-email") || word("computed-email"))
+    let cmd = read_cmd(["letsencrypt:report", "--global", "--format", "json"]);
+    let output = host.must(&cmd)?;
+    let json: GlobalJson = parse::json(&cmd, &output.stdout)?;
+    Ok(!json.global_email.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dokku::parse::tests::{cmd, what};
+
+    #[test]
+    fn reads_reports() {
+        let good = Report {
+            autorenew: true,
+            email: String::new(),
+            computed_email: "a@b.example".to_owned(),
+        };
+        for (stdout, want) in [
+            (
+                r#"{"active":"true","autorenew":"true","computed-email":"a@b.example","email":""}"#,
+                Ok(good),
+            ),
+            (r#"{"autorenew":"","computed-email":"","email":""}"#, Err("neither true nor false")),
+            (
+                r#"{"autorenew":"true","email":""}"#,
+                Err("JSON without the field \"computed-email\""),
+            ),
+            (r#"{"autorenew":"true","ema"#, Err("incomplete JSON")),
+            ("[]", Err("JSON with values of other types")),
+        ] {
+            let got = what(report(&cmd(), &format!("{stdout}\n")));
+            assert_eq!(got, want.map_err(str::to_owned), "{stdout}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
-//! How Dokku is asked and told: one file for each area, typed in and out.
+//! The commands of Dokku, of its plugins, and of Docker: one file for each area, typed.
 //!
-//! Owns the words of Dokku's commands and the form of their answers. Decides nothing.
+//! Owns their arguments and the format of their output. Exit code 0 does not prove that output is
+//! complete, so whatever is incomplete or malformed is [`Reading::Unknown`]. Decides nothing.
 
 pub mod apps;
 pub mod config;
@@ -9,6 +10,7 @@ pub mod domains;
 pub mod letsencrypt;
 pub mod nginx;
 pub mod options;
+mod parse;
 pub mod postgres;
 pub mod ps;
 pub mod storage;
@@ -17,39 +19,52 @@ pub mod version;
 use crate::{
     error::{Error, Exit, Result},
     host::{
-        Host,
-        cmd::{Cmd, Ran},
+        Host, Reading,
+        cmd::{Cmd, Output},
     },
 };
+use serde::de::DeserializeOwned;
 
 /// Dokku's exit code for an app that does not exist.
 const NO_APP: i32 = 20;
 
-fn reading<T: AsRef<str>>(args: impl IntoIterator<Item = T>) -> Cmd {
+/// A `dokku` command that only reads.
+fn read_cmd<T: AsRef<str>>(args: impl IntoIterator<Item = T>) -> Cmd {
     Cmd::reads("dokku").args(args)
 }
 
-/// Asks for a single value; `None` if there is no such app.
-fn value(host: &Host, args: &[&str]) -> Result<Option<String>> {
-    let cmd = reading(args);
-    let ran = host.run(&cmd)?;
-    match ran.code {
-        0 => Ok(Some(ran.answer().to_owned())),
-        NO_APP => Ok(None),
-        _ => Err(host.failure(&cmd, &ran)),
+/// Runs a command that only reads; absent is an app that does not exist.
+fn read(host: &Host, cmd: &Cmd) -> Reading<Output> {
+    match host.run(cmd) {
+        Ok(output) if output.code == 0 => Reading::Value(output),
+        Ok(output) if output.code == NO_APP => Reading::Absent,
+        Ok(output) => Reading::Unknown(host.failure(cmd, &output)),
+        Err(error) => Reading::Unknown(error),
     }
 }
 
-/// Asks for a report as JSON; `None` if there is no such app.
-fn report(host: &Host, args: &[&str]) -> Result<Option<serde_json::Value>> {
-    let Some(text) = value(host, args)? else { return Ok(None) };
-    serde_json::from_str(&text)
-        .map(Some)
-        .map_err(|_| Error::new(format!("`dokku {}` did not answer with JSON", args.join(" "))))
+/// Reads a single value, without the white space around it.
+fn value(host: &Host, args: &[&str]) -> Reading<String> {
+    let cmd = read_cmd(args);
+    read(host, &cmd).and_then(|output| parse::value(&cmd, &output.stdout).into())
 }
 
-/// Tells Dokku to change something.
-fn tell<T: AsRef<str>>(host: &Host, args: impl IntoIterator<Item = T>) -> Result<Ran> {
+/// Reads a single value of a setting that is either on or off.
+fn flag(host: &Host, args: &[&str]) -> Reading<bool> {
+    let cmd = read_cmd(args);
+    read(host, &cmd).and_then(|output| {
+        parse::value(&cmd, &output.stdout).and_then(|text| parse::flag(&cmd, &text)).into()
+    })
+}
+
+/// Reads JSON. Every field of `T` without a default must be there, with its type.
+fn json<T: DeserializeOwned>(host: &Host, args: &[&str]) -> Reading<T> {
+    let cmd = read_cmd(args);
+    read(host, &cmd).and_then(|output| parse::json::<T>(&cmd, &output.stdout).into())
+}
+
+/// Runs a `dokku` command that changes something and must succeed.
+fn change<T: AsRef<str>>(host: &Host, args: impl IntoIterator<Item = T>) -> Result<Output> {
     host.must(&Cmd::changes("dokku").args(args))
 }
 

@@ -1,35 +1,59 @@
-//! `docker-options:*`: what containers are started with.
+//! `docker-options:*`: the arguments that Dokku gives Docker for an app's containers.
 
-use super::{report, tell};
-use crate::{error::Result, host::Host, names::AppName};
+use super::{change, json};
+use crate::{
+    error::Result,
+    host::{Host, Reading},
+    names::AppName,
+};
+use serde::Deserialize;
 
 /// The options of an app, by phase.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Options {
-    /// Of the containers that serve.
+    /// For the containers that are deployed.
+    #[serde(rename = "deploy-list")]
     pub deploy: Vec<String>,
-    /// Of `dokku run`.
+    /// For the containers of `dokku run`.
+    #[serde(rename = "run-list")]
     pub run: Vec<String>,
 }
 
-/// The options of an app; `None` if there is no such app.
-pub fn of(host: &Host, app: &AppName) -> Result<Option<Options>> {
-    let all = report(host, &["docker-options:report", app.as_str(), "--format", "json"])?;
-    Ok(all.map(|all| {
-        let list = |key: &str| {
-            let items = all[key].as_array().into_iter().flatten();
-            items.filter_map(|item| item.as_str()).map(str::to_owned).collect()
-        };
-        Options { deploy: list("deploy-list"), run: list("run-list") }
-    }))
+/// The options of an app; absent if there is no such app.
+pub fn of(host: &Host, app: &AppName) -> Reading<Options> {
+    json(host, &["docker-options:report", app.as_str(), "--format", "json"])
 }
 
-/// Adds an option for some phases, as in `deploy,run`.
+/// Adds an option for some phases, such as `deploy,run`.
 pub fn add(host: &Host, app: &AppName, phases: &str, option: &str) -> Result<()> {
-    tell(host, ["docker-options:add", app.as_str(), phases, option]).map(drop)
+    change(host, ["docker-options:add", app.as_str(), phases, option]).map(drop)
 }
 
-/// Takes an option away.
+/// Removes an option from some phases.
 pub fn remove(host: &Host, app: &AppName, phases: &str, option: &str) -> Result<()> {
-    tell(host, ["docker-options:remove", app.as_str(), phases, option]).map(drop)
+    change(host, ["docker-options:remove", app.as_str(), phases, option]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dokku::parse::{
+        self,
+        tests::{cmd, what},
+    };
+
+    #[test]
+    fn requires_both_lists() {
+        for (stdout, want) in [
+            (r#"{"deploy-list":["-v /a:/b"],"run-list":[]}"#, Ok("-v /a:/b")),
+            (r#"{"deploy-list":["-v /a:/b"]}"#, Err("JSON without the field \"run-list\"")),
+            (r#"{"deploy-list":"","run-list":[]}"#, Err("JSON with values of other types")),
+            (r#"{"deploy-list":[5],"run-list":[]}"#, Err("JSON with values of other types")),
+            (r#"{"deploy-list":["-v"#, Err("incomplete JSON")),
+        ] {
+            let got = what(parse::json::<Options>(&cmd(), &format!("{stdout}\n")));
+            let got = got.map(|options| options.deploy.join(" "));
+            assert_eq!(got, want.map(str::to_owned).map_err(str::to_owned), "{stdout}");
+        }
+    }
 }

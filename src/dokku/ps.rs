@@ -1,11 +1,15 @@
-//! `ps:*`, `checks:*`, `git:*`, `network:*`, `logs`: what runs.
+//! `ps:*`, `checks:*`, `git:*`, `network:*`, `logs`: deploys an app, and what runs of it.
+//!
+//! Owns how Dokku scales, deploys, and finds containers. Does not look at containers itself: that
+//! is [`docker`](super::docker)'s.
 
-use super::{NO_APP, docker::Container, reading, tell, value};
+use super::{change, docker::Container, flag, parse, read, read_cmd, value};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     host::{
-        Host,
-        cmd::{Cmd, Ran},
+        Host, Reading,
+        cmd::{Cmd, Output},
+        env::Env,
         files,
         run::plain,
     },
@@ -13,130 +17,181 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// How many containers of each process type are wished; `None` if there is no such app.
-pub fn scale(host: &Host, app: &AppName) -> Result<Option<BTreeMap<String, u32>>> {
-    let cmd = reading(["ps:scale", app.as_str()]);
-    let ran = host.run(&cmd)?;
-    match ran.code {
-        0 => Ok(Some(
-            ran.stdout
-                .lines()
-                .filter_map(|line| line.split_once(':'))
-                .filter_map(|(kind, count)| {
-                    Some((kind.trim().to_owned(), count.trim().parse().ok()?))
-                })
-                .collect(),
-        )),
-        NO_APP => Ok(None),
-        _ => Err(host.failure(&cmd, &ran)),
-    }
+/// How many containers each process type is to have.
+pub type Scale = BTreeMap<String, u32>;
+
+/// The desired scale of an app; absent if there is no such app.
+pub fn scale(host: &Host, app: &AppName) -> Reading<Scale> {
+    let cmd = read_cmd(["ps:scale", app.as_str()]);
+    read(host, &cmd).and_then(|output| scale_in(&cmd, &output.stdout).into())
 }
 
-/// Records how many containers are wished, without starting or stopping any.
+fn scale_in(cmd: &Cmd, stdout: &str) -> Result<Scale> {
+    let lines = parse::lines(cmd, stdout)?;
+    // A title, which Dokku may leave out, the names of the columns, and a rule.
+    let heading = lines.iter().position(|line| line.starts_with("proctype:"));
+    let rows = match heading.map(|at| &lines[at + 1..]) {
+        Some([rule, rows @ ..]) if rule.starts_with("---") => rows,
+        _ => return Err(parse::malformed(cmd, "a scale without its heading")),
+    };
+    pairs(rows).ok_or_else(|| parse::malformed(cmd, "a malformed scale"))
+}
+
+fn pairs(lines: &[&str]) -> Option<Scale> {
+    let pair = |line: &&str| {
+        let (kind, count) = line.split_once([':', '='])?;
+        let kind = Some(kind.trim()).filter(|kind| !kind.is_empty())?;
+        Some((kind.to_owned(), count.trim().parse().ok()?))
+    };
+    lines.iter().map(pair).collect()
+}
+
+/// The desired scale of an app as Dokku's file records it, empty if it was never set: triggers run
+/// at each deploy, so they must not run Dokku.
+///
+/// # Errors
+/// The file cannot be read or is malformed.
+pub fn recorded_scale(env: &Env, app: &str) -> Result<Scale> {
+    let path = env.lib_root().join("config/ps").join(app).join("scale");
+    let Some(text) = files::read(&path)? else { return Ok(Scale::new()) };
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    pairs(&lines).ok_or_else(|| {
+        Error::new(format!("{path} is malformed")).hint(format!("dokku ps:scale {app} web=1"))
+    })
+}
+
+/// Records the desired scale without a deploy.
 pub fn set_scale(host: &Host, app: &AppName, scale: &[String]) -> Result<()> {
     let words = ["ps:scale", "--skip-deploy", app.as_str()];
-    tell(host, words.into_iter().chain(scale.iter().map(String::as_str))).map(drop)
+    change(host, words.into_iter().chain(scale.iter().map(String::as_str))).map(drop)
 }
 
-/// The restart policy of an app's own; empty if it has none. `None` if there is no such app.
-pub fn restart_policy(host: &Host, app: &AppName) -> Result<Option<String>> {
+/// The restart policy that is set for an app, empty if none is; absent if there is no such app.
+pub fn restart_policy(host: &Host, app: &AppName) -> Reading<String> {
     value(host, &["ps:report", app.as_str(), "--ps-restart-policy"])
 }
 
 /// Sets the restart policy of an app.
 pub fn set_restart_policy(host: &Host, app: &AppName, policy: &str) -> Result<()> {
-    tell(host, ["ps:set", app.as_str(), "restart-policy", policy]).map(drop)
+    change(host, ["ps:set", app.as_str(), "restart-policy", policy]).map(drop)
 }
 
-/// Whether an app has ever been deployed; `None` if there is no such app.
-pub fn deployed(host: &Host, app: &AppName) -> Result<Option<bool>> {
-    Ok(value(host, &["ps:report", app.as_str(), "--deployed"])?.map(|text| text == "true"))
+/// Whether an app was ever deployed; absent if there is no such app.
+pub fn deployed(host: &Host, app: &AppName) -> Reading<bool> {
+    flag(host, &["ps:report", app.as_str(), "--deployed"])
 }
 
-/// The ids of the web containers that Dokku takes for an app's, from its own files: there is no
-/// command that tells all of an id.
-pub fn noted(host: &Host, app: &AppName) -> Result<Vec<String>> {
+/// The ids of the web containers that Dokku records for an app. Reads its files, because no
+/// command prints them.
+///
+/// # Errors
+/// A file cannot be read or holds no container id.
+pub fn recorded_ids(host: &Host, app: &AppName) -> Result<Vec<String>> {
     let home = host.env().dokku_root().join(app.as_str());
     let mut ids = vec![];
     for name in files::list(&home)? {
-        if name.starts_with("CONTAINER.web.") {
-            ids.extend(files::read(&home.join(name))?.map(|id| id.trim().to_owned()));
+        if !name.starts_with("CONTAINER.web.") {
+            continue;
         }
+        let path = home.join(name);
+        // It may have been removed since.
+        let Some(id) = files::read(&path)? else { continue };
+        let id = id.trim();
+        if !parse::is_id(id) {
+            return Err(Error::new(format!("{path} does not hold a container id"))
+                .hint(format!("dokku ps:rebuild {app}")));
+        }
+        ids.push(id.to_owned());
     }
     Ok(ids)
 }
 
-/// The process types without zero-downtime deploys; `None` if there is no such app.
-pub fn checks_disabled(host: &Host, app: &AppName) -> Result<Option<Vec<String>>> {
-    let text = value(host, &["checks:report", app.as_str(), "--checks-disabled-list"])?;
-    Ok(text.map(|text| text.split(',').map(|word| word.trim().to_owned()).collect()))
+/// The process types without zero-downtime deploys; absent if there is no such app.
+pub fn checks_disabled(host: &Host, app: &AppName) -> Reading<Vec<String>> {
+    let text = value(host, &["checks:report", app.as_str(), "--checks-disabled-list"]);
+    text.map(|text| text.split(',').map(|word| word.trim().to_owned()).collect())
 }
 
-/// Has the old container of a process type stopped before the new one starts.
+/// Disables zero-downtime deploys: Dokku stops the old web container before it starts the new one.
 pub fn disable_checks(host: &Host, app: &AppName) -> Result<()> {
-    tell(host, ["checks:disable", app.as_str(), "web"]).map(drop)
+    change(host, ["checks:disable", app.as_str(), "web"]).map(drop)
 }
 
-/// The image that an app was last deployed from; empty if from none. `None` if there is no such app.
-pub fn source_image(host: &Host, app: &AppName) -> Result<Option<String>> {
+/// The image that an app was last deployed from, empty if from none; absent if there is no such
+/// app.
+pub fn source_image(host: &Host, app: &AppName) -> Reading<String> {
     value(host, &["git:report", app.as_str(), "--git-source-image"])
 }
 
-/// Deploys an image. The exit code is the caller's to judge.
-pub fn from_image(host: &Host, app: &AppName, image: &ImageRef) -> Result<Ran> {
+/// Deploys an image. The caller looks at the exit code.
+pub fn from_image(host: &Host, app: &AppName, image: &ImageRef) -> Result<Output> {
     host.run(&Cmd::changes("dokku").args(["git:from-image", app.as_str(), image.as_str()]))
 }
 
-/// Builds what was deployed last anew and deploys it.
-pub fn rebuild(host: &Host, app: &AppName) -> Result<Ran> {
+/// Rebuilds and deploys what was deployed last. The caller looks at the exit code.
+pub fn rebuild(host: &Host, app: &AppName) -> Result<Output> {
     host.run(&Cmd::changes("dokku").args(["ps:rebuild", app.as_str()]))
 }
 
-/// Makes an app's containers anew.
-pub fn restart(host: &Host, app: &AppName) -> Result<Ran> {
+/// Replaces the containers of an app. The caller looks at the exit code.
+pub fn restart(host: &Host, app: &AppName) -> Result<Output> {
     host.run(&Cmd::changes("dokku").args(["ps:restart", app.as_str()]))
 }
 
-/// Stops an app.
-pub fn stop(host: &Host, app: &AppName) -> Result<Ran> {
+/// Stops an app. The caller looks at the exit code.
+pub fn stop(host: &Host, app: &AppName) -> Result<Output> {
     host.run(&Cmd::changes("dokku").args(["ps:stop", app.as_str()]))
 }
 
-/// The addresses of an app's web containers, `ip:port`. They may be those of stopped ones.
+/// The addresses of an app's web containers, `ip:port`, as Dokku records them: their containers
+/// may have stopped since. An empty list if there is no such app.
 pub fn listeners(host: &Host, app: &AppName) -> Result<Vec<String>> {
-    let text = value(host, &["network:report", app.as_str(), "--network-web-listeners"])?;
-    Ok(text.unwrap_or_default().split_whitespace().map(str::to_owned).collect())
+    let cmd = read_cmd(["network:report", app.as_str(), "--network-web-listeners"]);
+    let listeners = read(host, &cmd).and_then(|output| listeners_in(&cmd, &output.stdout).into());
+    listeners.or_absent(vec![])
 }
 
-/// Where a container listens, as Dokku has it noted; `None` if it pauses, and if the note is an old
-/// one: then another's container may be there by now.
-pub fn address(host: &Host, app: &AppName, container: &Container) -> Result<Option<String>> {
-    let listeners = listeners(host, app)?;
-    if let Some(true_one) = listeners.iter().find(|listener| container.is_at(listener)) {
-        return Ok(Some(true_one.clone()));
-    }
-    let is_static = !container.pauses && !listeners.is_empty();
-    let is_static = is_static && !static_listener(host, app)?.is_empty();
-    Ok(listeners.into_iter().next().filter(|_| is_static))
+fn listeners_in(cmd: &Cmd, stdout: &str) -> Result<Vec<String>> {
+    let text = parse::value(cmd, stdout)?;
+    let listener = |word: &str| {
+        let (ip, port) = word.rsplit_once(':')?;
+        (!ip.is_empty() && port.parse::<u16>().is_ok()).then(|| word.to_owned())
+    };
+    let listeners = text.split_whitespace().map(listener).collect::<Option<_>>();
+    listeners.ok_or_else(|| parse::malformed(cmd, "a malformed address"))
 }
 
-/// The address that the administrator has Dokku use in place of a container's; empty if none.
+/// The address at which a container listens, as Dokku records it. Absent while its restart is
+/// delayed, and if the record is outdated: another container may have that address by now.
+pub fn address(host: &Host, app: &AppName, container: &Container) -> Reading<String> {
+    let find = || {
+        let listeners = listeners(host, app)?;
+        if let Some(current) = listeners.iter().find(|listener| container.is_at(listener)) {
+            return Ok(Some(current.clone()));
+        }
+        let is_static = !container.restarting
+            && !listeners.is_empty()
+            && !static_listener(host, app)?.is_empty();
+        Ok(listeners.into_iter().next().filter(|_| is_static))
+    };
+    find().into()
+}
+
+/// The address that the administrator has set in place of a container's; empty if none is.
 fn static_listener(host: &Host, app: &AppName) -> Result<String> {
-    let words = ["network:report", app.as_str(), "--network-static-web-listener"];
-    Ok(value(host, &words)?.unwrap_or_default())
+    let args = ["network:report", app.as_str(), "--network-static-web-listener"];
+    value(host, &args).or_absent(String::new())
 }
 
-/// The last lines of an app's log, without colours, scrubbed; none if there is no log.
+/// The last lines of an app's log, without colours and secrets. They only illustrate an error, so
+/// the list is empty if they cannot be read.
 pub fn log_tail(host: &Host, app: &AppName, lines: u32) -> Vec<String> {
-    let cmd = reading(["logs", app.as_str(), "--num", &lines.to_string()]);
-    let Ok(ran) = host.run(&cmd) else { return vec![] };
-    if ran.code != 0 {
-        return vec![];
-    }
-    ran.stdout.lines().map(|line| host.scrubber().scrub(&message(line))).collect()
+    let cmd = read_cmd(["logs", app.as_str(), "--num", &lines.to_string()]);
+    let Ok(output) = host.must(&cmd) else { return vec![] };
+    output.stdout.lines().map(|line| host.scrubber().scrub(&message(line))).collect()
 }
 
-/// Takes terminal escapes, and the stamp that Dokku puts in front, out of a line.
+/// Removes terminal escapes and Dokku's timestamp from a line.
 fn message(line: &str) -> String {
     let line = plain(line);
     match line.split_once("]: ") {
@@ -148,12 +203,69 @@ fn message(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dokku::parse::tests::{cmd, what};
 
     #[test]
-    fn log_lines_are_plain() {
+    fn reads_plain_log_lines() {
         let line = "\u{1b}[36m2026-11-23T00:51:53.300119577Z app[web.1]:\u{1b}[0m 2026 - INFO - x";
         assert_eq!(message(line), "2026 - INFO - x");
         assert_eq!(message("plain [a]: b"), "plain [a]: b");
         assert_eq!(message("\u{1b}[2K\u{1b}[1GERROR - no memory"), "ERROR - no memory");
+    }
+
+    #[test]
+    fn reads_scales() {
+        const HEAD: &str = "-----> Scaling for matrix\nproctype: qty\n--------: ---\n";
+        for (stdout, want) in [
+            (HEAD.to_owned(), Ok("")),
+            (format!("{HEAD}web:  1\nworker: 2\n"), Ok("web=1 worker=2")),
+            ("proctype: qty\n--------: ---\nweb:  1\n".to_owned(), Ok("web=1")),
+            (String::new(), Err("nothing")),
+            ("\n".to_owned(), Err("a scale without its heading")),
+            ("web: 1\n".to_owned(), Err("a scale without its heading")),
+            (HEAD[..40].to_owned() + "\n", Err("a scale without its heading")),
+            (format!("{HEAD}web:  1"), Err("an incomplete line")),
+            (format!("{HEAD}web:\n"), Err("a malformed scale")),
+            (format!("{HEAD}web: one\n"), Err("a malformed scale")),
+            (format!("{HEAD}\n"), Err("a malformed scale")),
+        ] {
+            let scale = what(scale_in(&cmd(), &stdout)).map(|scale| shown(&scale));
+            assert_eq!(scale, want.map(str::to_owned).map_err(str::to_owned), "{stdout:?}");
+        }
+    }
+
+    fn shown(scale: &Scale) -> String {
+        let pairs = scale.iter().map(|(kind, count)| format!("{kind}={count}"));
+        pairs.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn reads_recorded_scales() {
+        for (lines, want) in [
+            (&["web=1", "worker=0"][..], Some("web=1 worker=0")),
+            (&[], Some("")),
+            (&["web"], None),
+            (&["=1"], None),
+            (&["web=1", "worker="], None),
+        ] {
+            let scale = pairs(lines).map(|scale| shown(&scale));
+            assert_eq!(scale.as_deref(), want, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn reads_listeners() {
+        for (stdout, want) in [
+            ("\n", Ok("")),
+            ("172.17.0.3:8008 fd00::3:8008\n", Ok("172.17.0.3:8008 fd00::3:8008")),
+            ("", Err("nothing")),
+            ("172.17.0.3\n", Err("a malformed address")),
+            ("172.17.0.3:\n", Err("a malformed address")),
+            (":8008\n", Err("a malformed address")),
+            ("172.17.0.3:80", Err("an incomplete line")),
+        ] {
+            let got = what(listeners_in(&cmd(), stdout)).map(|all| all.join(" "));
+            assert_eq!(got, want.map(str::to_owned).map_err(str::to_owned), "{stdout:?}");
+        }
     }
 }

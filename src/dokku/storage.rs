@@ -1,75 +1,135 @@
-//! `storage:*`: what of the host is seen inside containers.
+//! `storage:*`: the directories and files of the host that an app's containers have mounted.
 
-use super::{report, tell};
+use super::{change, json};
 use crate::{
-    error::Result,
-    host::{Host, env::Env, files},
+    error::{Doing, Error, Result},
+    host::{Host, Reading, env::Env, files},
     names::AppName,
 };
-use serde_json::Value;
+use camino::Utf8Path;
+use serde::Deserialize;
 
 /// A mount of an app.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Mount {
     /// The path on the host.
+    #[serde(rename = "host_path")]
     pub host: String,
     /// The path in the container.
+    #[serde(rename = "container_path")]
     pub container: String,
-    /// Whether the container may only read.
+    /// Whether the container may only read. Dokku leaves the field out where it may write.
+    #[serde(default)]
     pub readonly: bool,
 }
 
 impl Mount {
-    /// As `storage:mount` wants it.
+    /// As `storage:mount` takes it.
     pub fn spec(&self) -> String {
         let options = if self.readonly { ":ro" } else { "" };
         format!("{}:{}{options}", self.host, self.container)
     }
 }
 
-/// The mounts of an app; `None` if there is no such app.
-pub fn of(host: &Host, app: &AppName) -> Result<Option<Vec<Mount>>> {
-    let all = report(host, &["storage:list", app.as_str(), "--format", "json"])?;
-    Ok(all.map(|all| {
-        let word = |entry: &serde_json::Value, key: &str| {
-            entry[key].as_str().unwrap_or_default().to_owned()
-        };
-        let mount = |entry: &serde_json::Value| Mount {
-            host: word(entry, "host_path"),
-            container: word(entry, "container_path"),
-            readonly: entry["readonly"] == true,
-        };
-        all.as_array().into_iter().flatten().map(mount).collect()
-    }))
+/// The mounts of an app; absent if there is no such app.
+pub fn of(host: &Host, app: &AppName) -> Reading<Vec<Mount>> {
+    json(host, &["storage:list", app.as_str(), "--format", "json"])
 }
 
-/// The mounts of an app, from Dokku's own files: a trigger looks at each deploy of each app.
+/// A line of Dokku's file `mounts`.
+#[derive(Deserialize)]
+struct Attachment {
+    entry_name: String,
+    container_path: String,
+    #[serde(default)]
+    readonly: bool,
+}
+
+/// Dokku's file of a storage entry.
+#[derive(Deserialize)]
+struct Entry {
+    /// An entry for another scheduler than docker-local has none.
+    #[serde(default)]
+    host_path: String,
+}
+
+/// The mounts of an app as Dokku's files record them: triggers run at each deploy of each app, so
+/// they must not run Dokku.
+///
+/// # Errors
+/// A file cannot be read, is missing, or is malformed.
 pub fn recorded(env: &Env, app: &str) -> Result<Vec<Mount>> {
     let root = env.lib_root();
-    let text = files::read(&root.join("config/storage").join(app).join("mounts"))?;
+    let path = root.join("config/storage").join(app).join("mounts");
+    // An app without mounts has no such file.
+    let Some(text) = files::read(&path)? else { return Ok(vec![]) };
     let mut mounts = vec![];
-    for line in text.unwrap_or_default().lines() {
-        let mount: Value = serde_json::from_str(line).unwrap_or_default();
-        let Some(name) = mount["entry_name"].as_str() else { continue };
-        let path = root.join("data/storage-registry/entries").join(format!("{name}.json"));
-        let entry: Value = files::read(&path)?
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default();
+    for attachment in attachments(&path, &text)? {
+        let name = format!("{}.json", attachment.entry_name);
+        let path = root.join("data/storage-registry/entries").join(name);
+        let text = files::read(&path)?.ok_or_else(|| Error::new(format!("{path} is missing")))?;
+        let entry: Entry = serde_json::from_str(&text).doing(|| format!("{path} is malformed"))?;
         mounts.push(Mount {
-            host: entry["host_path"].as_str().unwrap_or_default().to_owned(),
-            container: mount["container_path"].as_str().unwrap_or_default().to_owned(),
-            readonly: mount["readonly"] == true,
+            host: entry.host_path,
+            container: attachment.container_path,
+            readonly: attachment.readonly,
         });
     }
     Ok(mounts)
 }
 
-/// Adds a mount.
-pub fn mount(host: &Host, app: &AppName, mount: &Mount) -> Result<()> {
-    tell(host, ["storage:mount", app.as_str(), &mount.spec()]).map(drop)
+fn attachments(path: &Utf8Path, text: &str) -> Result<Vec<Attachment>> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let parsed = lines.map(serde_json::from_str).collect::<Result<_, _>>();
+    parsed.doing(|| format!("{path} is malformed"))
 }
 
-/// Takes a mount away; the files stay.
+/// Adds a mount.
+pub fn mount(host: &Host, app: &AppName, mount: &Mount) -> Result<()> {
+    change(host, ["storage:mount", app.as_str(), &mount.spec()]).map(drop)
+}
+
+/// Removes a mount; the files stay.
 pub fn unmount(host: &Host, app: &AppName, mount: &Mount) -> Result<()> {
-    tell(host, ["storage:unmount", app.as_str(), &mount.spec()]).map(drop)
+    change(host, ["storage:unmount", app.as_str(), &mount.spec()]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dokku::parse::{
+        self,
+        tests::{cmd, what},
+    };
+
+    #[test]
+    fn reads_lists_of_mounts() {
+        const ONE: &str = r#"[{"entry_name":"a","host_path":"/h","container_path":"/c","readonly":true},{"host_path":"/h","container_path":"/d"}]"#;
+        for (stdout, want) in [
+            (ONE, Ok("/h:/c:ro /h:/d")),
+            ("[]", Ok("")),
+            (&ONE[..40], Err("incomplete JSON")),
+            ("{}", Err("JSON with values of other types")),
+            (r#"[{"host_path":"/h"}]"#, Err("JSON without the field \"container_path\"")),
+        ] {
+            let got = what(parse::json::<Vec<Mount>>(&cmd(), &format!("{stdout}\n")));
+            let got = got.map(|all| all.iter().map(Mount::spec).collect::<Vec<_>>().join(" "));
+            assert_eq!(got, want.map(str::to_owned).map_err(str::to_owned), "{stdout}");
+        }
+    }
+
+    #[test]
+    fn reads_recorded_lines() {
+        const LINE: &str = r#"{"entry_name":"a","container_path":"/c","phases":["deploy"]}"#;
+        for (text, want) in [
+            (String::new(), Some(0)),
+            (format!("{LINE}\n{LINE}\n"), Some(2)),
+            (format!("{LINE}\n{}", &LINE[..20]), None),
+            ("{\"entry_name\":\"a\"}\n".to_owned(), None),
+            ("a:b\n".to_owned(), None),
+        ] {
+            let got = attachments("/mounts".into(), &text).ok().map(|all| all.len());
+            assert_eq!(got, want, "{text:?}");
+        }
+    }
 }

@@ -1,13 +1,13 @@
-//! Versions of Dokku and of its plugins.
+//! Versions of Dokku and of its plugins. Does not decide which ones are supported.
 
 use super::value;
 use crate::{
-    error::{Error, Result},
-    host::{Host, files},
+    error::{Doing, Error, Result},
+    host::{Host, Reading, files},
 };
 use std::{fmt, str::FromStr};
 
-/// A version, `0.38.27`; what stands behind the three numbers does not count.
+/// A version, `0.38.27`; whatever follows the three numbers is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u32, pub u32, pub u32);
 
@@ -24,14 +24,14 @@ impl FromStr for Version {
         let start = text.trim().trim_start_matches('v');
         let end = start.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(start.len());
         let mut numbers = start[..end].split('.').map(str::parse);
-        match (numbers.next(), numbers.next(), numbers.next()) {
-            (Some(Ok(a)), Some(Ok(b)), c) => Ok(Self(a, b, c.and_then(Result::ok).unwrap_or(0))),
+        match (numbers.next(), numbers.next(), numbers.next().unwrap_or(Ok(0))) {
+            (Some(Ok(a)), Some(Ok(b)), Ok(c)) => Ok(Self(a, b, c)),
             _ => Err(Error::new(format!("{text:?} is not a version"))),
         }
     }
 }
 
-/// The version of Dokku: from its file, as `dokku version` itself does, else asked.
+/// The version of Dokku: from the files that `dokku version` itself reads, else from that command.
 pub fn dokku(host: &Host) -> Result<Version> {
     for name in ["STABLE_VERSION", "VERSION"] {
         if let Some(text) = files::read(&host.env().lib_root().join(name))?
@@ -40,19 +40,30 @@ pub fn dokku(host: &Host) -> Result<Version> {
             return Ok(version);
         }
     }
-    let text = value(host, &["version"])?.unwrap_or_default();
-    text.rsplit(' ').next().unwrap_or_default().parse()
+    let text = value(host, &["version"])
+        .required(|| Error::new("`dokku version` does not print a version"))?;
+    // `dokku version 0.38.27`
+    let version = text.rsplit_once(' ').map_or(text.as_str(), |(_, version)| version);
+    version.parse::<Version>().doing(|| "`dokku version`".to_owned())
 }
 
-/// The version of an enabled plugin; `None` if it is not enabled.
-pub fn plugin(host: &Host, name: &str) -> Result<Option<Version>> {
-    let text = files::read(&host.env().plugins().join(name).join("plugin.toml"))?;
-    let Some(text) = text else { return Ok(None) };
-    let field = text.lines().find_map(|line| line.trim().strip_prefix("version"));
-    let version = field.and_then(|rest| rest.trim().strip_prefix('='));
-    let version = version.map(|value| value.trim().trim_matches('"'));
-    // A plugin that does not tell its version is there all the same.
-    Ok(Some(version.and_then(|text| text.parse().ok()).unwrap_or(Version(0, 0, 0))))
+/// The version of a plugin, 0.0.0 if the plugin does not give one; absent if the plugin is not
+/// enabled.
+pub fn plugin(host: &Host, name: &str) -> Reading<Version> {
+    let path = host.env().plugins().join(name).join("plugin.toml");
+    Reading::from(files::read(&path))
+        .and_then(|text: String| in_plugin_toml(&text).map_err(|error| error.context(&path)).into())
+}
+
+fn in_plugin_toml(text: &str) -> Result<Version> {
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    let mut versions = pairs.filter(|(key, _)| key.trim() == "version");
+    let Some((_, value)) = versions.next() else { return Ok(Version(0, 0, 0)) };
+    // Without its closing quote the file is cut off.
+    let quoted = ['"', '\''].into_iter().find_map(|quote| {
+        value.trim().strip_prefix(quote)?.split_once(quote).map(|(version, _)| version)
+    });
+    quoted.ok_or_else(|| Error::new("the version is malformed"))?.parse()
 }
 
 #[cfg(test)]
@@ -60,11 +71,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_compare() {
+    fn compares_versions() {
         let parse = |text: &str| text.parse::<Version>().unwrap();
         assert_eq!(parse("0.38.27\n"), Version(0, 38, 27));
         assert_eq!(parse("v0.39-rc1"), Version(0, 39, 0));
         assert!(parse("0.38.22") > parse("0.9.40"));
-        assert!("dev".parse::<Version>().is_err());
+        for bad in ["dev", "", "0", "0.38.", "0..1"] {
+            assert!(bad.parse::<Version>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn reads_plugin_toml() {
+        for (text, want) in [
+            ("[plugin]\ndescription = \"x\"\nversion = \"0.25.1\"\n", Some(Version(0, 25, 1))),
+            ("[plugin]\nversion=\"1.2\"", Some(Version(1, 2, 0))),
+            ("[plugin]\ndescription = \"version\"\n", Some(Version(0, 0, 0))),
+            ("", Some(Version(0, 0, 0))),
+            ("[plugin]\nversion = '1.2.3' # now\n", Some(Version(1, 2, 3))),
+            ("[plugin]\nversion = \"0.2", None),
+            ("[plugin]\nversion = \"\"\n", None),
+            ("[plugin]\nversion = \"unknown\"\n", None),
+        ] {
+            assert_eq!(in_plugin_toml(text).ok(), want, "{text:?}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Answers of Dokku that still hold: several steps ask the same, and each question costs 50 to
 //! 100 ms. Whatever we change makes all of them void.
 
-use super::cmd::{Cmd, Ran};
+use super::cmd::{Cmd, Output};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
@@ -16,7 +16,7 @@ pub(super) struct Answers(Mutex<Inner>, Condvar);
 
 #[derive(Debug, Default)]
 struct Inner {
-    known: BTreeMap<String, Ran>,
+    known: BTreeMap<String, Output>,
     /// What is being asked at this moment.
     asked: BTreeSet<String>,
     /// How often something was changed.
@@ -34,7 +34,7 @@ pub(super) struct Question<'a> {
 
 impl Answers {
     /// The answer to a call, if it was given and nothing was changed since; else the question.
-    pub(super) fn known(&self, cmd: &Cmd) -> Result<Ran, Question<'_>> {
+    pub(super) fn known(&self, cmd: &Cmd) -> Result<Output, Question<'_>> {
         let key = key(cmd);
         let mut held = self.held();
         if let Some(key) = &key {
@@ -66,7 +66,7 @@ impl Answers {
 impl Question<'_> {
     /// Remembers its answer, unless something was changed since. One that is empty is no answer
     /// yet: it may be waited for.
-    pub(super) fn remember(&self, ran: &Ran) {
+    pub(super) fn remember(&self, ran: &Output) {
         let mut held = self.answers.held();
         if let Some(key) = &self.key
             && !ran.lines.is_empty()
@@ -103,7 +103,7 @@ mod tests {
     fn an_answer_holds_until_something_is_changed() {
         let answers = Answers::default();
         let cmd = Cmd::reads("dokku").args(["config:export", "matrix"]);
-        let ran = Ran { code: 0, stdout: "A=1\n".into(), lines: vec!["A=1".into()] };
+        let ran = Output { code: 0, stdout: "A=1\n".into(), lines: vec!["A=1".into()] };
         let known = || answers.known(&cmd).ok().map(|ran| ran.stdout);
         answers.known(&cmd).unwrap_err().remember(&ran);
         assert_eq!(known().as_deref(), Some("A=1\n"));
@@ -120,7 +120,7 @@ mod tests {
     fn a_question_is_asked_once_at_a_time() {
         let answers = Answers::default();
         let cmd = Cmd::reads("dokku").args(["config:export", "matrix"]);
-        let ran = Ran { code: 0, stdout: "A=1\n".into(), lines: vec!["A=1".into()] };
+        let ran = Output { code: 0, stdout: "A=1\n".into(), lines: vec!["A=1".into()] };
         let question = answers.known(&cmd).unwrap_err();
         std::thread::scope(|scope| {
             let other = scope.spawn(|| answers.known(&cmd).map(|ran| ran.stdout).ok());

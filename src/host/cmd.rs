@@ -103,7 +103,7 @@ pub fn quoted(arg: &str) -> String {
 
 /// What a program that ran to its end left.
 #[derive(Clone, Debug)]
-pub struct Ran {
+pub struct Output {
     /// Its exit code; 128 and the signal's number if a signal ended it.
     pub code: i32,
     /// All of standard output. May hold secrets: never print it.
@@ -112,7 +112,7 @@ pub struct Ran {
     pub lines: Vec<String>,
 }
 
-impl Ran {
+impl Output {
     /// Standard output without the white space around it.
     pub fn answer(&self) -> &str {
         self.stdout.trim()

@@ -11,6 +11,7 @@ pub mod lock;
 pub mod net;
 pub mod owner;
 pub mod random;
+mod reading;
 pub mod run;
 pub mod scrub;
 pub mod secret;
@@ -18,9 +19,10 @@ pub mod terminal;
 
 use crate::error::{Error, Result};
 use answers::Answers;
-use cmd::{Cmd, Effect, Ran};
+use cmd::{Cmd, Effect, Output};
 use env::Env;
 use lock::Children;
+pub use reading::Reading;
 use run::Sink;
 use scrub::Scrubber;
 use std::sync::Arc;
@@ -96,7 +98,7 @@ impl Host {
     /// # Errors
     /// The program is missing, cannot be started, or ran into its time limit. An exit code
     /// other than 0 is not an error here.
-    pub fn run(&self, cmd: &Cmd) -> Result<Ran> {
+    pub fn run(&self, cmd: &Cmd) -> Result<Output> {
         let answers = &self.shared.answers;
         if cmd.effect == Effect::Reads {
             let question = match answers.known(cmd) {
@@ -118,13 +120,13 @@ impl Host {
     ///
     /// # Errors
     /// As [`Host::run`], and every other exit code, with the last lines that it printed.
-    pub fn must(&self, cmd: &Cmd) -> Result<Ran> {
+    pub fn must(&self, cmd: &Cmd) -> Result<Output> {
         let ran = self.run(cmd)?;
         if ran.code == 0 { Ok(ran) } else { Err(self.failure(cmd, &ran)) }
     }
 
     /// The error for a program that ended with an exit code that was not expected.
-    pub fn failure(&self, cmd: &Cmd, ran: &Ran) -> Error {
+    pub fn failure(&self, cmd: &Cmd, ran: &Output) -> Error {
         let scrub = |line: &String| self.scrubber().scrub(line);
         let tail = ran.lines.len().saturating_sub(20);
         Error::new(format!("`{cmd}` ended with exit code {}", ran.code))

@@ -4,7 +4,7 @@
 
 use super::{
     Host,
-    cmd::{Cmd, Effect, Ran},
+    cmd::{Cmd, Effect, Output},
 };
 use crate::error::{Doing, Error, Result};
 use std::{
@@ -52,7 +52,7 @@ const NOT_INHERITED: [&str; 8] = [
     "DOKKU_TRACE",
 ];
 
-pub(super) fn run(cmd: &Cmd, host: &Host) -> Result<Ran> {
+pub(super) fn run(cmd: &Cmd, host: &Host) -> Result<Output> {
     let (mut out, mut err) = (Tail::new()?, Tail::new()?);
     let mut child = spawn(cmd, &out, &err)?;
     let changes = cmd.effect == Effect::Changes;
@@ -99,9 +99,9 @@ fn follow(
     child: &mut Child,
     out: &mut Tail,
     err: &mut Tail,
-) -> Result<Ran> {
+) -> Result<Output> {
     let start = Instant::now();
-    let mut ran = Ran { code: 0, stdout: String::new(), lines: vec![] };
+    let mut ran = Output { code: 0, stdout: String::new(), lines: vec![] };
     // Polled more slowly the longer it takes: a quick answer is not waited for.
     let mut pause = Duration::from_millis(1);
     loop {

@@ -5,7 +5,7 @@ use crate::{
     error::{Error, Result},
     host::{
         Host,
-        cmd::{Cmd, Ran},
+        cmd::{Cmd, Output},
         files,
         random::hex,
         run::find,
@@ -104,7 +104,7 @@ fn judge(host: &Host, server: &Server, template: &Utf8Path) -> Result<Option<Str
     Ok(None)
 }
 
-fn refusal(program: &str, form: &str, ran: &Ran) -> String {
+fn refusal(program: &str, form: &str, ran: &Output) -> String {
     let line = ran.lines.iter().find(|line| line.contains("[emerg]")).or(ran.lines.last());
     let line = line.map_or("it says nothing", |line| line.trim());
     format!("{program} on the form {form:?}: {line}")

@@ -79,7 +79,7 @@ impl Step for Domains {
 
     fn check(&self, host: &Host) -> Result<State> {
         let (app, domain) = (self.1.app(&self.0).clone(), self.1.domain(&self.0).clone());
-        let now = domains::of(host, &app)?;
+        let now = domains::of(host, &app).option()?;
         let fresh = now.is_none();
         let now = now.unwrap_or_default();
         if now.iter().any(|one| one == domain.as_str()) && !fresh {
@@ -143,7 +143,7 @@ impl Ports {
 
     /// Whether the app has this very map.
     pub fn are_ours(&self, host: &Host) -> Result<bool> {
-        let now = domains::ports(host, self.1.app(&self.0))?;
+        let now = domains::ports(host, self.1.app(&self.0)).option()?;
         Ok(now.is_some_and(|now| now == self.map()))
     }
 }

@@ -86,7 +86,7 @@ impl Step for Certificate {
             )));
         }
         let domain = self.who.domain(&self.wish).clone();
-        if letsencrypt::active(host, &app)? == Some(true)
+        if letsencrypt::active(host, &app).option()? == Some(true)
             && covers(host, &app, domain.as_str())?
             && !letsencrypt::expired(host, &app)?
         {
@@ -114,7 +114,7 @@ impl Step for Certificate {
 /// only one that it has under the name of a domain of the app: a single one it need not be asked
 /// about.
 fn covers(host: &Host, app: &AppName, domain: &str) -> Result<bool> {
-    if domains::of(host, app)?.is_some_and(|all| all == [domain]) {
+    if domains::of(host, app).option()?.is_some_and(|all| all == [domain]) {
         return Ok(true);
     }
     Ok(nginx::certificate_names(host, app)?.iter().any(|name| name == domain))

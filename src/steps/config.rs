@@ -61,7 +61,7 @@ impl Step for Config {
     }
 
     fn check(&self, host: &Host) -> Result<State> {
-        let Some(url) = variables::get(host, &self.0.app, "DATABASE_URL")? else {
+        let Some(url) = variables::get(host, &self.0.app, "DATABASE_URL").option()? else {
             return Ok(State::NotYet(("matrix", "link")));
         };
         Self::missing(&self.0, host, &url).map(State::of)
@@ -112,7 +112,7 @@ impl Step for Judged {
 /// Whether Synapse has accepted these very files with what is in that image; `None` if the image is
 /// not here.
 pub fn is_judged(wish: &Wish, host: &Host, image: &ImageRef) -> Result<Option<bool>> {
-    let Some(layers) = docker::layers(host, image)? else { return Ok(None) };
+    let Some(layers) = docker::layers(host, image).option()? else { return Ok(None) };
     let places = wish.places(host.env());
     let digest = judge::digest(&places, &layers)?;
     Ok(Some(files::read(&places.judged())?.is_some_and(|record| record.trim() == digest)))
@@ -122,7 +122,7 @@ pub fn is_judged(wish: &Wish, host: &Host, image: &ImageRef) -> Result<Option<bo
 pub fn judge_now(wish: &Wish, host: &Host, image: &ImageRef) -> Result<()> {
     let places = wish.places(host.env());
     // The digest is taken first: what is changed meanwhile is judged again.
-    let layers = docker::layers(host, image)?;
+    let layers = docker::layers(host, image).option()?;
     let layers = layers.ok_or_else(|| Error::new(format!("the image {image} is missing")))?;
     let digest = judge::digest(&places, &layers)?;
     let owner = Owner::of(host.env().dokku_user())?;

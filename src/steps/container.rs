@@ -55,7 +55,7 @@ impl Step for Mounts {
 
     fn check(&self, host: &Host) -> Result<State> {
         let app = self.1.app(&self.0).clone();
-        let now = storage::of(host, &app)?.unwrap_or_default();
+        let now = storage::of(host, &app).or_absent(vec![])?;
         let mut changes = vec![];
         for want in Self::wanted(host, &self.0, self.1) {
             if now.contains(&want) {
@@ -96,7 +96,7 @@ impl Step for User {
     fn check(&self, host: &Host) -> Result<State> {
         let owner = Owner::of(host.env().dokku_user())?;
         let want = format!("--user {}:{}", owner.uid, owner.gid);
-        let now = options::of(host, &self.0.app)?.unwrap_or_default();
+        let now = options::of(host, &self.0.app).or_absent(options::Options::default())?;
         let mut changes = vec![];
         for (phase, list) in [("deploy", &now.deploy), ("run", &now.run)] {
             for other in list.iter().filter(|o| is_user(o) && **o != want) {
@@ -153,7 +153,7 @@ impl Step for Environment {
     fn check(&self, host: &Host) -> Result<State> {
         let app = self.1.app(&self.0).clone();
         let (name, value) = Self::wanted(self.1);
-        let now = config::all(host, &app)?.unwrap_or_default();
+        let now = config::all(host, &app).option()?.unwrap_or_default();
         if now.contains_key("UID") {
             return Err(Error::new(format!(
                 "{app} has a variable UID, which breaks every build of Dokku"
@@ -191,18 +191,19 @@ impl Step for OneMain {
         let app = &self.0.app;
         let mut changes = vec![];
         // A new app has `web=1` of itself.
-        let wrong = ps::scale(host, app)?.map(|scale| wrong_scale(&scale)).unwrap_or_default();
+        let wrong =
+            ps::scale(host, app).option()?.map(|scale| wrong_scale(&scale)).unwrap_or_default();
         if !wrong.is_empty() {
             let says = format!("dokku ps:scale --skip-deploy {app} {}", wrong.join(" "));
             let app = app.clone();
             changes.push(Change::new(says, move |host| ps::set_scale(host, &app, &wrong)));
         }
-        if !ps::checks_disabled(host, app)?.unwrap_or_default().iter().any(|kind| kind == "web") {
+        if !ps::checks_disabled(host, app).or_absent(vec![])?.iter().any(|kind| kind == "web") {
             let app = app.clone();
             let says = format!("dokku checks:disable {app} web");
             changes.push(Change::new(says, move |host| ps::disable_checks(host, &app)));
         }
-        if ps::restart_policy(host, app)?.as_deref() != Some("unless-stopped") {
+        if ps::restart_policy(host, app).option()?.as_deref() != Some("unless-stopped") {
             let app = app.clone();
             let says = format!("dokku ps:set {app} restart-policy unless-stopped");
             changes.push(Change::new(says, move |host| {

@@ -32,21 +32,21 @@ impl Step for Service {
     fn check(&self, host: &Host) -> Result<State> {
         let service = &self.0.service;
         let journal = self.0.places(host.env()).service_journal();
-        let url = config::get(host, &self.0.app, "DATABASE_URL")?;
+        let url = config::get(host, &self.0.app, "DATABASE_URL").option()?;
         self.no_other(url.as_ref())?;
         let half_made = files::read(&journal)?.is_some_and(|text| text.trim() == service.as_str());
         // What Synapse was told to use was looked at before: to ask PostgreSQL takes long.
         if !half_made && self.told(host, url.as_ref())? && postgres::runs(host, service)? {
             return Ok(State::Holds);
         }
-        let Some(links) = postgres::links(host, service)? else {
+        let Some(links) = postgres::links(host, service).option()? else {
             if !half_made && in_use(host, &self.0)? {
                 return Err(self.gone(host));
             }
             return Ok(self.create(journal));
         };
         let database = self.database(url.as_ref());
-        let locale = match postgres::locale(host, service, &database) {
+        let locale = match postgres::locale(host, service, &database).option() {
             Ok(locale) => locale,
             Err(error) if postgres::status(host, service)? == "running" => return Err(error),
             Err(_) if half_made && postgres::holds_nothing(host, service)? => {
@@ -207,7 +207,8 @@ impl Service {
 
 /// Whether a service can be asked: in a dry run it may have to be started first.
 pub fn runs(host: &Host, service: &ServiceName) -> Result<bool> {
-    Ok(postgres::links(host, service)?.is_none() || postgres::status(host, service)? == "running")
+    Ok(postgres::links(host, service).option()?.is_none()
+        || postgres::status(host, service)? == "running")
 }
 
 /// Whether Synapse was ever told of the recorded service: until then another may take its place.
@@ -244,7 +245,7 @@ impl Step for Link {
         let (service, app) = (self.0.service.clone(), self.0.app.clone());
         // A service that is not there yet (a dry run) is linked to nothing.
         let linked = postgres::linked(host, &service, &app)?;
-        let url = config::get(host, &app, "DATABASE_URL")?;
+        let url = config::get(host, &app, "DATABASE_URL").option()?;
         match (linked, url.is_some()) {
             (true, true) => Ok(State::Holds),
             // A destruction that was interrupted took the link away, and Dokku makes no second one.

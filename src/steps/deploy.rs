@@ -10,7 +10,7 @@ use crate::{
         postgres, ps,
     },
     error::{Error, Result},
-    host::{Host, cmd::Ran, files, owner::Owner},
+    host::{Host, cmd::Output, files, owner::Owner},
     plan::{Change, State, Step, StepId},
     synapse::health::{self, Readiness},
 };
@@ -71,11 +71,11 @@ impl Step for Deployed {
 
     fn check(&self, host: &Host) -> Result<State> {
         let (app, image) = (self.1.app(&self.0), self.1.image(&self.0));
-        let container = docker::running(host, app)?;
+        let container = docker::running(host, app).option()?;
         // The container is asked, not Dokku: that records an image before it has built it.
         let container = container.filter(|now| now.source_image == image.as_str());
         // Of an app whose first deploy was cut off Dokku restarts nothing, not even at boot.
-        let (Some(container), Some(true)) = (container, ps::deployed(host, app)?) else {
+        let (Some(container), Some(true)) = (container, ps::deployed(host, app).option()?) else {
             return Ok(self.change(format!("dokku git:from-image {app} {image}"), How::FromImage));
         };
         let why = if !self.fits(host, &container)? {
@@ -141,14 +141,14 @@ impl Deployed {
     /// ask; and of one that ends at once Dokku finds none when it asks.
     fn is_elsewhere(&self, host: &Host, container: &Container) -> Result<bool> {
         // Whether one of this run's is well is to be seen yet.
-        if container.made >= host.began() {
+        if container.created >= host.began() {
             return Ok(false);
         }
         let app = self.1.app(&self.0);
         if container.addresses.is_empty() {
             return Ok(ps::listeners(host, app)?.is_empty());
         }
-        Ok(ps::address(host, app, container)?.is_none())
+        Ok(ps::address(host, app, container).option()?.is_none())
     }
 
     /// A database container that was made anew leaves a dead link in the running Synapse.
@@ -156,7 +156,10 @@ impl Deployed {
         // Docker has linked it to the container that bore the name then, and starts it no more when it
         // ends; however well it runs, as long as the new one has the address of the old.
         for name in &container.links {
-            if docker::made(host, name)?.is_some_and(|made| made > container.made) {
+            if docker::created_at(host, name)
+                .option()?
+                .is_some_and(|created| created > container.created)
+            {
                 return Ok(true);
             }
         }
@@ -187,7 +190,7 @@ fn deploy(host: &Host, wish: &Wish, who: Who, how: How) -> Result<()> {
     if ran.code == 0 { Ok(()) } else { Err(failure(host, wish, who, &ran)) }
 }
 
-fn failure(host: &Host, wish: &Wish, who: Who, ran: &Ran) -> Error {
+fn failure(host: &Host, wish: &Wish, who: Who, ran: &Output) -> Error {
     let (app, image) = (who.app(wish), who.image(wish));
     let tail = ran.lines.len().saturating_sub(20);
     let lines = ran.lines[tail..].iter().map(|line| host.scrubber().scrub(line)).collect();

@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result},
     host::{
         Host,
-        cmd::{Cmd, Ran},
+        cmd::{Cmd, Output},
         env::Env,
         files, lock,
         run::find,
@@ -286,7 +286,7 @@ fn look(host: &Host) -> Result<Ufw> {
     if find("ufw").is_none() {
         return Ok(Ufw::Absent);
     }
-    let ran: Ran = host.run(&ufw(&["status"], false))?;
+    let ran: Output = host.run(&ufw(&["status"], false))?;
     if ran.code != 0 {
         return Ok(Ufw::Forbidden);
     }

@@ -47,13 +47,14 @@ pub struct Watch {
 impl Watch {
     /// Begins to look.
     pub fn new(host: &Host, wish: &Wish) -> Result<Self> {
-        let before = docker::running(host, &wish.app)?.map_or(0, |container| container.restarts);
+        let before =
+            docker::running(host, &wish.app).option()?.map_or(0, |container| container.restarts);
         Ok(Self { since: clock::now(), before, absent: 0 })
     }
 
     /// Looks once more.
     pub fn look(&mut self, host: &Host, wish: &Wish) -> Result<Lives> {
-        let now = docker::running(host, &wish.app)?;
+        let now = docker::running(host, &wish.app).option()?;
         Ok(self.judge(now.as_ref(), host.began(), clock::now()))
     }
 
@@ -65,12 +66,12 @@ impl Watch {
         };
         self.absent = 0;
         // Of one that this run has made every life counts.
-        let counts = container.made >= began || container.started >= self.since;
-        let long_pause = container.pauses && now - container.ended >= LONG_PAUSE;
+        let counts = container.created >= began || container.started >= self.since;
+        let long_pause = container.restarting && now - container.ended >= LONG_PAUSE;
         let dies = counts && long_pause && container.restarts >= RESTARTS;
         if dies || container.restarts >= self.before + RESTARTS {
             DIES
-        } else if container.pauses && !counts {
+        } else if container.restarting && !counts {
             Lives::Soon
         } else {
             Lives::On
@@ -95,9 +96,9 @@ mod tests {
             change(&mut container);
             container
         };
-        let runs = but(&Container::default(), |c| (c.made, c.started) = (1, 2));
-        let pauses = but(&runs, |c| (c.pauses, c.ended, c.restarts) = (true, 296_000, 7));
-        let by_us = but(&pauses, |c| c.made = 110_000);
+        let runs = but(&Container::default(), |c| (c.created, c.started) = (1, 2));
+        let pauses = but(&runs, |c| (c.restarting, c.ended, c.restarts) = (true, 296_000, 7));
+        let by_us = but(&pauses, |c| c.created = 110_000);
         let lived = but(&pauses, |c| c.started = 295_000);
         for (what, container, before, want) in [
             ("it runs", runs.clone(), 0, Lives::On),

@@ -95,7 +95,7 @@ impl Step for Properties {
     }
 
     fn check(&self, host: &Host) -> Result<State> {
-        let now = words::properties(host, &self.0.app)?.unwrap_or_default();
+        let now = words::properties(host, &self.0.app).or_absent(words::Properties::default())?;
         let mut changes = vec![];
         let mut at_least =
             |name: &'static str, now: Option<u64>, (text, least): (&'static str, u64)| {
@@ -224,7 +224,7 @@ impl Step for Built {
             return Ok(State::Holds);
         }
         // The deploy builds it.
-        if ps::deployed(host, self.1.app(&self.0))? != Some(true) {
+        if ps::deployed(host, self.1.app(&self.0)).option()? != Some(true) {
             return Ok(State::NotYet((self.1.name(), "deployed")));
         }
         let says = format!("dokku proxy:build-config {app}");

@@ -77,7 +77,7 @@ pub fn look(host: &Host, wish: &Wish) -> Result<Found> {
 }
 
 fn plugin(host: &Host, name: &str) -> Result<Version> {
-    version::plugin(host, name)?.ok_or_else(|| {
+    version::plugin(host, name).required(|| {
         Error::new(format!("the plugin {name} is missing")).hint(format!(
             "sudo dokku plugin:install https://github.com/dokku/dokku-{name}.git --name {name}"
         ))
@@ -197,17 +197,17 @@ fn app(host: &Host, wish: &Wish, who: Who) -> Result<()> {
     };
     let fresh = !apps::exists(host, app)?;
     let (proxy, scheduler) = if fresh {
-        (nginx::usual_proxy(host)?, nginx::usual_scheduler(host)?)
+        (nginx::global_proxy(host), nginx::global_scheduler(host))
     } else {
-        (nginx::proxy(host, app)?, nginx::scheduler(host, app)?)
+        (nginx::proxy(host, app), nginx::scheduler(host, app))
     };
     let whose = if fresh { "--global" } else { app.as_str() };
-    let proxy = proxy.unwrap_or_default();
+    let proxy = proxy.or_absent(String::new())?;
     if proxy != "nginx" {
         return Err(Error::new(format!("the proxy of {app} is {proxy}; only nginx is supported"))
             .hint(format!("dokku proxy:set {whose} nginx")));
     }
-    let scheduler = scheduler.unwrap_or_default();
+    let scheduler = scheduler.or_absent(String::new())?;
     if scheduler != "docker-local" {
         return Err(Error::new(format!(
             "the scheduler of {app} is {scheduler}; only docker-local is supported"
@@ -217,7 +217,7 @@ fn app(host: &Host, wish: &Wish, who: Who) -> Result<()> {
     if fresh {
         return email(host, wish, app);
     }
-    if !ours && ps::deployed(host, app)? == Some(true) && !was_ours(host, wish, who)? {
+    if !ours && ps::deployed(host, app).option()? == Some(true) && !was_ours(host, wish, who)? {
         return Err(Error::new(format!(
             "{app} is an app that is deployed already, and not this homeserver's"
         ))
@@ -232,11 +232,11 @@ fn app(host: &Host, wish: &Wish, who: Who) -> Result<()> {
 
 /// Without TLS there must be no certificate: with one, nginx sends everybody on to https.
 fn plain(host: &Host, wish: &Wish, app: &AppName) -> Result<()> {
-    if wish.tls != Tls::Off || nginx::has_certificate(host, app)? != Some(true) {
+    if wish.tls != Tls::Off || nginx::has_certificate(host, app).option()? != Some(true) {
         return Ok(());
     }
-    let theirs = version::plugin(host, "letsencrypt")?.is_some()
-        && letsencrypt::active(host, app)? == Some(true);
+    let theirs = version::plugin(host, "letsencrypt").option()?.is_some()
+        && letsencrypt::active(host, app).option()? == Some(true);
     let command = if theirs { "letsencrypt:disable" } else { "certs:remove" };
     Err(Error::new(format!(
         "{app} has a certificate, with which nginx sends everybody on to https"
@@ -248,8 +248,8 @@ fn plain(host: &Host, wish: &Wish, app: &AppName) -> Result<()> {
 /// with Element Web that was given back, and does not run.
 fn was_ours(host: &Host, wish: &Wish, who: Who) -> Result<bool> {
     let app = who.app(wish);
-    if who == Who::Element && docker::running(host, app)?.is_none() {
-        let image = ps::source_image(host, app)?.unwrap_or_default();
+    if who == Who::Element && docker::running(host, app).option()?.is_none() {
+        let image = ps::source_image(host, app).or_absent(String::new())?;
         if image.parse::<ImageRef>().is_ok_and(|i| i.repository() == who.image(wish).repository()) {
             return Ok(true);
         }
@@ -258,7 +258,7 @@ fn was_ours(host: &Host, wish: &Wish, who: Who) -> Result<bool> {
     if recorded.is_none_or(|recorded| who.app(&recorded) != app) {
         return Ok(false);
     }
-    let mounts = storage::of(host, app)?.unwrap_or_default();
+    let mounts = storage::of(host, app).or_absent(vec![])?;
     Ok(Mounts::wanted(host, wish, who).iter().all(|mount| mounts.contains(mount)))
 }
 
@@ -267,10 +267,10 @@ fn email(host: &Host, wish: &Wish, app: &AppName) -> Result<()> {
     if wish.tls != Tls::Letsencrypt || wish.email.is_some() {
         return Ok(());
     }
-    if letsencrypt::active(host, app)? == Some(true) {
+    if letsencrypt::active(host, app).option()? == Some(true) {
         return Ok(());
     }
-    let has_one = match letsencrypt::of(host, app)? {
+    let has_one = match letsencrypt::of(host, app).option()? {
         Some(report) => !report.computed_email.is_empty(),
         None => letsencrypt::global_email(host)?,
     };

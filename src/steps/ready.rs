@@ -63,9 +63,12 @@ pub fn look(host: &Host, wish: &Wish) -> Result<Readiness> {
         return Ok(found);
     }
     // Another homeserver may be there, if ours has ended, or was given another address since.
-    let why = match docker::running(host, &wish.app)?.filter(|container| !container.pauses) {
+    let why = match docker::running(host, &wish.app)
+        .option()?
+        .filter(|container| !container.restarting)
+    {
         None => "it has ended",
-        Some(now) if ps::address(host, &wish.app, &now)?.as_ref() == Some(&address) => {
+        Some(now) if ps::address(host, &wish.app, &now).option()?.as_ref() == Some(&address) => {
             return Ok(found);
         }
         Some(_) => "Dokku has an old address of it",

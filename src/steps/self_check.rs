@@ -121,8 +121,8 @@ impl SelfCheck {
 
     fn certified(&self, host: &Host, app: &AppName) -> Result<bool> {
         // Asked already where it is dokku-letsencrypt's.
-        Ok(self.0.tls == Tls::Letsencrypt && letsencrypt::active(host, app)? == Some(true)
-            || words::has_certificate(host, app)? == Some(true))
+        Ok(self.0.tls == Tls::Letsencrypt && letsencrypt::active(host, app).option()? == Some(true)
+            || words::has_certificate(host, app).option()? == Some(true))
     }
 
     fn questions(&self, host: &Host) -> Result<Vec<Question>> {
@@ -130,7 +130,7 @@ impl SelfCheck {
         let tls = wish.tls != Tls::Off && self.certified(host, &wish.app)?;
         let base = format!("{}://{}", if tls { "https" } else { "http" }, wish.domain);
         let mut questions = vec![];
-        let here = words::way_to(host, &wish.app)?;
+        let here = words::via(host, &wish.app)?;
         let mut ask = |url: String, expect: Expect| {
             questions.push(Question { app: wish.app.clone(), url, here, expect });
         };
@@ -148,7 +148,7 @@ impl SelfCheck {
             let scheme = if tls { "https" } else { "http" };
             let config: Expect = |r| r.json()["default_server_config"].is_object();
             let url = format!("{scheme}://{}/config.json", element.domain);
-            let here = words::way_to(host, &element.app)?;
+            let here = words::via(host, &element.app)?;
             questions.push(Question { app: element.app.clone(), url, here, expect: config });
         }
         Ok(questions)

@@ -45,7 +45,7 @@ impl Sibling {
     fn app(&self, host: &Host) -> Result<Option<AppName>> {
         for owner in domains::owners(host, self.wish.server_name.host())? {
             let Ok(app) = owner.parse::<AppName>() else { continue };
-            if app != self.wish.app && words::has_certificate(host, &app)? == Some(true) {
+            if app != self.wish.app && words::has_certificate(host, &app).option()? == Some(true) {
                 return Ok(Some(app));
             }
         }
@@ -149,7 +149,7 @@ impl Step for Sibling {
         };
         // An app that has such locations of its own, with the right answers, is left as it is.
         let file = install::path(host, app.as_str(), FILE);
-        if files::stat(&file)?.is_none() && self.is_served(host, words::way_to(host, &app)?) {
+        if files::stat(&file)?.is_none() && self.is_served(host, words::via(host, &app)?) {
             return Ok(State::of(changes));
         }
         let text = self.text();

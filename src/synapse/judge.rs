@@ -2,9 +2,9 @@
 
 use super::config::{DIRECTORY, LOCAL_FILE, LOG_FILE};
 use crate::{
-    dokku::docker::{self, Throwaway},
+    dokku::docker::{self, OneOff},
     error::{Error, Result},
-    host::{Host, cmd::Ran, files, owner::Owner, random::hex, scrub::Scrubber, secret::Secret},
+    host::{Host, cmd::Output, files, owner::Owner, random::hex, scrub::Scrubber, secret::Secret},
     names::{AppName, ImageRef},
     server::{Places, Server},
 };
@@ -24,7 +24,7 @@ pub const ARGS: [&str; 4] = ["-m", "synapse.config", "-c", DIRECTORY];
 pub fn judge(host: &Host, server: &Server, image: &ImageRef, owner: Owner) -> Result<()> {
     let places = server.places(host.env());
     let daemon = |path: &Utf8Path| host.env().for_daemon(path);
-    let run = Throwaway {
+    let run = OneOff {
         image,
         user: format!("{}:{}", owner.uid, owner.gid),
         mounts: vec![
@@ -38,7 +38,7 @@ pub fn judge(host: &Host, server: &Server, image: &ImageRef, owner: Owner) -> Re
     let config = places.config();
     let local = files::read(&places.homeserver_d().join(LOCAL_FILE))?.unwrap_or_default();
     learn_secrets(host.scrubber(), &config)?;
-    let ran = docker::throwaway(host, &run)?;
+    let ran = docker::run_one_off(host, &run)?;
     let judged = Judged { app: &server.app, config: &config, local: &local };
     verdict(host.scrubber(), &judged, &ran)
 }
@@ -58,7 +58,7 @@ pub struct Judged<'a> {
 ///
 /// # Errors
 /// See [`judge`].
-pub fn verdict(scrubber: &Scrubber, judged: &Judged<'_>, ran: &Ran) -> Result<()> {
+pub fn verdict(scrubber: &Scrubber, judged: &Judged<'_>, ran: &Output) -> Result<()> {
     let outside = |path: &str| path.replace("/config/", &format!("{}/", judged.config));
     let directory = outside(DIRECTORY);
     let local = format!("{directory}/{LOCAL_FILE}");
@@ -180,7 +180,7 @@ mod tests {
         let lines = output.lines().map(str::to_owned).collect();
         let app = "matrix".parse().unwrap();
         let judged = Judged { app: &app, config: "/c".into(), local };
-        let ran = Ran { code, stdout: String::new(), lines };
+        let ran = Output { code, stdout: String::new(), lines };
         verdict(&scrubber, &judged, &ran).map_or_else(|error| error.lines(), |()| vec![])
     }
 

@@ -9,7 +9,7 @@ use super::Call;
 use crate::{
     dokku::{config, docker, ps},
     error::{Error, Result},
-    host::{Host, files},
+    host::Host,
     marker::Marker,
     names::AppName,
     nginx::proof,
@@ -22,7 +22,6 @@ use crate::{
         storage::Secrets,
     },
 };
-use std::collections::BTreeMap;
 
 pub(super) fn run(call: &Call) -> Result<()> {
     let app = &call.app;
@@ -38,7 +37,7 @@ pub(super) fn run(call: &Call) -> Result<()> {
     };
     let host = &call.host;
     let app = app.parse()?;
-    let runs = docker::running(host, &app)?.is_some();
+    let runs = docker::running(host, &app).option()?.is_some();
     one_web(call, &app, runs)?;
     if let Ok(server) = &server {
         no_other(host, server)?;
@@ -55,9 +54,9 @@ pub(super) fn run(call: &Call) -> Result<()> {
 /// Stops what Dokku would leave running beside the new process: it stops those whose ids it has
 /// noted, and of an app whose first deploy was cut off none.
 fn unknown(host: &Host, app: &AppName) -> Result<()> {
-    let mut running = docker::ids(host, app)?;
-    if !running.is_empty() && ps::deployed(host, app)? == Some(true) {
-        let noted = ps::noted(host, app)?;
+    let mut running = docker::running_ids(host, app)?;
+    if !running.is_empty() && ps::deployed(host, app).option()? == Some(true) {
+        let noted = ps::recorded_ids(host, app)?;
         running.retain(|id| !noted.contains(id));
     }
     running.iter().try_for_each(|id| docker::stop(host, id))
@@ -66,7 +65,7 @@ fn unknown(host: &Host, app: &AppName) -> Result<()> {
 /// All but the number of processes, which is what may never be let pass.
 fn prepared(call: &Call, server: &Wish) -> Result<()> {
     let host = &call.host;
-    let disabled = ps::checks_disabled(host, &server.app)?.unwrap_or_default();
+    let disabled = ps::checks_disabled(host, &server.app).or_absent(vec![])?;
     if !disabled.iter().any(|kind| kind == "web") {
         ps::disable_checks(host, &server.app)?;
     }
@@ -85,7 +84,7 @@ fn clone(app: &str) -> Error {
 fn no_other(host: &Host, server: &Wish) -> Result<()> {
     let app = &server.app;
     let path = server.places(host.env()).config();
-    let holders = docker::holders(host, &host.env().for_daemon(&path))?;
+    let holders = docker::apps_mounting(host, &host.env().for_daemon(&path))?;
     match holders.into_iter().find(|holder| holder != app.as_str()) {
         None => Ok(()),
         Some(other) => Err(Error::new(format!("{other} runs on the data of {app}"))
@@ -97,7 +96,7 @@ fn no_other(host: &Host, server: &Wish) -> Result<()> {
 /// One `web` process and no other. What was asked for is not left recorded: the next boot would
 /// be an outage.
 fn one_web(call: &Call, app: &AppName, runs: bool) -> Result<()> {
-    let scale = scale(call)?;
+    let scale = ps::recorded_scale(call.env(), &call.app)?;
     let wrong = wrong_scale(&scale);
     let asked = call.args.get(3).map(String::as_str).unwrap_or_default();
     if wrong.is_empty() && matches!(asked, "" | "web") {
@@ -121,17 +120,6 @@ fn one_web(call: &Call, app: &AppName, runs: bool) -> Result<()> {
     Ok(())
 }
 
-/// The recorded scale, from Dokku's own file: this runs at every deploy.
-fn scale(call: &Call) -> Result<BTreeMap<String, u32>> {
-    let path = call.env().lib_root().join("config/ps").join(&call.app).join("scale");
-    let text = files::read(&path)?.unwrap_or_default();
-    let pair = |line: &str| {
-        let (kind, count) = line.split_once(['=', ':'])?;
-        Some((kind.trim().to_owned(), count.trim().parse().ok()?))
-    };
-    Ok(text.lines().filter_map(pair).collect())
-}
-
 /// The secrets are there, the generated files fit the database, and Synapse accepts all of them.
 fn configuration(host: &Host, server: &Wish, tag: &str) -> Result<()> {
     let app = &server.app;
@@ -141,7 +129,7 @@ fn configuration(host: &Host, server: &Wish, tag: &str) -> Result<()> {
             change.make(host)?;
         }
     }
-    let url = config::get(host, app, "DATABASE_URL")?.ok_or_else(|| {
+    let url = config::get(host, app, "DATABASE_URL").required(|| {
         Error::new(format!("{app} has no DATABASE_URL"))
             .hint(format!("dokku postgres:link {} {app}", server.service))
     })?;

@@ -4,7 +4,7 @@
 use super::{host, synapse_home};
 use camino::{Utf8Path, Utf8PathBuf};
 use dokku_matrix::{
-    host::{cmd::Cmd, cmd::Ran, files, random, scrub::Scrubber, secret::Secret},
+    host::{cmd::Cmd, cmd::Output, files, random, scrub::Scrubber, secret::Secret},
     server::{Server, Tls},
     synapse::{
         config, database,
@@ -114,7 +114,7 @@ impl Folders {
     }
 
     /// Runs a program in the sight of the container, to its end.
-    pub(crate) fn run(&self, program: &str, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, program: &str, args: &[&str]) -> Output {
         let cmd = Cmd::reads("bwrap").args(self.container()).arg(program).args(args);
         host().run(&cmd).unwrap_or_else(|error| panic!("{error}: run dev/setup"))
     }
