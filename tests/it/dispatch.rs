@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 
-use crate::plugin_copy::{PluginCopy, Ran, run};
+use crate::plugin_copy::{PluginCopy, run};
+use crate::support::Output;
 
 /// Bash stands for the binary: told to run a script that is not there, it says
 /// under which name it was called, and with what.
@@ -20,21 +21,21 @@ fn the_binary_is_called_under_our_name_with_the_same_arguments() {
     let copy = with_bash_as_binary();
     let name = copy.root().join("commands").display().to_string();
     for argument in ["help", "matrix", "matrix:help", "matrix:no such"] {
-        let ran = copy.run("commands", &[argument]);
-        assert_eq!(ran.code, Some(127), "the exit code is the binary's");
-        assert!(ran.stderr.starts_with(&format!("{name}: {argument}: ")), "{}", ran.stderr);
+        let output = copy.run("commands", &[argument]);
+        assert_eq!(output.code, Some(127), "the exit code is the binary's");
+        assert!(output.stderr.starts_with(&format!("{name}: {argument}: ")), "{}", output.stderr);
     }
     copy.write("matrix:two", "echo \"$0,$#,$1,$2\"");
     let script = copy.root().join("matrix:two").display().to_string();
-    let ran = run(Command::new(copy.root().join("commands"))
+    let output = run(Command::new(copy.root().join("commands"))
         .args(["matrix:two", "a b", "--force"])
         .current_dir(copy.root()));
-    assert_eq!(ran.stdout, "matrix:two,2,a b,--force\n", "{script}: {}", ran.stderr);
+    assert_eq!(output.stdout, "matrix:two,2,a b,--force\n", "{script}: {}", output.stderr);
 }
 
 #[test]
 fn what_is_not_ours_is_refused_with_and_without_a_binary() {
-    let refused = Ran { code: Some(10), stdout: String::new(), stderr: String::new() };
+    let refused = Output { code: Some(10), stdout: String::new(), stderr: String::new() };
     for copy in [PluginCopy::new(), with_bash_as_binary()] {
         for args in [&["postgres:create", "x"][..], &["matrix-bridge:help"], &["helper"], &[]] {
             assert_eq!(copy.run("commands", args), refused, "{args:?}");
@@ -46,9 +47,9 @@ fn what_is_not_ours_is_refused_with_and_without_a_binary() {
 
 #[test]
 fn without_a_binary_our_commands_say_how_to_get_one() {
-    let ran = PluginCopy::new().run("commands", &["matrix:create", "m"]);
-    assert_eq!(ran.code, Some(10));
-    assert!(ran.stderr.ends_with("sudo dokku plugin:install\n"), "{}", ran.stderr);
+    let output = PluginCopy::new().run("commands", &["matrix:create", "m"]);
+    assert_eq!(output.code, Some(10));
+    assert!(output.stderr.ends_with("sudo dokku plugin:install\n"), "{}", output.stderr);
 }
 
 /// `dokku help` runs each plugin's script in a loop that the first failure ends.
@@ -60,12 +61,12 @@ fn help_of_the_host_survives_a_missing_or_broken_binary() {
         .unwrap();
     for copy in [PluginCopy::new(), broken] {
         let plugin = copy.root().join("commands").display().to_string();
-        let ran = run(Command::new("bash").args([
+        let output = run(Command::new("bash").args([
             "-c",
             "export LC_ALL=C; set -eo pipefail; for c in \"$0\" echo; do $c help; done | sort; echo end",
             &plugin,
         ]));
-        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-        assert_eq!(ran.stdout, "    matrix, Manage Matrix homeservers\nhelp\nend\n");
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+        assert_eq!(output.stdout, "    matrix, Manage Matrix homeservers\nhelp\nend\n");
     }
 }

@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use sha2::{Digest, Sha256};
 
-use crate::plugin_copy::{PluginCopy, Ran, binary};
+use crate::plugin_copy::{PluginCopy, binary};
+use crate::support::Output;
 
 const ASSET: &str = "dokku-matrix-x86_64-unknown-linux-musl";
 const ORIGIN: &str = "https://example.org/someone/dokku-matrix.git";
@@ -28,13 +29,13 @@ fn mode(path: &std::path::Path) -> u32 {
 fn a_tarball_brings_its_binary() {
     let copy = PluginCopy::new().with_cargo().with_docker().with_release(&[]);
     copy.write(&format!("prebuilt/{ASSET}"), &binary("the release"));
-    let ran = copy.install();
+    let output = copy.install();
     assert_eq!(
-        ran.stdout,
+        output.stdout,
         "-----> Installing the matrix plugin from the binary of its release\n       \
          dokku-matrix 0.1.0 is in place\n"
     );
-    assert_eq!(ran.stderr, "");
+    assert_eq!(output.stderr, "");
     assert_eq!(copy.maker().unwrap(), "the release");
     assert_eq!(mode(&copy.root().join("bin/dokku-matrix")), 0o755);
     assert!(!copy.ran_any(BUILDERS));
@@ -55,8 +56,8 @@ fn a_released_tag_brings_the_asset_of_its_release() {
         .with_git("v0.1.0", "https://user:secret@example.org/someone/dokku-matrix.git/")
         .with_release(&[(ASSET, &asset), ("SHA256SUMS", &sums(&asset))])
         .with_cargo();
-    let ran = copy.install();
-    assert_eq!(ran.stderr, "");
+    let output = copy.install();
+    assert_eq!(output.stderr, "");
     assert_eq!(copy.maker().unwrap(), "the release");
     let calls = copy.calls();
     let curls: Vec<&String> = calls.iter().filter(|call| call.starts_with("curl")).collect();
@@ -76,16 +77,16 @@ fn a_wrong_checksum_is_told_and_the_asset_not_used() {
         .with_git("v0.1.0", ORIGIN)
         .with_release(&[(ASSET, &binary("somebody else")), ("SHA256SUMS", &sums("the real one"))])
         .with_cargo();
-    let ran = copy.install();
-    assert!(ran.stderr.contains("does not fit its SHA256SUMS"), "{}", ran.stderr);
+    let output = copy.install();
+    assert!(output.stderr.contains("does not fit its SHA256SUMS"), "{}", output.stderr);
     assert_eq!(copy.maker().unwrap(), "cargo");
 }
 
 #[test]
 fn a_release_without_the_asset_is_told_and_built() {
     let copy = PluginCopy::new().with_git("v0.1.0", ORIGIN).with_release(&[]).with_cargo();
-    let ran = copy.install();
-    assert!(ran.stderr.contains("The release v0.1.0 has no"), "{}", ran.stderr);
+    let output = copy.install();
+    assert!(output.stderr.contains("The release v0.1.0 has no"), "{}", output.stderr);
     assert_eq!(copy.maker().unwrap(), "cargo");
 }
 
@@ -122,8 +123,8 @@ fn a_checkout_of_another_user_is_read_all_the_same() {
 #[test]
 fn cargo_builds_and_leaves_the_checkout_clean() {
     let copy = PluginCopy::new().with_git("other", ORIGIN).with_cargo().with_docker();
-    let ran = copy.install();
-    assert_eq!(ran.stderr, "");
+    let output = copy.install();
+    assert_eq!(output.stderr, "");
     assert_eq!(copy.maker().unwrap(), "cargo");
     let calls = copy.calls();
     assert!(
@@ -163,8 +164,8 @@ fn cargo_that_is_too_old_or_fails_gives_way_to_a_container() {
     );
     for (copy, said) in [(old, "it is 1.63.0, and the plugin needs 1.89"), (failing, "no memory")] {
         let copy = copy.with_docker();
-        let ran = copy.install();
-        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        let output = copy.install();
+        assert!(output.stderr.contains(said), "{}", output.stderr);
         assert_eq!(copy.maker().unwrap(), "docker");
     }
 }
@@ -175,8 +176,8 @@ fn a_container_gets_the_sources_and_gives_the_binary() {
         .env("DOKKU_GLOBAL_RUN_ARGS", "--label=a=b --label=dokku")
         .with_git("other", ORIGIN)
         .with_docker();
-    let ran = copy.install();
-    assert_eq!(ran.stderr, "");
+    let output = copy.install();
+    assert_eq!(output.stderr, "");
     assert_eq!(copy.maker().unwrap(), "docker");
     let call = copy.calls().into_iter().find(|call| call.starts_with("docker")).unwrap();
     assert!(call.starts_with("docker run --rm -i --label=a=b --label=dokku --label="), "{call}");
@@ -189,10 +190,10 @@ fn a_container_gets_the_sources_and_gives_the_binary() {
 #[test]
 fn with_nothing_to_build_with_it_says_what_to_do() {
     let copy = PluginCopy::new().with_git("other", ORIGIN);
-    let ran = copy.install();
-    assert_eq!(ran.stdout, "");
+    let output = copy.install();
+    assert_eq!(output.stdout, "");
     assert_eq!(
-        ran.stderr,
+        output.stderr,
         " !     The matrix plugin does nothing yet: there is no binary for it, and none could be built.
  !     Do one of these:
  !     - install Rust 1.89 or newer (https://rustup.rs) and a C compiler, then run:
@@ -211,8 +212,8 @@ fn a_failed_build_leaves_the_old_binary() {
     copy.install();
     copy.write("src/main.rs", "fn main() { broken }\n");
     copy.fake("cargo", "case $1 in -*) echo cargo 1.95.0 ;; *) exit 101 ;; esac");
-    let ran = copy.install();
-    assert!(ran.stderr.contains("its old binary stays in use"), "{}", ran.stderr);
+    let output = copy.install();
+    assert!(output.stderr.contains("its old binary stays in use"), "{}", output.stderr);
     assert_eq!(copy.maker().unwrap(), "cargo");
     assert!(!copy.root().join("target").exists());
 }
@@ -223,7 +224,7 @@ fn up_to_date_is_silent_and_builds_nothing() {
     copy.install();
     copy.calls();
     for script in ["install", "update"] {
-        let silent = Ran { code: Some(0), stdout: String::new(), stderr: String::new() };
+        let silent = Output { code: Some(0), stdout: String::new(), stderr: String::new() };
         assert_eq!(copy.run(script, &[]), silent);
     }
     assert!(!copy.ran_any(BUILDERS));
@@ -240,8 +241,8 @@ fn up_to_date_is_silent_and_builds_nothing() {
 fn a_binary_that_does_not_run_here_is_not_used() {
     let copy = PluginCopy::new().with_cargo();
     copy.write(&format!("prebuilt/{ASSET}"), "\x7fELF of another machine\0");
-    let ran = copy.install();
-    assert!(ran.stderr.contains("does not run on this host"), "{}", ran.stderr);
+    let output = copy.install();
+    assert!(output.stderr.contains("does not run on this host"), "{}", output.stderr);
     assert_eq!(copy.maker().unwrap(), "cargo");
 }
 
@@ -249,16 +250,16 @@ fn a_binary_that_does_not_run_here_is_not_used() {
 fn whatever_breaks_it_ends_with_zero() {
     let copy = PluginCopy::new().with_cargo();
     copy.fake("sha256sum", "exit 3");
-    let ran = copy.install();
-    assert!(ran.stderr.contains("ended early (exit 3)"), "{}", ran.stderr);
+    let output = copy.install();
+    assert!(output.stderr.contains("ended early (exit 3)"), "{}", output.stderr);
 }
 
 #[test]
 fn another_name_is_told() {
     let copy = PluginCopy::named("dokku-matrix.tar.gz").with_git("v0.1.0", ORIGIN).with_cargo();
-    let ran = copy.install();
+    let output = copy.install();
     assert_eq!(
-        ran.stderr,
+        output.stderr,
         format!(
             " !     The matrix plugin was installed as dokku-matrix.tar.gz: Dokku finds its commands only under the name matrix.
  !     To put that right:
@@ -337,8 +338,8 @@ fn a_rejected_draft_is_not_left_behind() {
         copy.fake("ufw", "");
         copy.fake("visudo", visudo);
         fs::write(copy.sudoers(), "# of an older version\n").unwrap();
-        let ran = copy.install();
-        assert!(ran.stderr.contains("open port 8448 by hand"), "{}", ran.stderr);
+        let output = copy.install();
+        assert!(output.stderr.contains("open port 8448 by hand"), "{}", output.stderr);
         assert_eq!(fs::read_to_string(copy.sudoers()).unwrap(), "# of an older version\n");
         assert_eq!(fs::read_dir(copy.sudoers().parent().unwrap()).unwrap().count(), 1);
         assert_eq!(copy.maker().unwrap(), "cargo", "the rest goes on");

@@ -1,7 +1,7 @@
 //! What is written for nginx, read by the real sigil and the real nginx.
 
+mod harness;
 pub(crate) mod http;
-mod rig;
 pub(crate) mod serving;
 pub(crate) mod tools;
 
@@ -9,7 +9,7 @@ use dokku_matrix::nginx::forms::{Form, Site, forms};
 use dokku_matrix::nginx::locations::{self, WellKnown};
 use dokku_matrix::nginx::template;
 use dokku_matrix::server::Support;
-use tools::{certificate, judge, knows_http2_directive, render};
+use tools::{certificate, knows_http2_directive, render, validate};
 
 const KNOWN: WellKnown<'_> = WellKnown {
     base_url: "https://matrix.example.org",
@@ -51,7 +51,8 @@ fn nginx_takes_every_form() {
                 if !knows_http2_directive() {
                     rendered = rendered.replace("http2 on;", "");
                 }
-                judge(&rendered).unwrap_or_else(|error| panic!("{}: {error}{rendered}", form.name));
+                validate(&rendered)
+                    .unwrap_or_else(|error| panic!("{}: {error}{rendered}", form.name));
             }
         }
     }
@@ -117,7 +118,7 @@ fn a_variable_that_is_missing_or_empty_leaves_its_line_out() {
     let [missing, empty] = [missing, empty].map(|form| render(&template(false), &form).unwrap());
     assert_eq!(missing, empty);
     assert!(!missing.contains("<no value>"), "{missing}");
-    judge(&missing).unwrap();
+    validate(&missing).unwrap();
 }
 
 #[test]
@@ -137,7 +138,7 @@ fn who_rejects_what() {
         ("a server left open", good.clone() + "server {", Verdict::ByNginx),
         ("the same upstream twice", good.clone() + &good, Verdict::ByNginx),
     ] {
-        let seen = match render(&text, &form("http", false)).map(|rendered| judge(&rendered)) {
+        let seen = match render(&text, &form("http", false)).map(|rendered| validate(&rendered)) {
             Err(_) => Verdict::BySigil,
             Ok(Err(_)) => Verdict::ByNginx,
             Ok(Ok(())) => Verdict::Taken,
@@ -157,7 +158,7 @@ fn one_default_server_on_8448_and_no_more() {
             let form = forms(&site).into_iter().find(|form| form.name == "https and 8448").unwrap();
             render(&template(default_server), &form).unwrap()
         });
-        let verdict = judge(&both.concat());
+        let verdict = validate(&both.concat());
         assert_eq!(verdict.is_ok(), taken, "{first} {second}: {verdict:?}");
         let complaint = verdict.err().unwrap_or_default();
         assert_eq!(complaint.contains("a duplicate default server"), !taken, "{complaint}");

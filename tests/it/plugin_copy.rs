@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::support::Output;
 use stand_in::Scratch;
 
 /// What the scripts may use of the machine that the tests run on.
@@ -51,14 +52,6 @@ pub(crate) struct PluginCopy {
     env: Vec<(String, String)>,
 }
 
-/// How a script ended, and what it said.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Ran {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
 impl PluginCopy {
     /// On a host of x86-64 that has none of cargo, docker, curl, and ufw.
     pub(crate) fn new() -> Self {
@@ -67,8 +60,8 @@ impl PluginCopy {
 
     pub(crate) fn named(name: &str) -> Self {
         let copy = Self { dir: Scratch::new().unwrap(), name: name.into(), env: Vec::new() };
-        for folder in ["fakes", "tools", "home", "sudoers.d"] {
-            fs::create_dir(copy.dir.path().join(folder)).unwrap();
+        for directory in ["fakes", "tools", "home", "sudoers.d"] {
+            fs::create_dir(copy.dir.path().join(directory)).unwrap();
         }
         for tool in TOOLS {
             symlink(which::which(tool).unwrap(), copy.dir.path().join("tools").join(tool)).unwrap();
@@ -110,11 +103,11 @@ impl PluginCopy {
                     -vV) echo "host: x86_64-unknown-linux-gnu"; exit ;;
                 esac
                 while [ $# -gt 0 ]; do
-                    case "$1" in --target) target=$2 ;; --target-dir) folder=$2 ;; esac
+                    case "$1" in --target) target=$2 ;; --target-dir) directory=$2 ;; esac
                     shift
                 done
-                mkdir -p "$folder/$target/release"
-                echo '{}' >"$folder/$target/release/dokku-matrix""#,
+                mkdir -p "$directory/$target/release"
+                echo '{}' >"$directory/$target/release/dokku-matrix""#,
                 binary("cargo")
             ),
         );
@@ -159,17 +152,17 @@ impl PluginCopy {
     }
 
     pub(crate) fn git(&self, args: &[&str]) -> String {
-        let ran = run(Command::new("git")
+        let output = run(Command::new("git")
             .args(["-c", "user.name=A", "-c", "user.email=a@example.org"])
             .args(["-c", "safe.directory=*", "-C"])
             .arg(self.root())
             .args(args)
             .env("HOME", self.dir.path().join("home")));
-        assert_eq!(ran.code, Some(0), "git {args:?}: {}", ran.stderr);
-        ran.stdout
+        assert_eq!(output.code, Some(0), "git {args:?}: {}", output.stderr);
+        output.stdout
     }
 
-    pub(crate) fn run(&self, script: &str, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, script: &str, args: &[&str]) -> Output {
         let path = self.dir.path();
         run(Command::new(self.root().join(script))
             .args(args)
@@ -182,10 +175,10 @@ impl PluginCopy {
     }
 
     /// Runs `install`, which always ends with 0.
-    pub(crate) fn install(&self) -> Ran {
-        let ran = self.run("install", &[]);
-        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-        ran
+    pub(crate) fn install(&self) -> Output {
+        let output = self.run("install", &[]);
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+        output
     }
 
     pub(crate) fn write(&self, path: &str, content: &str) {
@@ -236,9 +229,9 @@ pub(crate) fn binary(maker: &str) -> String {
     format!("#!/bin/sh\n# made by {maker}")
 }
 
-pub(crate) fn run(command: &mut Command) -> Ran {
+pub(crate) fn run(command: &mut Command) -> Output {
     let output = command.stdin(Stdio::null()).output().unwrap();
-    Ran {
+    Output {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),

@@ -1,8 +1,8 @@
 //! The README keeps what it promises: its commands are run, in its order, and its tables are
 //! compared with the code.
 
-use crate::contract::rig::{ELEMENT, Rig, SYNAPSE};
-use crate::plugin_copy::Ran;
+use crate::contract::harness::{ELEMENT, SYNAPSE, TestHost};
+use crate::support::Output;
 use dokku_matrix::cmd::create::{ELEMENT_IMAGE, SYNAPSE_IMAGE};
 use dokku_matrix::error::Exit;
 use std::collections::BTreeSet;
@@ -62,36 +62,36 @@ fn code(text: &str) -> Vec<&str> {
 /// A host whose domain stands for the README's, with a Synapse for each app that it makes, and
 /// every image that it names.
 struct Host {
-    rig: Rig,
+    host: TestHost,
     #[expect(dead_code, reason = "they end with the value")]
     others: Vec<crate::contract::homeserver::Homeserver>,
 }
 
 impl Host {
     fn new(text: &str) -> Self {
-        let rig = Rig::new();
+        let host = TestHost::new();
         let words = || text.split(|c: char| c.is_whitespace() || "`'(),".contains(c));
         let images = words().filter(|word| {
             word.starts_with("matrixdotorg/synapse:v") || word.starts_with("vectorim/")
         });
-        rig.scene.update(|state| state.pullable.extend(images.map(str::to_owned))).unwrap();
+        host.scene.update(|state| state.pullable.extend(images.map(str::to_owned))).unwrap();
         let made = text.lines().filter_map(|line| line.strip_prefix("dokku matrix:create "));
         let apps: BTreeSet<_> = made.filter_map(|rest| rest.split(' ').next()).collect();
         let others = apps.into_iter().filter(|app| *app != "matrix" && !app.starts_with('<'));
-        let others = others.map(|app| rig.homeserver(app)).collect();
-        Self { rig, others }
+        let others = others.map(|app| host.homeserver(app)).collect();
+        Self { host, others }
     }
 
     /// A line as a shell takes it, with a password on standard input for who wants one.
-    fn shell(&self, line: &str) -> Ran {
-        self.rig.run(self.command(line), b"correct horse battery staple\n")
+    fn shell(&self, line: &str) -> Output {
+        self.host.run(self.command(line), b"correct horse battery staple\n")
     }
 
     fn command(&self, line: &str) -> Command {
         let line = line.replace("example.org", "site.test");
-        let mut command = self.rig.scene.command("bash");
+        let mut command = self.host.scene.command("bash");
         command.args(["-c", &line]);
-        for (name, value) in self.rig.command("").get_envs() {
+        for (name, value) in self.host.command("").get_envs() {
             command.env(name, value.unwrap_or_default());
         }
         command
@@ -111,14 +111,14 @@ fn every_command_does_what_is_said() {
     let mut done = 0;
     for block in blocks(&text, "shell") {
         for line in block.into_iter().filter(|line| is_run(line)) {
-            let ran = host.shell(line);
+            let output = host.shell(line);
             // Its names are in no DNS: the one thing that keeps a server here from ending with 0.
             let unseen = ["<not in the DNS>", "must serve these two files over https"];
-            let attention = unseen.iter().any(|text| ran.stderr.contains(text));
+            let attention = unseen.iter().any(|text| output.stderr.contains(text));
             let want = if attention { Exit::Attention } else { Exit::Done };
-            assert_eq!(ran.code, Some(want.code().into()), "{line}: {ran:#?}");
+            assert_eq!(output.code, Some(want.code().into()), "{line}: {output:#?}");
             let ours = line.contains("dokku matrix:");
-            assert!(attention || !ours || ran.stderr.is_empty(), "{line}: {ran:#?}");
+            assert!(attention || !ours || output.stderr.is_empty(), "{line}: {output:#?}");
             done += usize::from(ours);
         }
     }
@@ -126,26 +126,27 @@ fn every_command_does_what_is_said() {
     let shown = shown.filter(|line| line.starts_with("dokku") || line.starts_with("echo"));
     assert_eq!(done, shown.count(), "a command stands outside of a block of shell");
     assert!(done > 25, "{done}");
-    let users: Vec<_> = host.rig.synapse.users().into_keys().collect();
+    let users: Vec<_> = host.host.synapse.users().into_keys().collect();
     assert_eq!(users, ["alice", "bob", "carol"].map(|name| format!("@{name}:matrix.site.test")));
-    assert!(host.rig.state().max_mains.into_values().all(|most| most == 1));
+    assert!(host.host.state().max_mains.into_values().all(|most| most == 1));
 }
 
-/// A fresh host, the folder put back, and what stands there is typed: the same server.
+/// A fresh host, the directory put back, and what stands there is typed: the same server.
 #[test]
 fn it_is_restored_as_is_said() {
     let text = readme();
     let restore = &blocks(section(&text, "### Backups"), "shell")[1];
-    let lost = Rig::after("matrix:create matrix --tls off");
+    let lost = TestHost::after("matrix:create matrix --tls off");
     let (fresh, name) = (Host::new(&text), "data/matrix/matrix.site.test");
-    let copied = Command::new("cp").arg("-a").arg(lost.lib(name)).arg(fresh.rig.lib(name)).status();
+    let copied =
+        Command::new("cp").arg("-a").arg(lost.lib(name)).arg(fresh.host.lib(name)).status();
     assert!(copied.unwrap().success());
     for line in restore.iter().filter(|line| !line.starts_with("sudo ")) {
         if line.starts_with("dokku postgres:import ") {
             let filled = |state: &mut stand_in::State| {
                 state.services.get_mut("matrix-db").unwrap().tables = 176;
             };
-            fresh.rig.scene.update(filled).unwrap();
+            fresh.host.scene.update(filled).unwrap();
             continue;
         }
         if line.starts_with("dokku postgres:create ") {
@@ -153,18 +154,18 @@ fn it_is_restored_as_is_said() {
             assert!(fresh.command(line).output().unwrap().status.success());
             continue;
         }
-        let ran = fresh.shell(line);
-        assert!(matches!(ran.code, Some(0 | 3)), "{line}: {ran:#?}");
+        let output = fresh.shell(line);
+        assert!(matches!(output.code, Some(0 | 3)), "{line}: {output:#?}");
     }
     for file in ["config/secrets/signing.key", "config/secrets/macaroon_secret_key"] {
-        assert_eq!(fresh.rig.read(file), lost.read(file));
+        assert_eq!(fresh.host.read(file), lost.read(file));
     }
-    assert_eq!(fresh.rig.state().running("matrix").count(), 1);
+    assert_eq!(fresh.host.state().running("matrix").count(), 1);
 }
 
 #[test]
 fn the_commands_are_those_of_the_help() {
-    let help = Rig::new().dokku("matrix:help").stdout;
+    let help = TestHost::new().dokku("matrix:help").stdout;
     let lines = help.lines().skip_while(|line| *line != "Additional commands:").skip(1);
     let helped: Vec<_> = lines.filter_map(|line| line.trim().split_once("  ")).collect();
     let text = readme();
@@ -181,7 +182,7 @@ fn the_commands_are_those_of_the_help() {
 
 #[test]
 fn every_command_is_told_with_all_its_flags() {
-    let (text, rig) = (readme(), Rig::new());
+    let (text, host) = (readme(), TestHost::new());
     for name in dokku_matrix::entry::SUBCOMMANDS.iter().filter(|name| **name != "default") {
         let told = section(&text, &format!("### matrix:{name}"));
         let bullets = told.lines().filter_map(|line| line.strip_prefix("- `--"));
@@ -194,7 +195,7 @@ fn every_command_is_told_with_all_its_flags() {
             .filter(|flag| !flag.starts_with("matrix-"))
             .map(str::to_owned)
             .collect();
-        let help = rig.dokku(&format!("matrix:help {name}")).stdout;
+        let help = host.dokku(&format!("matrix:help {name}")).stdout;
         let lines = help.lines().map(str::trim_start).filter_map(|line| line.strip_prefix("--"));
         let flags = lines.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
         assert_eq!(told, flags, "matrix:{name}");
@@ -203,9 +204,9 @@ fn every_command_is_told_with_all_its_flags() {
 
 #[test]
 fn the_report_has_the_flags_that_are_told() {
-    let (text, rig) = (readme(), Rig::new());
-    rig.ok("matrix:create matrix --tls off");
-    let json = rig.dokku("matrix:report matrix --format json").stdout;
+    let (text, host) = (readme(), TestHost::new());
+    host.ok("matrix:create matrix --tls off");
+    let json = host.dokku("matrix:report matrix --format json").stdout;
     let json: serde_json::Map<_, _> = serde_json::from_str(&json).unwrap();
     let keys: Vec<_> = json.keys().map(|key| format!("--matrix-{key}")).collect();
     let told = section(&text, "### matrix:report");
@@ -229,14 +230,14 @@ fn exit_codes() {
 /// All that is kept is in the table, and is there when its writers have run.
 #[test]
 fn what_is_kept_where() {
-    let rig = Rig::new();
-    rig.scene.update(|state| state.pullable.insert("nginx:1".into())).unwrap();
+    let host = TestHost::new();
+    host.scene.update(|state| state.pullable.insert("nginx:1".into())).unwrap();
     for line in ["apps:create site", "domains:set site site.test", "git:from-image site nginx:1"] {
-        rig.ok(line);
+        host.ok(line);
     }
-    rig.scene.give_certificate("site", &["site.test"]).unwrap();
-    rig.ok("matrix:create matrix --server-name site.test --email a@site.test --element");
-    rig.ok("matrix:email matrix --smtp-host mail.site.test --from a@site.test");
+    host.scene.give_certificate("site", &["site.test"]).unwrap();
+    host.ok("matrix:create matrix --server-name site.test --email a@site.test --element");
+    host.ok("matrix:email matrix --smtp-host mail.site.test --from a@site.test");
     let text = readme();
     let mut known = BTreeSet::new();
     for row in rows(section(&text, "## What is kept where")) {
@@ -246,8 +247,8 @@ fn what_is_kept_where() {
         }
         for app in ["matrix", "chat"] {
             let path = code(path)[0]
-                .replace("/var/lib/dokku", rig.lib("").to_str().unwrap().trim_end_matches('/'))
-                .replace("/home/dokku", rig.scene.root().to_str().unwrap())
+                .replace("/var/lib/dokku", host.lib("").to_str().unwrap().trim_end_matches('/'))
+                .replace("/home/dokku", host.scene.root().to_str().unwrap())
                 .replace("<server name>", "site.test")
                 .replace("<other app>", "site")
                 .replace("<app>", app);
@@ -259,7 +260,7 @@ fn what_is_kept_where() {
         }
     }
     let mut files = vec![];
-    walk(&rig.lib("data/matrix"), &mut files);
+    walk(&host.lib("data/matrix"), &mut files);
     assert!(files.len() > 10);
     // Locks are nothing that anybody has to know of.
     files.retain(|path| path.extension().is_none_or(|extension| extension != "lock"));
@@ -268,8 +269,8 @@ fn what_is_kept_where() {
     }
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
+fn walk(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() { walk(&path, files) } else { files.push(path) }
     }
@@ -315,8 +316,8 @@ fn versions_and_names_are_those_of_the_code() {
     assert!(known.iter().any(|heading| changes.contains(heading)), "{version}");
     for row in rows(section(&text, "## Development")) {
         let mut paths: Vec<_> = code(row[0]).into_iter().map(PathBuf::from).collect();
-        if let [folder @ ("dev/" | "tests/")] = code(row[0])[..] {
-            paths.extend(code(row[1]).into_iter().map(|name| Path::new(folder).join(name)));
+        if let [directory @ ("dev/" | "tests/")] = code(row[0])[..] {
+            paths.extend(code(row[1]).into_iter().map(|name| Path::new(directory).join(name)));
         }
         for path in paths {
             let found = Path::new(env!("CARGO_MANIFEST_DIR")).join(&path).exists();

@@ -3,7 +3,7 @@
 use super::{
     support::{
         Shared,
-        folders::{Folders, server},
+        directories::{Directories, server},
         homeserver::{ARGS, Homeserver, put_port},
         host,
         python::python,
@@ -43,9 +43,9 @@ fn takes_what_is_written() {
     plain.server_name = "example.org:8448".parse().unwrap();
     plain.tls = Tls::Off;
     let accepted = |server: &Server, port, local: &str| {
-        let folders = Folders::write(server, &nowhere(), Some(&smtp(port)));
-        folders.put_local(local);
-        let verdict = folders.verdict();
+        let directories = Directories::write(server, &nowhere(), Some(&smtp(port)));
+        directories.put_local(local);
+        let verdict = directories.verdict();
         assert!(verdict.is_empty(), "{port}: {verdict:?}");
     };
     accepted(&server(), 465, config::LOCAL_YAML);
@@ -55,8 +55,8 @@ fn takes_what_is_written() {
 
 #[test]
 fn names_the_file_to_mend() {
-    let folders = Folders::write(&server(), &nowhere(), None);
-    let config = folders.config();
+    let directories = Directories::write(&server(), &nowhere(), None);
+    let config = directories.config();
     let local = format!("{config}/homeserver.d/90-local.yaml");
     let rejected = |file: &str| format!("Synapse does not accept its configuration: see {file}");
     let again = "Mend it, then: dokku matrix:deploy matrix";
@@ -91,22 +91,22 @@ fn names_the_file_to_mend() {
             vec![format!("Synapse ignores {local}: it does not consist of `key: value`")],
         ),
     ] {
-        folders.put_local(text);
+        directories.put_local(text);
         let told: Vec<_> = told.into_iter().chain([again.to_owned()]).collect();
-        assert_eq!(folders.verdict(), told, "{text}");
+        assert_eq!(directories.verdict(), told, "{text}");
     }
 }
 
 #[test]
 fn a_lost_signing_key_is_no_new_identity() {
-    let folders = Folders::write(&server(), &nowhere(), None);
-    let key = folders.config().join("secrets/signing.key");
+    let directories = Directories::write(&server(), &nowhere(), None);
+    let key = directories.config().join("secrets/signing.key");
     std::fs::remove_file(&key).unwrap();
-    put_port(&folders, 1);
-    let ran = folders.run("python", &ARGS);
+    put_port(&directories, 1);
+    let ran = directories.run("python", &ARGS);
     assert_eq!(ran.code, 1, "{:?}", ran.lines);
     assert!(ran.says("Read-only file system: '/config/secrets/signing.key'"), "{:?}", ran.lines);
-    let told = folders.verdict();
+    let told = directories.verdict();
     assert_eq!(told[0], format!("Synapse does not accept its configuration: see {key}"));
     assert!(!key.exists());
 }
@@ -123,7 +123,7 @@ fn publishes_the_key_that_was_made() {
     let public = python(
         "import sys, signedjson.key as k; key, = k.read_signing_keys([sys.argv[1]]); \
          print('ed25519:' + key.version, k.encode_verify_key_base64(k.get_verify_key(key)))",
-        &homeserver.folders.read("secrets/signing.key"),
+        &homeserver.directories.read("secrets/signing.key"),
     );
     let (name, public) = public.split_once(' ').unwrap();
     let told = homeserver.get("/_matrix/key/v2/server", None).json();
@@ -203,7 +203,7 @@ fn a_wrong_secret_registers_nobody() {
 #[test]
 fn without_its_database_it_is_not_ready_and_recovers() {
     let mut homeserver = Homeserver::start();
-    let files = homeserver.folders.snapshot();
+    let files = homeserver.directories.snapshot();
     let keys = |homeserver: &Homeserver| {
         homeserver.get("/_matrix/key/v2/server", None).json()["verify_keys"].clone()
     };
@@ -222,7 +222,7 @@ fn without_its_database_it_is_not_ready_and_recovers() {
     assert!(matches!(homeserver.probe(), Readiness::Starting(_)));
     homeserver.resume();
     assert_eq!(keys(&homeserver), key);
-    assert_eq!(homeserver.folders.snapshot(), files);
+    assert_eq!(homeserver.directories.snapshot(), files);
 }
 
 fn register(homeserver: &Homeserver, user: &NewUser<'_>) -> Registered {

@@ -1,4 +1,4 @@
-//! The plugin's folder as Dokku sees it.
+//! The plugin's directory as Dokku sees it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,14 +18,14 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every path below `folder`, without what git ignores.
-fn walk(folder: &Path) -> Vec<PathBuf> {
+/// Every path below `directory`, without what git ignores.
+fn walk(directory: &Path) -> Vec<PathBuf> {
     let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
+    for entry in fs::read_dir(directory).unwrap() {
         let entry = entry.unwrap();
         let path = entry.path();
         let name = entry.file_name();
-        if folder == root()
+        if directory == root()
             && [".git", "bin", "dist", "prebuilt", "target"].iter().any(|n| name == *n)
         {
             continue;
@@ -38,9 +38,9 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// The names of the links in `folder` that point at `target`.
-fn links(folder: &Path, target: &str) -> BTreeSet<String> {
-    fs::read_dir(folder)
+/// The names of the links in `directory` that point at `target`.
+fn links(directory: &Path, target: &str) -> BTreeSet<String> {
+    fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap())
         .filter(|entry| fs::read_link(entry.path()).is_ok_and(|to| to == Path::new(target)))
@@ -68,9 +68,9 @@ fn only_the_root_has_something_named_commands() {
 
 #[test]
 fn subcommands_are_links_to_the_binary() {
-    let folder = root().join("subcommands");
-    assert_eq!(links(&folder, "../bin/dokku-matrix"), names(&SUBCOMMANDS));
-    assert_eq!(fs::read_dir(folder).unwrap().count(), SUBCOMMANDS.len(), "and nothing else");
+    let directory = root().join("subcommands");
+    assert_eq!(links(&directory, "../bin/dokku-matrix"), names(&SUBCOMMANDS));
+    assert_eq!(fs::read_dir(directory).unwrap().count(), SUBCOMMANDS.len(), "and nothing else");
 }
 
 #[test]
@@ -91,11 +91,11 @@ fn scripts_can_be_run_and_are_sound_shell() {
         let path = root().join(script);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o100, 0o100, "{script}");
-        let ran = run(Command::new("bash").arg("-n").arg(&path));
-        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{script}");
+        let output = run(Command::new("bash").arg("-n").arg(&path));
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{script}");
         if which::which("shellcheck").is_ok() {
-            let ran = run(Command::new("shellcheck").arg(&path));
-            assert_eq!(ran.stdout, "", "{script}");
+            let output = run(Command::new("shellcheck").arg(&path));
+            assert_eq!(output.stdout, "", "{script}");
         }
     }
 }
@@ -107,7 +107,7 @@ fn the_plugin_has_the_version_of_the_package() {
     assert!(toml.contains("[plugin.config]"), "plugn panics without it");
 }
 
-/// `install` takes a binary for up to date when these folders are unchanged.
+/// `install` takes a binary for up to date when these directories are unchanged.
 #[test]
 fn the_binary_includes_only_files_whose_change_is_seen() {
     for path in walk(&root().join("src")) {

@@ -1,6 +1,6 @@
 //! What is written, read back by PyYAML: exactly what was meant, whatever it was.
 
-use super::support::{folders::server, python::PyYaml};
+use super::support::{directories::server, python::PyYaml};
 use dokku_matrix::{
     element,
     host::secret::Secret,

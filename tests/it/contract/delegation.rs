@@ -1,6 +1,6 @@
 //! A server name that is not the homeserver's domain: its well-known files, wherever they can be.
 
-use super::rig::Rig;
+use super::harness::TestHost;
 use stand_in::{Fault, Kind};
 use std::fs;
 use std::time::Duration;
@@ -18,31 +18,31 @@ https://site.test/.well-known/matrix/client (with the header Access-Control-Allo
 ";
 
 /// A host with the app `site`, which owns `site.test` and has a certificate.
-fn host() -> Rig {
-    let rig = Rig::new();
-    rig.website("site", "site.test");
-    rig
+fn create_host() -> TestHost {
+    let host = TestHost::new();
+    host.website("site", "site.test");
+    host
 }
 
-fn file(rig: &Rig) -> Option<String> {
-    let path = rig.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
+fn file(host: &TestHost) -> Option<String> {
+    let path = host.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
     fs::read_to_string(path).ok()
 }
 
 /// A location of an app's own.
-fn own_location(rig: &Rig, app: &str, answer: &str) {
-    own_locations(rig, app, &[("server", answer)]);
+fn own_location(host: &TestHost, app: &str, answer: &str) {
+    own_locations(host, app, &[("server", answer)]);
 }
 
-fn own_locations(rig: &Rig, app: &str, answers: &[(&str, &str)]) {
-    let folder = rig.scene.root().join(app).join("nginx.conf.d");
-    fs::create_dir_all(&folder).unwrap();
+fn own_locations(host: &TestHost, app: &str, answers: &[(&str, &str)]) {
+    let directory = host.scene.root().join(app).join("nginx.conf.d");
+    fs::create_dir_all(&directory).unwrap();
     let location = |(name, answer): &(&str, &str)| {
         format!("location = /.well-known/matrix/{name} {{\n  return 200 '{answer}';\n}}\n")
     };
     let text = answers.iter().map(location).collect::<String>();
-    fs::write(folder.join("own.conf"), text).unwrap();
-    rig.setup(&[&format!("proxy:build-config {app}")]);
+    fs::write(directory.join("own.conf"), text).unwrap();
+    host.setup(&[&format!("proxy:build-config {app}")]);
 }
 
 /// What standard error says beside the names that are in no DNS.
@@ -54,11 +54,11 @@ fn says(text: &str) -> String {
 
 #[test]
 fn a_sibling_with_a_certificate_serves_the_files() {
-    let rig = host();
-    let ran = rig.ok(CREATE);
-    assert_eq!(says(&ran.stderr), "");
-    assert_eq!(rig.changes().last().unwrap(), BUILD);
-    let text = file(&rig).unwrap();
+    let host = create_host();
+    let output = host.ok(CREATE);
+    assert_eq!(says(&output.stderr), "");
+    assert_eq!(host.changes().last().unwrap(), BUILD);
+    let text = file(&host).unwrap();
     for line in [
         "# For the Matrix server site.test.\n",
         "location = /.well-known/matrix/server {\n",
@@ -69,15 +69,15 @@ fn a_sibling_with_a_certificate_serves_the_files() {
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
-    rig.ok(CREATE);
-    assert_eq!(rig.changes(), [""; 0]);
+    host.ok(CREATE);
+    assert_eq!(host.changes(), [""; 0]);
     // The domain is changed, the name stays.
-    let folder = rig.lib("data/matrix/site.test/config");
-    let key = || fs::read(folder.join("secrets/signing.key")).unwrap();
+    let directory = host.lib("data/matrix/site.test/config");
+    let key = || fs::read(directory.join("secrets/signing.key")).unwrap();
     let before = key();
-    rig.ok("matrix:create matrix --domain m.site.test");
+    host.ok("matrix:create matrix --domain m.site.test");
     assert_eq!(
-        rig.changes(),
+        host.changes(),
         [
             "dokku domains:set matrix m.site.test",
             "dokku ps:restart matrix",
@@ -85,73 +85,73 @@ fn a_sibling_with_a_certificate_serves_the_files() {
             BUILD,
         ]
     );
-    assert!(file(&rig).unwrap().contains("\"m.server\":\"m.site.test:443\""));
-    let yaml = fs::read_to_string(folder.join("homeserver.d/10-server.yaml")).unwrap();
+    assert!(file(&host).unwrap().contains("\"m.server\":\"m.site.test:443\""));
+    let yaml = fs::read_to_string(directory.join("homeserver.d/10-server.yaml")).unwrap();
     assert!(yaml.contains("\nserver_name: site.test\n"), "{yaml}");
     assert!(yaml.contains("https://m.site.test"), "{yaml}");
     assert_eq!(key(), before);
-    rig.ok("matrix:deploy matrix");
-    assert_eq!(rig.changes(), [""; 0]);
+    host.ok("matrix:deploy matrix");
+    assert_eq!(host.changes(), [""; 0]);
     // Changed by hand: put right.
-    let path = rig.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
+    let path = host.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
     fs::write(path, "").unwrap();
-    rig.ok("matrix:deploy matrix");
-    assert!(file(&rig).unwrap().contains("\"m.server\":\"m.site.test:443\""));
+    host.ok("matrix:deploy matrix");
+    assert!(file(&host).unwrap().contains("\"m.server\":\"m.site.test:443\""));
 }
 
 /// No longer wanted, for whatever reason: taken out again.
 #[test]
 fn what_is_not_wanted_any_more_is_taken_out() {
-    let cases: [(&str, fn(&Rig), &str, Vec<&str>); 4] = [
+    let cases: [(&str, fn(&TestHost), &str, Vec<&str>); 4] = [
         (
             "TLS is off",
-            |rig| rig.setup(&["letsencrypt:disable matrix"]),
+            |host| host.setup(&["letsencrypt:disable matrix"]),
             "matrix:create matrix --tls off",
             vec![BUILD],
         ),
         (
             "no certificate",
-            |rig| {
-                rig.scene.update(|state| state.apps.get_mut("site").unwrap().cert = None).unwrap();
+            |host| {
+                host.scene.update(|state| state.apps.get_mut("site").unwrap().cert = None).unwrap();
             },
             "matrix:deploy matrix",
             vec![BUILD],
         ),
         (
             "another domain",
-            |rig| rig.setup(&["domains:set site www.site.test"]),
+            |host| host.setup(&["domains:set site www.site.test"]),
             "matrix:deploy matrix",
             vec![BUILD],
         ),
         (
             "another app",
-            |rig| {
-                rig.setup(&["domains:set site www.site.test"]);
-                rig.website("site2", "site.test");
+            |host| {
+                host.setup(&["domains:set site www.site.test"]);
+                host.website("site2", "site.test");
             },
             "matrix:deploy matrix",
             vec![BUILD, "dokku proxy:build-config site2"],
         ),
     ];
     for (what, act, line, builds) in cases {
-        let rig = host();
-        rig.ok(CREATE);
-        act(&rig);
-        rig.changes();
-        rig.ok(line);
-        let changes = rig.changes();
+        let host = create_host();
+        host.ok(CREATE);
+        act(&host);
+        host.changes();
+        host.ok(line);
+        let changes = host.changes();
         let sites: Vec<_> = changes.iter().filter(|call| call.contains("config site")).collect();
         assert_eq!(sites, builds, "{what}");
-        assert_eq!(file(&rig), None, "{what}");
-        assert_eq!(rig.dokku("nginx:validate-config").code, Some(0));
+        assert_eq!(file(&host), None, "{what}");
+        assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
     }
     // The homeserver takes the server name's domain itself.
-    let rig = host();
-    rig.ok(CREATE);
-    rig.setup(&["domains:set site www.site.test"]);
-    let ran = rig.ok("matrix:create matrix --domain site.test");
-    assert_eq!(says(&ran.stderr), "");
-    assert_eq!(file(&rig), None);
+    let host = create_host();
+    host.ok(CREATE);
+    host.setup(&["domains:set site www.site.test"]);
+    let output = host.ok("matrix:create matrix --domain site.test");
+    assert_eq!(says(&output.stderr), "");
+    assert_eq!(file(&host), None);
 }
 
 /// Twice the same location stops nginx for every app: taken back at once, and told.
@@ -164,100 +164,100 @@ fn a_sibling_with_such_a_location_of_its_own() {
   | Failed to validate nginx configuration
 Look for the same location in <host>/home/site/nginx.conf.d/
 ";
-    let rig = host();
-    own_location(&rig, "site", "{\"m.server\": \"elsewhere.test:443\"}");
+    let host = create_host();
+    own_location(&host, "site", "{\"m.server\": \"elsewhere.test:443\"}");
     for _ in 0..2 {
-        let ran = rig.dokku(CREATE);
-        assert_eq!(ran.code, Some(3), "{ran:#?}");
-        assert_eq!(says(&ran.stderr), format!("{REFUSAL}{TO_HOST}"));
-        assert_eq!(file(&rig), None);
-        assert_eq!(rig.dokku("nginx:validate-config").code, Some(0));
+        let output = host.dokku(CREATE);
+        assert_eq!(output.code, Some(3), "{output:#?}");
+        assert_eq!(says(&output.stderr), format!("{REFUSAL}{TO_HOST}"));
+        assert_eq!(file(&host), None);
+        assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
     }
-    assert!(!rig.changes().iter().any(|call| call == BUILD));
+    assert!(!host.changes().iter().any(|call| call == BUILD));
     // It answers rightly to other servers alone, or leads clients elsewhere.
     let server = ("server", "{\"m.server\": \"matrix.site.test:443\"}");
     let client = |url| format!("{{\"m.homeserver\": {{\"base_url\": \"{url}\"}}}}");
     let elsewhere = client("https://elsewhere.test");
     for own in [&[server][..], &[server, ("client", &elsewhere)]] {
-        own_locations(&rig, "site", own);
-        let ran = rig.dokku(CREATE);
-        assert_eq!(ran.code, Some(3), "{ran:#?}");
-        assert_eq!(says(&ran.stderr), format!("{REFUSAL}{TO_HOST}"));
+        own_locations(&host, "site", own);
+        let output = host.dokku(CREATE);
+        assert_eq!(output.code, Some(3), "{output:#?}");
+        assert_eq!(says(&output.stderr), format!("{REFUSAL}{TO_HOST}"));
     }
     // It answers rightly by itself: that is as good, and nothing is written.
-    own_locations(&rig, "site", &[server, ("client", &client("https://matrix.site.test/"))]);
-    let ran = rig.ok(CREATE);
-    assert_eq!(says(&ran.stderr), "");
-    assert_eq!(rig.changes(), [""; 0]);
-    assert_eq!(file(&rig), None);
+    own_locations(&host, "site", &[server, ("client", &client("https://matrix.site.test/"))]);
+    let output = host.ok(CREATE);
+    assert_eq!(says(&output.stderr), "");
+    assert_eq!(host.changes(), [""; 0]);
+    assert_eq!(file(&host), None);
     // Also where nginx serves it on one address alone.
-    rig.setup(&["nginx:set site bind-address-ipv4 127.0.0.9", "proxy:build-config site"]);
-    let ran = rig.ok(CREATE);
-    assert_eq!(says(&ran.stderr), "");
-    assert_eq!(rig.changes(), [""; 0]);
+    host.setup(&["nginx:set site bind-address-ipv4 127.0.0.9", "proxy:build-config site"]);
+    let output = host.ok(CREATE);
+    assert_eq!(says(&output.stderr), "");
+    assert_eq!(host.changes(), [""; 0]);
     // The location is gone: ours comes.
-    fs::remove_file(rig.scene.root().join("site/nginx.conf.d/own.conf")).unwrap();
-    rig.setup(&["proxy:build-config site"]);
-    rig.ok(CREATE);
-    assert_eq!(rig.changes(), [BUILD]);
-    assert!(file(&rig).is_some());
+    fs::remove_file(host.scene.root().join("site/nginx.conf.d/own.conf")).unwrap();
+    host.setup(&["proxy:build-config site"]);
+    host.ok(CREATE);
+    assert_eq!(host.changes(), [BUILD]);
+    assert!(file(&host).is_some());
 }
 
 /// nginx rejects the host already: the homeserver runs on, and it is told.
 #[test]
 fn a_host_that_nginx_rejects_already() {
-    let rig = host();
-    rig.ok(CREATE);
-    let folder = rig.scene.root().join("site/nginx.conf.d");
-    fs::write(folder.join("own.conf"), "BROKEN\n").unwrap();
-    fs::remove_file(folder.join("matrix-well-known.conf")).unwrap();
-    let ran = rig.dokku("matrix:deploy matrix");
-    assert_eq!(ran.code, Some(3), "{ran:#?}");
+    let host = create_host();
+    host.ok(CREATE);
+    let directory = host.scene.root().join("site/nginx.conf.d");
+    fs::write(directory.join("own.conf"), "BROKEN\n").unwrap();
+    fs::remove_file(directory.join("matrix-well-known.conf")).unwrap();
+    let output = host.dokku("matrix:deploy matrix");
+    assert_eq!(output.code, Some(3), "{output:#?}");
     let hint = " !     nginx rejects this host's configuration without it, too: sudo nginx -t\n";
-    assert!(ran.stderr.contains(hint), "{ran:#?}");
-    assert_eq!(file(&rig), None);
+    assert!(output.stderr.contains(hint), "{output:#?}");
+    assert_eq!(file(&host), None);
 }
 
 #[test]
 fn where_no_app_can_serve_it_is_told_what_to_host() {
-    let cases: [fn(&Rig); 2] = [
+    let cases: [fn(&TestHost); 2] = [
         |_| (),
-        |rig| {
-            rig.website("site", "site.test");
-            rig.scene.update(|state| state.apps.get_mut("site").unwrap().cert = None).unwrap();
+        |host| {
+            host.website("site", "site.test");
+            host.scene.update(|state| state.apps.get_mut("site").unwrap().cert = None).unwrap();
         },
     ];
     for before in cases {
-        let rig = Rig::new();
-        before(&rig);
-        let ran = rig.dokku(CREATE);
-        assert_eq!((ran.code, says(&ran.stderr).as_str()), (Some(3), TO_HOST));
-        rig.changes();
-        let ran = rig.dokku("matrix:deploy matrix");
-        assert_eq!((ran.code, says(&ran.stderr).as_str()), (Some(3), TO_HOST));
-        assert_eq!(rig.changes(), [""; 0]);
+        let host = TestHost::new();
+        before(&host);
+        let output = host.dokku(CREATE);
+        assert_eq!((output.code, says(&output.stderr).as_str()), (Some(3), TO_HOST));
+        host.changes();
+        let output = host.dokku("matrix:deploy matrix");
+        assert_eq!((output.code, says(&output.stderr).as_str()), (Some(3), TO_HOST));
+        assert_eq!(host.changes(), [""; 0]);
         // The sibling comes later, or its certificate does: then it is done.
-        if !rig.state().apps.contains_key("site") {
-            rig.website("site", "site.test");
+        if !host.state().apps.contains_key("site") {
+            host.website("site", "site.test");
         }
-        rig.scene.give_certificate("site", &["site.test"]).unwrap();
-        rig.changes();
-        let ran = rig.ok("matrix:deploy matrix");
-        assert_eq!(says(&ran.stderr), "");
-        assert_eq!(rig.changes(), [BUILD]);
+        host.scene.give_certificate("site", &["site.test"]).unwrap();
+        host.changes();
+        let output = host.ok("matrix:deploy matrix");
+        assert_eq!(says(&output.stderr), "");
+        assert_eq!(host.changes(), [BUILD]);
     }
 }
 
-/// A folder that is no app's and that dokku may not read, as root finds it: a folder in a file's
+/// A directory that is no app's and that dokku may not read, as root finds it: a directory in a file's
 /// place is read by nobody.
 #[test]
 fn a_folder_that_is_no_apps() {
-    let rig = host();
+    let host = create_host();
     for name in ["VHOST", "nginx.conf.d/matrix-well-known.conf"] {
-        fs::create_dir_all(rig.scene.root().join("lost+found").join(name)).unwrap();
+        fs::create_dir_all(host.scene.root().join("lost+found").join(name)).unwrap();
     }
-    rig.ok(CREATE);
-    assert!(file(&rig).is_some());
+    host.ok(CREATE);
+    assert!(file(&host).is_some());
 }
 
 /// Without TLS, or with a port in the name, nobody looks for well-known files.
@@ -266,10 +266,10 @@ fn where_there_is_nothing_to_delegate() {
     for flags in
         ["--tls off --server-name site.test", "--tls provided --server-name site.test:8448"]
     {
-        let rig = host();
-        let ran = rig.ok(&format!("matrix:create matrix {flags}"));
-        assert!(!ran.stderr.contains("must serve"), "{ran:#?}");
-        assert_eq!(file(&rig), None, "{flags}");
+        let host = create_host();
+        let output = host.ok(&format!("matrix:create matrix {flags}"));
+        assert!(!output.stderr.contains("must serve"), "{output:#?}");
+        assert_eq!(file(&host), None, "{flags}");
     }
 }
 
@@ -277,17 +277,17 @@ fn where_there_is_nothing_to_delegate() {
 #[test]
 fn killed_in_between() {
     for (kind, left) in [(Kind::KillBefore, &[BUILD][..]), (Kind::KillAfter, &[])] {
-        let rig = host();
+        let host = create_host();
         let argv_prefix = Some(BUILD.split(' ').map(str::to_owned).collect());
-        rig.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
-        assert_eq!(rig.dokku(CREATE).code, Some(137));
-        rig.scene.settle(Duration::from_secs(20)).unwrap();
-        assert!(file(&rig).is_some());
-        rig.changes();
-        rig.ok(CREATE);
-        assert_eq!(rig.changes(), left, "{kind:?}");
-        rig.ok(CREATE);
-        assert_eq!(rig.changes(), [""; 0]);
+        host.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
+        assert_eq!(host.dokku(CREATE).code, Some(137));
+        host.scene.settle(Duration::from_secs(20)).unwrap();
+        assert!(file(&host).is_some());
+        host.changes();
+        host.ok(CREATE);
+        assert_eq!(host.changes(), left, "{kind:?}");
+        host.ok(CREATE);
+        assert_eq!(host.changes(), [""; 0]);
     }
 }
 
@@ -295,21 +295,22 @@ fn killed_in_between() {
 #[test]
 fn what_goes_is_not_served_on() {
     for kind in [Kind::KillBefore, Kind::Fail] {
-        let rig = host();
-        rig.ok(CREATE);
-        rig.setup(&["domains:set site www.site.test"]);
+        let host = create_host();
+        host.ok(CREATE);
+        host.setup(&["domains:set site www.site.test"]);
         let argv_prefix = Some(BUILD.split(' ').map(str::to_owned).collect());
-        rig.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
-        assert!(matches!(rig.dokku(CREATE).code, Some(1 | 137)), "{kind:?}");
-        rig.scene.settle(Duration::from_secs(20)).unwrap();
-        assert_eq!(file(&rig), None, "{kind:?}");
-        rig.changes();
-        rig.ok(CREATE);
-        assert_eq!(rig.changes(), [BUILD], "{kind:?}");
-        rig.ok(CREATE);
-        assert_eq!(rig.changes(), [""; 0], "{kind:?}");
-        let folder = rig.scene.root().join("site/nginx.conf.d");
-        let left: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+        host.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
+        assert!(matches!(host.dokku(CREATE).code, Some(1 | 137)), "{kind:?}");
+        host.scene.settle(Duration::from_secs(20)).unwrap();
+        assert_eq!(file(&host), None, "{kind:?}");
+        host.changes();
+        host.ok(CREATE);
+        assert_eq!(host.changes(), [BUILD], "{kind:?}");
+        host.ok(CREATE);
+        assert_eq!(host.changes(), [""; 0], "{kind:?}");
+        let directory = host.scene.root().join("site/nginx.conf.d");
+        let left: Vec<_> =
+            fs::read_dir(directory).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(left, ["hsts.conf"], "{kind:?}");
     }
 }
@@ -317,19 +318,19 @@ fn what_goes_is_not_served_on() {
 /// One app whose configuration cannot be built is told; the others forget the server all the same.
 #[test]
 fn one_that_fails_leaves_no_other_undone() {
-    let rig = host();
-    rig.ok(CREATE);
-    rig.website("site2", "site2.test");
-    let path = |app: &str| rig.scene.root().join(app).join("nginx.conf.d/matrix-well-known.conf");
+    let host = create_host();
+    host.ok(CREATE);
+    host.website("site2", "site2.test");
+    let path = |app: &str| host.scene.root().join(app).join("nginx.conf.d/matrix-well-known.conf");
     fs::copy(path("site"), path("site2")).unwrap();
     let argv_prefix = Some(BUILD.split(' ').map(str::to_owned).collect());
-    rig.scene.set_fault(&Fault { argv_prefix, nested: true, ..Fault::default() }).unwrap();
-    let ran = rig.dokku("--force apps:destroy matrix");
-    assert_eq!(ran.code, Some(0));
-    assert!(ran.stderr.contains("`dokku proxy:build-config site` ended with"), "{ran:#?}");
+    host.scene.set_fault(&Fault { argv_prefix, nested: true, ..Fault::default() }).unwrap();
+    let output = host.dokku("--force apps:destroy matrix");
+    assert_eq!(output.code, Some(0));
+    assert!(output.stderr.contains("`dokku proxy:build-config site` ended with"), "{output:#?}");
     let told = "Well-known files of site.test removed from ";
-    assert!(ran.stdout.contains(&format!("{told}site2\n")), "{ran:#?}");
-    assert!(!ran.stdout.contains(&format!("{told}site\n")), "{ran:#?}");
+    assert!(output.stdout.contains(&format!("{told}site2\n")), "{output:#?}");
+    assert!(!output.stdout.contains(&format!("{told}site\n")), "{output:#?}");
     assert!(!path("site").exists() && !path("site2").exists());
 }
 
@@ -339,30 +340,30 @@ fn one_that_fails_leaves_no_other_undone() {
 fn killed_before_it_is_judged() {
     for (app, name, code) in [("site", "matrix-well-known.conf", 3), ("matrix", "matrix.conf", 1)] {
         for built in [false, true] {
-            let rig = Rig::after(CREATE);
-            let folder = rig.scene.root().join(app).join("nginx.conf.d");
+            let host = TestHost::after(CREATE);
+            let directory = host.scene.root().join(app).join("nginx.conf.d");
             if app == "site" {
-                rig.website("site", "site.test");
+                host.website("site", "site.test");
             } else {
-                fs::remove_file(folder.join(name)).unwrap();
+                fs::remove_file(directory.join(name)).unwrap();
             }
-            own_location(&rig, app, "{\"m.server\": \"elsewhere.test:443\"}");
+            own_location(&host, app, "{\"m.server\": \"elsewhere.test:443\"}");
             let argv_prefix = Some(["nginx", "-t"].map(str::to_owned).to_vec());
             let kind = Kind::KillBefore;
-            rig.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
-            assert_eq!(rig.dokku("matrix:deploy matrix").code, Some(137), "{app}");
-            assert!(folder.join(name).exists(), "{app}");
+            host.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
+            assert_eq!(host.dokku("matrix:deploy matrix").code, Some(137), "{app}");
+            assert!(directory.join(name).exists(), "{app}");
             if built {
-                assert_eq!(rig.dokku(&format!("proxy:build-config {app}")).code, Some(1));
+                assert_eq!(host.dokku(&format!("proxy:build-config {app}")).code, Some(1));
             }
-            let ran = rig.dokku("matrix:deploy matrix");
-            let said = says(&ran.stderr);
-            assert_eq!(ran.code, Some(code), "{app}: {ran:#?}");
+            let output = host.dokku("matrix:deploy matrix");
+            let said = says(&output.stderr);
+            assert_eq!(output.code, Some(code), "{app}: {output:#?}");
             assert!(said.starts_with("nginx rejects "), "{app}: {said}");
             assert!(said.contains("\nLook for the same location in "), "{app}: {said}");
-            let left = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+            let left = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name());
             assert!(left.into_iter().all(|file| !file.to_string_lossy().contains(name)), "{app}");
-            assert_eq!(rig.dokku("nginx:validate-config").code, Some(0), "{app}");
+            assert_eq!(host.dokku("nginx:validate-config").code, Some(0), "{app}");
         }
     }
 }
@@ -370,14 +371,14 @@ fn killed_before_it_is_judged() {
 /// A homeserver that goes takes its own files out, and no others.
 #[test]
 fn files_of_another_server_stay() {
-    let rig = host();
-    rig.ok(CREATE);
-    let path = rig.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
+    let host = create_host();
+    host.ok(CREATE);
+    let path = host.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
     let other =
-        file(&rig).unwrap().replace("Matrix server site.test.", "Matrix server other.test.");
+        file(&host).unwrap().replace("Matrix server site.test.", "Matrix server other.test.");
     fs::write(&path, &other).unwrap();
-    let ran = rig.dokku("--force apps:destroy matrix");
-    assert_eq!(ran.code, Some(0));
-    assert!(!ran.stdout.contains("Well-known"), "{ran:#?}");
-    assert_eq!(file(&rig).unwrap(), other);
+    let output = host.dokku("--force apps:destroy matrix");
+    assert_eq!(output.code, Some(0));
+    assert!(!output.stdout.contains("Well-known"), "{output:#?}");
+    assert_eq!(file(&host).unwrap(), other);
 }

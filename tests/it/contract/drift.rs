@@ -1,9 +1,9 @@
 //! What was changed by hand: what breaks the server is put right by the same command, what does
 //! not stays, and what is not ours to change is refused with the way out.
 
-use super::camera::Ready;
-use super::portrait::difference;
-use super::rig::Rig;
+use super::harness::{TestHost, in_parallel};
+use super::normalize::diff;
+use super::snapshot::PreparedHost;
 use insta::assert_snapshot;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use std::sync::Mutex;
 const LINE: &str = "matrix:create matrix --email admin@site.test --element";
 
 /// Commands that somebody types, or files that somebody touches: `edit`, `remove`, `chmod`, by
-/// their path below the server's folder, or `/` and that below the host's.
+/// their path below the server's directory, or `/` and that below the host's.
 const DRIFTS: &[&[&str]] = &[
     &["apps:destroy chat --force"],
     &["apps:destroy matrix --force"],
@@ -74,15 +74,15 @@ const DRIFTS: &[&[&str]] = &[
     ],
 ];
 
-fn touch(rig: &Rig, what: &str) {
+fn touch(host: &TestHost, what: &str) {
     let (word, rest) = what.split_once(' ').unwrap();
     let (mode, path) = match rest.split_once(' ') {
         Some((mode, path)) => (u32::from_str_radix(mode, 8).unwrap(), path),
         None => (0, rest),
     };
     let path = match path.strip_prefix('/') {
-        Some(path) => rig.scene.path().join(path),
-        None => rig.file(path),
+        Some(path) => host.scene.path().join(path),
+        None => host.file(path),
     };
     match word {
         "edit" => fs::write(&path, fs::read_to_string(&path).unwrap() + "\n# by hand\n").unwrap(),
@@ -93,11 +93,11 @@ fn touch(rig: &Rig, what: &str) {
 
 #[test]
 fn drift_is_put_right_or_let_be_or_refused() {
-    let ready = Ready::after(LINE);
+    let prepared = PreparedHost::after(LINE);
     let told = Mutex::new(vec![]);
     let cases: Vec<_> = DRIFTS.iter().enumerate().collect();
-    Rig::each(&cases, |(place, drift)| {
-        let text = tell(&ready.host(), drift);
+    in_parallel(&cases, |(place, drift)| {
+        let text = tell(&prepared.copy(), drift);
         told.lock().unwrap().push((*place, text));
     });
     let mut told = told.into_inner().unwrap();
@@ -106,32 +106,32 @@ fn drift_is_put_right_or_let_be_or_refused() {
 }
 
 /// The drift, the changes that put it right, what was said, and what came of it.
-fn tell(rig: &Rig, drift: &[&str]) -> String {
-    let healthy = rig.portrait();
+fn tell(host: &TestHost, drift: &[&str]) -> String {
+    let healthy = host.dump();
     for what in drift {
         if what.contains(':') {
-            rig.setup(&[what]);
+            host.setup(&[what]);
         } else {
-            touch(rig, what);
+            touch(host, what);
         }
     }
-    rig.changes();
-    let ran = rig.dokku(LINE);
+    host.changes();
+    let output = host.dokku(LINE);
     let mut text = format!("{}\n", drift.join("; "));
-    for call in rig.changes() {
+    for call in host.changes() {
         text += &format!("    {call}\n");
     }
-    let code = ran.code.unwrap();
-    if code != 3 || !ran.stderr.starts_with(" !     Through the DNS") {
-        text += &format!("{}    exit code {code}\n", ran.stderr);
+    let code = output.code.unwrap();
+    if code != 3 || !output.stderr.starts_with(" !     Through the DNS") {
+        text += &format!("{}    exit code {code}\n", output.stderr);
         return text;
     }
     // What was put right stays so.
-    rig.dokku(LINE);
-    for call in rig.changes() {
+    host.dokku(LINE);
+    for call in host.changes() {
         text += &format!("    AND THEN {call}\n");
     }
-    for line in difference(&rig.portrait(), &healthy).lines() {
+    for line in diff(&host.dump(), &healthy).lines() {
         text += &format!("    now {line}\n");
     }
     text

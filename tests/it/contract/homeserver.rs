@@ -133,8 +133,8 @@ pub(crate) fn public(state: &State, container: &Container, path: &str) -> Answer
 /// A file of what is mounted at `/config`.
 fn config(container: &Container, name: &str) -> String {
     let mount = container.mounts.iter().find(|mount| mount.contains(":/config"));
-    let folder = mount.and_then(|mount| mount.split(':').next()).unwrap_or_default();
-    fs::read_to_string(format!("{folder}/{name}")).unwrap_or_default()
+    let directory = mount.and_then(|mount| mount.split(':').next()).unwrap_or_default();
+    fs::read_to_string(format!("{directory}/{name}")).unwrap_or_default()
 }
 
 fn server_name(container: &Container) -> String {

@@ -1,43 +1,39 @@
 //! `apps:rename`: the intent goes over to the new name, and what Dokku loses is put back.
 
-use super::camera::Camera;
-use super::portrait::assert_alike;
-use super::rig::Rig;
-use crate::plugin_copy::Ran;
+use super::harness::{TestHost, in_parallel};
+use super::normalize::assert_same;
+use super::snapshot::Snapshots;
+use crate::support::Output;
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Mutex;
 
 const CREATE: &str = "matrix:create matrix --email a@site.test --element";
 
-fn host(line: &str) -> Rig {
-    Rig::after(line)
-}
-
-fn one_main(rig: &Rig) {
-    assert_eq!(rig.state().max_mains.into_values().max(), Some(1));
+fn one_main(host: &TestHost) {
+    assert_eq!(host.state().max_mains.into_values().max(), Some(1));
 }
 
 /// What the plugin has said among what Dokku says.
-fn ours(ran: &Ran) -> Vec<String> {
+fn ours(output: &Output) -> Vec<String> {
     let titles = ["Setting", "Mapping", "Allowing", "Requesting", "Adding nginx"];
     let of_ours = |line: &&str| {
         titles
             .iter()
             .any(|title| line.strip_prefix("-----> ").is_some_and(|l| l.starts_with(title)))
     };
-    ran.stdout.lines().filter(of_ours).map(str::to_owned).collect()
+    output.stdout.lines().filter(of_ours).map(str::to_owned).collect()
 }
 
 #[test]
 fn of_the_homeserver() {
-    let rig = host(CREATE);
-    let _synapse = rig.homeserver("synapse");
-    let keys = rig.secrets();
-    let ran = rig.dokku("apps:rename matrix synapse");
-    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let host = TestHost::after(CREATE);
+    let _synapse = host.homeserver("synapse");
+    let keys = host.secrets();
+    let output = host.dokku("apps:rename matrix synapse");
+    assert_eq!(output.code, Some(0), "{output:#?}");
     assert_eq!(
-        ours(&ran),
+        ours(&output),
         [
             "-----> Setting domain matrix.site.test for synapse",
             "-----> Allowing one Synapse process in synapse",
@@ -45,9 +41,9 @@ fn of_the_homeserver() {
             "-----> Requesting a certificate for matrix.site.test",
         ]
     );
-    assert_eq!(ran.stderr, " !     No web listeners specified for synapse\n");
+    assert_eq!(output.stderr, " !     No web listeners specified for synapse\n");
     assert_eq!(
-        rig.changes(),
+        host.changes(),
         [
             "dokku apps:rename matrix synapse",
             "dokku domains:set synapse matrix.site.test",
@@ -56,7 +52,7 @@ fn of_the_homeserver() {
             "dokku letsencrypt:enable synapse",
         ]
     );
-    let state = rig.state();
+    let state = host.state();
     let app = &state.apps["synapse"];
     assert_eq!(app.domains, ["matrix.site.test"]);
     assert_eq!(app.checks_disabled.iter().collect::<Vec<_>>(), ["web"]);
@@ -64,31 +60,31 @@ fn of_the_homeserver() {
     assert!(app.cert.as_ref().unwrap().letsencrypt.is_some());
     assert_eq!(state.running("synapse").count(), 1);
     assert!(!state.apps.contains_key("matrix"));
-    one_main(&rig);
-    assert_eq!(rig.secrets(), keys);
+    one_main(&host);
+    assert_eq!(host.secrets(), keys);
     // Nothing is left to do, and all commands know the new name alone.
-    rig.ok("matrix:deploy synapse");
-    assert_eq!(rig.changes(), [""; 0]);
-    assert_eq!(rig.dokku("matrix:list").stdout, "=====> Matrix homeservers\nsynapse\n");
-    assert_eq!(rig.dokku("matrix:report synapse --matrix-running").stdout, "true\n");
-    assert_eq!(rig.dokku("matrix:deploy matrix").code, Some(20));
-    assert!(rig.dokku("letsencrypt:list").stdout.contains("\nsynapse "));
-    assert_eq!(rig.dokku("ps:scale synapse web=2").code, Some(1));
+    host.ok("matrix:deploy synapse");
+    assert_eq!(host.changes(), [""; 0]);
+    assert_eq!(host.dokku("matrix:list").stdout, "=====> Matrix homeservers\nsynapse\n");
+    assert_eq!(host.dokku("matrix:report synapse --matrix-running").stdout, "true\n");
+    assert_eq!(host.dokku("matrix:deploy matrix").code, Some(20));
+    assert!(host.dokku("letsencrypt:list").stdout.contains("\nsynapse "));
+    assert_eq!(host.dokku("ps:scale synapse web=2").code, Some(1));
     // And back again, by the name that it had.
-    assert_eq!(rig.dokku("apps:rename synapse matrix").code, Some(0));
-    rig.changes();
-    rig.ok(CREATE);
-    assert_eq!(rig.changes(), [""; 0]);
-    one_main(&rig);
+    assert_eq!(host.dokku("apps:rename synapse matrix").code, Some(0));
+    host.changes();
+    host.ok(CREATE);
+    assert_eq!(host.changes(), [""; 0]);
+    one_main(&host);
 }
 
 #[test]
 fn of_element() {
-    let rig = host(CREATE);
-    let ran = rig.dokku("apps:rename chat talk");
-    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let host = TestHost::after(CREATE);
+    let output = host.dokku("apps:rename chat talk");
+    assert_eq!(output.code, Some(0), "{output:#?}");
     assert_eq!(
-        ours(&ran),
+        ours(&output),
         [
             "-----> Setting domain chat.site.test for talk",
             "-----> Setting the letsencrypt e-mail of talk",
@@ -96,7 +92,7 @@ fn of_element() {
         ]
     );
     assert_eq!(
-        rig.changes(),
+        host.changes(),
         [
             "dokku apps:rename chat talk",
             "dokku domains:set talk chat.site.test",
@@ -104,19 +100,19 @@ fn of_element() {
             "dokku letsencrypt:enable talk",
         ]
     );
-    assert_eq!(rig.state().running("talk").count(), 1);
-    rig.ok("matrix:deploy matrix");
-    assert_eq!(rig.changes(), [""; 0]);
-    assert_eq!(rig.dokku("matrix:report matrix --matrix-element-app").stdout, "talk\n");
-    rig.ok("matrix:disable-element matrix");
-    assert!(!rig.state().apps.contains_key("talk"));
+    assert_eq!(host.state().running("talk").count(), 1);
+    host.ok("matrix:deploy matrix");
+    assert_eq!(host.changes(), [""; 0]);
+    assert_eq!(host.dokku("matrix:report matrix --matrix-element-app").stdout, "talk\n");
+    host.ok("matrix:disable-element matrix");
+    assert!(!host.state().apps.contains_key("talk"));
 }
 
 /// Each way of being renamed, and what a deploy finds to do afterwards.
 #[test]
 fn in_other_ways() {
     let from_image = "dokku git:from-image synapse matrixdotorg/synapse:v1.163.2";
-    Rig::each(
+    in_parallel(
         &[
             ("--tls off --no-deploy", "", vec![from_image]),
             ("--tls off", " --skip-deploy", vec![from_image, "dokku ps:rebuild synapse"]),
@@ -125,16 +121,16 @@ fn in_other_ways() {
             ("--tls provided", "", vec![]),
         ],
         |(flags, skip, left)| {
-            let rig = host(&format!("matrix:create matrix {flags}"));
-            let _synapse = rig.homeserver("synapse");
-            let ran = rig.dokku(&format!("apps:rename matrix synapse{skip}"));
-            assert_eq!(ran.code, Some(0), "{flags}: {ran:#?}");
-            rig.changes();
-            rig.ok("matrix:deploy synapse");
-            assert_eq!(rig.changes(), *left, "{flags}");
-            rig.ok("matrix:deploy synapse");
-            assert_eq!(rig.changes(), [""; 0], "{flags}");
-            one_main(&rig);
+            let host = TestHost::after(&format!("matrix:create matrix {flags}"));
+            let _synapse = host.homeserver("synapse");
+            let output = host.dokku(&format!("apps:rename matrix synapse{skip}"));
+            assert_eq!(output.code, Some(0), "{flags}: {output:#?}");
+            host.changes();
+            host.ok("matrix:deploy synapse");
+            assert_eq!(host.changes(), *left, "{flags}");
+            host.ok("matrix:deploy synapse");
+            assert_eq!(host.changes(), [""; 0], "{flags}");
+            one_main(&host);
         },
     );
 }
@@ -142,64 +138,67 @@ fn in_other_ways() {
 /// Dokku takes the domain that it gave away with the name; others look for the server name there.
 #[test]
 fn with_another_domain_than_the_server_name() {
-    let rig = host("matrix:create matrix --email a@site.test");
-    rig.ok("matrix:create matrix --domain m.site.test");
-    let _synapse = rig.homeserver("synapse");
-    rig.setup(&["apps:rename matrix synapse"]);
-    let mut domains = rig.state().apps["synapse"].domains.clone();
+    let host = TestHost::after("matrix:create matrix --email a@site.test");
+    host.ok("matrix:create matrix --domain m.site.test");
+    let _synapse = host.homeserver("synapse");
+    host.setup(&["apps:rename matrix synapse"]);
+    let mut domains = host.state().apps["synapse"].domains.clone();
     domains.retain(|domain| domain != "synapse.site.test");
     domains.sort();
     assert_eq!(domains, ["m.site.test", "matrix.site.test"]);
-    rig.changes();
-    rig.ok("matrix:deploy synapse");
-    assert_eq!(rig.changes(), [""; 0]);
+    host.changes();
+    host.ok("matrix:deploy synapse");
+    assert_eq!(host.changes(), [""; 0]);
 }
 
 /// The authority refuses: the rename goes on, the server is there, and a deploy asks again.
 #[test]
 fn without_a_new_certificate() {
-    let rig = host("matrix:create matrix --email a@site.test");
-    let _synapse = rig.homeserver("synapse");
-    rig.scene.update(|state| state.letsencrypt.fails.insert("matrix.site.test".into())).unwrap();
-    let ran = rig.dokku("apps:rename matrix synapse");
-    assert_eq!(ran.code, Some(0));
+    let host = TestHost::after("matrix:create matrix --email a@site.test");
+    let _synapse = host.homeserver("synapse");
+    host.scene.update(|state| state.letsencrypt.fails.insert("matrix.site.test".into())).unwrap();
+    let output = host.dokku("apps:rename matrix synapse");
+    assert_eq!(output.code, Some(0));
     let said = " !     No certificate for matrix.site.test: letsencrypt:enable synapse failed\n";
-    assert!(ran.stderr.contains(said), "{ran:#?}");
+    assert!(output.stderr.contains(said), "{output:#?}");
     let end = "Then: dokku matrix:deploy synapse\n";
-    assert!(ran.stderr.ends_with(end), "{ran:#?}");
-    assert_eq!(rig.state().running("synapse").count(), 1);
-    rig.scene.update(|state| state.letsencrypt.fails.clear()).unwrap();
-    rig.changes();
-    rig.ok("matrix:deploy synapse");
-    assert_eq!(rig.changes(), ["dokku letsencrypt:enable synapse"]);
+    assert!(output.stderr.ends_with(end), "{output:#?}");
+    assert_eq!(host.state().running("synapse").count(), 1);
+    host.scene.update(|state| state.letsencrypt.fails.clear()).unwrap();
+    host.changes();
+    host.ok("matrix:deploy synapse");
+    assert_eq!(host.changes(), ["dokku letsencrypt:enable synapse"]);
 }
 
 /// Whatever Dokku does not answer or do while it renames is told, and a deploy does it.
 #[test]
 fn a_call_of_ours_fails_in_it() {
-    Rig::each(
+    in_parallel(
         &["domains:set", "checks:disable", "letsencrypt:set", "letsencrypt:report"],
         |word| {
-            let rig = host("matrix:create matrix --email a@site.test");
-            let _synapse = rig.homeserver("synapse");
+            let host = TestHost::after("matrix:create matrix --email a@site.test");
+            let _synapse = host.homeserver("synapse");
             let prefix = ["dokku", word].map(str::to_owned).to_vec();
             let fault =
                 stand_in::Fault { argv_prefix: Some(prefix), nested: true, ..Default::default() };
-            rig.scene.set_fault(&fault).unwrap();
-            let ran = rig.dokku("apps:rename matrix synapse");
-            assert_eq!(ran.code, Some(0), "{word}: {ran:#?}");
+            host.scene.set_fault(&fault).unwrap();
+            let output = host.dokku("apps:rename matrix synapse");
+            assert_eq!(output.code, Some(0), "{word}: {output:#?}");
             let (failed, mends) =
                 (format!(" !     `dokku {word} "), " !     dokku matrix:deploy synapse\n");
-            assert!(ran.stderr.contains(&failed) && ran.stderr.contains(mends), "{word}: {ran:#?}");
-            assert_eq!(rig.state().running("synapse").count(), 1, "{word}");
-            rig.ok("matrix:deploy synapse");
-            rig.changes();
-            rig.ok("matrix:deploy synapse");
-            assert_eq!(rig.changes(), [""; 0]);
-            let state = rig.state();
+            assert!(
+                output.stderr.contains(&failed) && output.stderr.contains(mends),
+                "{word}: {output:#?}"
+            );
+            assert_eq!(host.state().running("synapse").count(), 1, "{word}");
+            host.ok("matrix:deploy synapse");
+            host.changes();
+            host.ok("matrix:deploy synapse");
+            assert_eq!(host.changes(), [""; 0]);
+            let state = host.state();
             assert!(state.apps["synapse"].domains.contains(&"matrix.site.test".into()), "{word}");
             assert!(state.apps["synapse"].checks_disabled.contains("web"), "{word}");
-            one_main(&rig);
+            one_main(&host);
         },
     );
 }
@@ -208,26 +207,26 @@ fn a_call_of_ours_fails_in_it() {
 /// has left is what a deploy goes on from.
 #[test]
 fn killed_half_way() {
-    let rig = host("matrix:create matrix --email a@site.test");
-    let _synapse = rig.homeserver("synapse");
-    let camera = Camera::new(&rig);
-    assert_eq!(rig.dokku("apps:rename matrix synapse").code, Some(0));
-    let whole = rig.portrait();
-    let shots = camera.shots();
+    let host = TestHost::after("matrix:create matrix --email a@site.test");
+    let _synapse = host.homeserver("synapse");
+    let snapshots = Snapshots::record(&host);
+    assert_eq!(host.dokku("apps:rename matrix synapse").code, Some(0));
+    let whole = host.dump();
+    let shots = snapshots.all();
     let seen = Mutex::new(BTreeSet::new());
-    Rig::each(&shots[1..], |shot| {
-        let host = camera.host(shot);
+    in_parallel(&shots[1..], |shot| {
+        let host = snapshots.restore(shot);
         let _synapse = host.homeserver("synapse");
-        if !seen.lock().unwrap().insert(host.portrait()) {
+        if !seen.lock().unwrap().insert(host.dump()) {
             return;
         }
-        let what = Camera::call(shot);
-        let ran = host.dokku("matrix:deploy synapse");
-        assert_eq!(ran.code, Some(3), "{what}: {ran:#?}");
+        let what = Snapshots::call(shot);
+        let output = host.dokku("matrix:deploy synapse");
+        assert_eq!(output.code, Some(3), "{what}: {output:#?}");
         assert_eq!(host.state().running("synapse").count(), 1, "{what}");
         one_main(&host);
         // Two names of the app are not one too many: Dokku's default one may be left.
-        assert_alike(&host.portrait(), &whole, &what);
+        assert_same(&host.dump(), &whole, &what);
     });
     assert!(seen.lock().unwrap().len() >= 5, "hosts that differ: {}", seen.lock().unwrap().len());
 }
@@ -236,10 +235,10 @@ fn killed_half_way() {
 /// the new app.
 #[test]
 fn killed_while_the_intent_goes_over() {
-    let rig = host("matrix:create matrix --tls off");
-    let _synapse = rig.homeserver("synapse");
-    rig.setup(&["apps:create synapse"]);
-    let marker = rig.lib("data/matrix/.apps/synapse");
+    let host = TestHost::after("matrix:create matrix --tls off");
+    let _synapse = host.homeserver("synapse");
+    host.setup(&["apps:create synapse"]);
+    let marker = host.lib("data/matrix/.apps/synapse");
     fs::write(&marker, "synapse matrix.site.test\n").unwrap();
     // The record still names the old app: that is the homeserver, and the new one is refused.
     let taken = |old: &str, new: &str| {
@@ -248,53 +247,53 @@ fn killed_while_the_intent_goes_over() {
              !     If a rename was interrupted: dokku apps:destroy {new}, then dokku matrix:create {old}\n"
         )
     };
-    let guard = |app: &str| rig.trigger("scheduler-deploy", &format!("docker-local {app} latest"));
+    let guard = |app: &str| host.trigger("scheduler-deploy", &format!("docker-local {app} latest"));
     assert_eq!(guard("matrix").code, Some(0));
     assert_eq!(guard("synapse").stderr, taken("synapse", "matrix"));
-    rig.changes();
-    rig.ok("matrix:deploy matrix");
-    assert_eq!(rig.changes(), [""; 0]);
+    host.changes();
+    host.ok("matrix:deploy matrix");
+    assert_eq!(host.changes(), [""; 0]);
     // The record names the new one.
-    let intent = rig.read("server.json").replace("\"app\": \"matrix\"", "\"app\": \"synapse\"");
-    fs::write(rig.file("server.json"), intent).unwrap();
-    let before = rig.state().running("matrix").next().unwrap().id.clone();
-    let ran = rig.dokku("ps:restart matrix");
-    assert_eq!((ran.code, ran.stdout), (Some(1), taken("matrix", "synapse")));
-    let ran = rig.dokku("matrix:deploy matrix");
-    assert_eq!((ran.code, ran.stderr), (Some(1), taken("matrix", "synapse")));
+    let intent = host.read("server.json").replace("\"app\": \"matrix\"", "\"app\": \"synapse\"");
+    fs::write(host.file("server.json"), intent).unwrap();
+    let before = host.state().running("matrix").next().unwrap().id.clone();
+    let output = host.dokku("ps:restart matrix");
+    assert_eq!((output.code, output.stdout), (Some(1), taken("matrix", "synapse")));
+    let output = host.dokku("matrix:deploy matrix");
+    assert_eq!((output.code, output.stderr), (Some(1), taken("matrix", "synapse")));
     // Nor can the new one start while the old one runs.
-    let ran = guard("synapse");
+    let output = guard("synapse");
     let says = " !     matrix runs on the data of synapse
  !     Two Synapse processes on one database corrupt it.
  !     dokku ps:stop matrix
 ";
-    assert_eq!((ran.code, ran.stderr.as_str()), (Some(1), says));
-    assert_eq!(rig.state().running("matrix").next().unwrap().id, before);
+    assert_eq!((output.code, output.stderr.as_str()), (Some(1), says));
+    assert_eq!(host.state().running("matrix").next().unwrap().id, before);
     // As it is told: back to the old one.
-    rig.setup(&["--force apps:destroy synapse"]);
-    rig.ok("matrix:create matrix");
-    assert_eq!(rig.state().running("matrix").next().unwrap().id, before);
-    rig.changes();
-    rig.ok("matrix:deploy matrix");
-    assert_eq!(rig.changes(), [""; 0]);
+    host.setup(&["--force apps:destroy synapse"]);
+    host.ok("matrix:create matrix");
+    assert_eq!(host.state().running("matrix").next().unwrap().id, before);
+    host.changes();
+    host.ok("matrix:deploy matrix");
+    assert_eq!(host.changes(), [""; 0]);
     assert!(!marker.exists());
-    one_main(&rig);
+    one_main(&host);
 }
 
 /// A name that Dokku takes and we do not: nothing of the kind runs unguarded.
 #[test]
 fn to_a_name_that_we_do_not_take() {
-    let rig = host("matrix:create matrix --tls off");
+    let host = TestHost::after("matrix:create matrix --tls off");
     let long = "m".repeat(64);
-    let ran = rig.dokku(&format!("apps:rename matrix {long}"));
-    assert!(ran.stderr.contains("it must not be longer than 63 characters"), "{ran:#?}");
-    assert_eq!(rig.state().running(&long).count(), 0);
-    assert_eq!(rig.dokku(&format!("ps:scale {long} web=2")).code, Some(1));
-    let _synapse = rig.homeserver("synapse");
+    let output = host.dokku(&format!("apps:rename matrix {long}"));
+    assert!(output.stderr.contains("it must not be longer than 63 characters"), "{output:#?}");
+    assert_eq!(host.state().running(&long).count(), 0);
+    assert_eq!(host.dokku(&format!("ps:scale {long} web=2")).code, Some(1));
+    let _synapse = host.homeserver("synapse");
     // Another rename is the way out.
-    let ran = rig.dokku(&format!("apps:rename {long} synapse"));
-    assert_eq!(ran.code, Some(0), "{ran:#?}");
-    rig.ok("matrix:deploy synapse");
-    assert_eq!(rig.state().running("synapse").count(), 1);
-    one_main(&rig);
+    let output = host.dokku(&format!("apps:rename {long} synapse"));
+    assert_eq!(output.code, Some(0), "{output:#?}");
+    host.ok("matrix:deploy synapse");
+    assert_eq!(host.state().running("synapse").count(), 1);
+    one_main(&host);
 }

@@ -1,34 +1,33 @@
 //! Two homeservers on one host, side by side: each with its own port 8448, one of them nginx's
 //! default there, and nginx valid at every moment.
 
-use super::camera::{Camera, Ready};
+use super::harness::{TestHost, in_parallel};
 use super::homeserver::Homeserver;
-use super::rig::Rig;
-use super::triggers::instead;
+use super::snapshot::{PreparedHost, Snapshots};
 use std::fs;
 
 struct Two {
-    rig: Rig,
+    host: TestHost,
     second: Homeserver,
 }
 
 /// `matrix` and `matrix2`; the first of them is the default one on 8448.
 fn two() -> Two {
-    let rig = Rig::new();
-    rig.scene.update(|state| state.ufw.active = true).unwrap();
-    let second = rig.homeserver("matrix2");
+    let host = TestHost::new();
+    host.scene.update(|state| state.ufw.active = true).unwrap();
+    let second = host.homeserver("matrix2");
     for app in ["matrix", "matrix2"] {
-        rig.ok(&format!("matrix:create {app} --email a@site.test"));
+        host.ok(&format!("matrix:create {app} --email a@site.test"));
     }
-    rig.changes();
-    Two { rig, second }
+    host.changes();
+    Two { host, second }
 }
 
 /// The app that is the default server on 8448, by the record and by nginx.
-fn default(rig: &Rig) -> Vec<String> {
-    let record = fs::read_to_string(rig.lib("data/matrix/default-8448")).unwrap_or_default();
+fn default(host: &TestHost) -> Vec<String> {
+    let record = fs::read_to_string(host.lib("data/matrix/default-8448")).unwrap_or_default();
     let is = |app: &&str| {
-        let conf = fs::read_to_string(rig.scene.root().join(app).join("nginx.conf"));
+        let conf = fs::read_to_string(host.scene.root().join(app).join("nginx.conf"));
         conf.is_ok_and(|conf| conf.contains("listen 8448 ssl default_server;"))
     };
     let apps: Vec<_> = ["matrix", "matrix2"].iter().filter(|app| is(app)).collect();
@@ -37,27 +36,27 @@ fn default(rig: &Rig) -> Vec<String> {
     apps.into_iter().map(|app| (*app).to_owned()).collect()
 }
 
-fn open(rig: &Rig) -> bool {
-    rig.state().ufw.allowed.contains("8448/tcp")
+fn open(host: &TestHost) -> bool {
+    host.state().ufw.allowed.contains("8448/tcp")
 }
 
 /// nginx accepts the host as it is before every call of Dokku that the command makes.
-fn valid_all_the_way(rig: &Rig, line: &str) {
-    let bad = rig.scene.path().join("bad");
+fn valid_all_the_way(host: &TestHost, line: &str) {
+    let bad = host.scene.path().join("bad");
     let log = format!("echo $STAND_IN_TRIGGER $* >> {}", bad.display());
-    instead(rig, "dokku", "! sudo -n nginx -t &> /dev/null", &log);
-    rig.ok(line);
+    host.override_program("dokku", "! sudo -n nginx -t &> /dev/null", &log);
+    host.ok(line);
     assert_eq!(fs::read_to_string(bad).unwrap_or_default(), "", "nginx was not valid before these");
-    assert_eq!(rig.dokku("nginx:validate-config").code, Some(0));
+    assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
 }
 
 #[test]
 fn side_by_side() {
     let two = two();
-    let (rig, second) = (&two.rig, &two.second);
-    assert_eq!(default(rig), ["matrix"]);
-    assert!(open(rig));
-    let state = rig.state();
+    let (host, second) = (&two.host, &two.second);
+    assert_eq!(default(host), ["matrix"]);
+    assert!(open(host));
+    let state = host.state();
     for app in ["matrix", "matrix2"] {
         assert_eq!(state.apps[app].ports, ["http:80:8008", "https:443:8008", "https:8448:8008"]);
         assert_eq!(state.running(app).count(), 1);
@@ -67,110 +66,110 @@ fn side_by_side() {
     assert!(state.max_mains.values().all(|mains| *mains == 1));
     let key = |name: &str| {
         let path = format!("data/matrix/{name}.site.test/config/secrets/signing.key");
-        fs::read_to_string(rig.lib(&path)).unwrap()
+        fs::read_to_string(host.lib(&path)).unwrap()
     };
     assert_ne!(key("matrix"), key("matrix2"));
     let list = "=====> Matrix homeservers\nmatrix\nmatrix2\n";
-    assert_eq!(rig.dokku("matrix:list").stdout, list);
+    assert_eq!(host.dokku("matrix:list").stdout, list);
     for app in ["matrix", "matrix2"] {
-        rig.changes();
-        rig.ok(&format!("matrix:deploy {app}"));
-        assert_eq!(rig.changes(), [""; 0]);
+        host.changes();
+        host.ok(&format!("matrix:deploy {app}"));
+        assert_eq!(host.changes(), [""; 0]);
         assert_eq!(
-            rig.dokku_with(&format!("matrix:register-user {app} al"), b"secret").code,
+            host.dokku_with(&format!("matrix:register-user {app} al"), b"secret").code,
             Some(0)
         );
     }
     // Each knows its own users.
     let ids = |server: &Homeserver| server.users().into_keys().collect::<Vec<_>>();
-    assert_eq!(ids(&rig.synapse), ["@al:matrix.site.test"]);
+    assert_eq!(ids(&host.synapse), ["@al:matrix.site.test"]);
     assert_eq!(ids(second), ["@al:matrix2.site.test"]);
 }
 
 #[test]
 fn the_default_is_given_up_and_passed_on() {
     let two = two();
-    let rig = &two.rig;
-    rig.ok("matrix:create matrix --no-8448");
+    let host = &two.host;
+    host.ok("matrix:create matrix --no-8448");
     assert_eq!(
-        rig.changes(),
+        host.changes(),
         ["dokku ports:set matrix http:80:8008 https:443:8008", "dokku proxy:build-config matrix2",]
     );
-    assert_eq!(default(rig), ["matrix2"]);
-    assert!(open(rig));
+    assert_eq!(default(host), ["matrix2"]);
+    assert!(open(host));
     for app in ["matrix", "matrix2"] {
-        rig.ok(&format!("matrix:deploy {app}"));
+        host.ok(&format!("matrix:deploy {app}"));
     }
-    assert_eq!(rig.changes(), [""; 0]);
+    assert_eq!(host.changes(), [""; 0]);
     // It may have its port back, but not the default.
-    rig.ok("matrix:create matrix --8448");
-    assert_eq!(rig.changes().len(), 1);
-    assert_eq!(default(rig), ["matrix2"]);
+    host.ok("matrix:create matrix --8448");
+    assert_eq!(host.changes().len(), 1);
+    assert_eq!(default(host), ["matrix2"]);
     // When nobody wants it any more it is closed.
     for app in ["matrix", "matrix2"] {
-        rig.ok(&format!("matrix:create {app} --no-8448"));
+        host.ok(&format!("matrix:create {app} --no-8448"));
     }
-    assert_eq!(default(rig), [""; 0]);
-    assert!(!open(rig));
+    assert_eq!(default(host), [""; 0]);
+    assert!(!open(host));
 }
 
 #[test]
 fn nginx_is_valid_while_it_is_given_up() {
     let two = two();
-    let rig = &two.rig;
-    valid_all_the_way(rig, "matrix:create matrix --no-8448");
-    assert_eq!(default(rig), ["matrix2"]);
+    let host = &two.host;
+    valid_all_the_way(host, "matrix:create matrix --no-8448");
+    assert_eq!(default(host), ["matrix2"]);
 }
 
 #[test]
 fn nginx_is_valid_while_the_first_is_destroyed() {
     let two = two();
-    let rig = &two.rig;
-    valid_all_the_way(rig, "--force apps:destroy matrix");
-    assert_eq!(default(rig), ["matrix2"]);
-    assert!(open(rig));
-    rig.changes();
-    rig.ok("matrix:deploy matrix2");
-    assert_eq!(rig.changes(), [""; 0]);
+    let host = &two.host;
+    valid_all_the_way(host, "--force apps:destroy matrix");
+    assert_eq!(default(host), ["matrix2"]);
+    assert!(open(host));
+    host.changes();
+    host.ok("matrix:deploy matrix2");
+    assert_eq!(host.changes(), [""; 0]);
     // The first comes back and finds the default taken.
-    let key = rig.secrets();
-    rig.ok("matrix:create matrix");
-    assert_eq!(rig.secrets(), key);
-    assert_eq!(default(rig), ["matrix2"]);
+    let key = host.secrets();
+    host.ok("matrix:create matrix");
+    assert_eq!(host.secrets(), key);
+    assert_eq!(default(host), ["matrix2"]);
     for app in ["matrix2", "matrix"] {
-        assert_eq!(rig.dokku(&format!("--force apps:destroy {app}")).code, Some(0));
+        assert_eq!(host.dokku(&format!("--force apps:destroy {app}")).code, Some(0));
     }
-    assert_eq!(default(rig), [""; 0]);
-    assert!(!open(rig));
-    assert!(rig.state().max_mains.values().all(|mains| *mains == 1));
+    assert_eq!(default(host), [""; 0]);
+    assert!(!open(host));
+    assert!(host.state().max_mains.values().all(|mains| *mains == 1));
 }
 
 /// The machine goes down while the default changes hands: either one finds its way.
 #[test]
 fn killed_while_it_is_passed_on() {
     let two = two();
-    let rig = &two.rig;
-    let camera = Camera::new(rig);
-    rig.ok("matrix:create matrix --no-8448");
-    let shots = camera.shots();
+    let host = &two.host;
+    let snapshots = Snapshots::record(host);
+    host.ok("matrix:create matrix --no-8448");
+    let shots = snapshots.all();
     let passing: Vec<_> = shots
         .iter()
         .filter(|shot| {
-            let call = Camera::call(shot);
+            let call = Snapshots::call(shot);
             call.contains("proxy:build-config") || call.contains("ports:set")
         })
         .collect();
     assert_eq!(passing.len(), 2);
-    Rig::each(&passing, |shot| {
+    in_parallel(&passing, |shot| {
         for (first, then) in [("matrix", "matrix2"), ("matrix2", "matrix")] {
-            let host = camera.host(shot);
+            let host = snapshots.restore(shot);
             let _second = host.homeserver("matrix2");
             for app in [first, then] {
                 host.ok(&format!("matrix:deploy {app}"));
                 assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
             }
             host.ok("matrix:deploy matrix2");
-            assert_eq!(default(&host), ["matrix2"], "{first}, before {}", Camera::call(shot));
+            assert_eq!(default(&host), ["matrix2"], "{first}, before {}", Snapshots::call(shot));
         }
     });
 }
@@ -179,20 +178,20 @@ fn killed_while_it_is_passed_on() {
 #[test]
 fn killed_when_it_was_chosen() {
     let two = two();
-    let rig = &two.rig;
+    let host = &two.host;
     let template = "data/matrix/matrix2.site.test/nginx/nginx.conf.sigil";
-    let before = fs::read_to_string(rig.lib(template)).unwrap();
-    let camera = Camera::new(rig);
-    rig.ok("matrix:create matrix --no-8448");
-    let shots = camera.shots();
+    let before = fs::read_to_string(host.lib(template)).unwrap();
+    let snapshots = Snapshots::record(host);
+    host.ok("matrix:create matrix --no-8448");
+    let shots = snapshots.all();
     let at = |what: &str| {
-        let found = shots.iter().find(|shot| Camera::call(shot).contains(what));
+        let found = shots.iter().find(|shot| Snapshots::call(shot).contains(what));
         found.unwrap_or_else(|| panic!("{what}"))
     };
     let (judged, built) = (at("matrix2.site.test/nginx"), at("dokku proxy:build-config matrix2"));
     let cases = [("chosen", judged), ("written", judged), ("proved", built)];
-    Rig::each(&cases, |(what, shot)| {
-        let host = camera.host(shot);
+    in_parallel(&cases, |(what, shot)| {
+        let host = snapshots.restore(shot);
         let _second = host.homeserver("matrix2");
         if *what == "chosen" {
             fs::write(host.lib(template), &before).unwrap();
@@ -213,21 +212,24 @@ fn killed_when_it_was_chosen() {
 /// Dokku's own serves it.
 #[test]
 fn passed_on_to_one_that_the_host_rejects() {
-    let ready = Ready::of(two().rig);
+    let prepared = PreparedHost::from_host(two().host);
     for line in ["matrix:create matrix --no-8448", "--force apps:destroy matrix"] {
-        let rig = ready.host();
-        let _second = rig.homeserver("matrix2");
+        let host = prepared.copy();
+        let _second = host.homeserver("matrix2");
         let emerg = "echo 'nginx: [emerg] unknown directive' >&2; exit 1";
-        instead(&rig, "nginx", "[[ $* == *-c* ]]", emerg);
-        let ran = rig.ok(line);
+        host.override_program("nginx", "[[ $* == *-c* ]]", emerg);
+        let output = host.ok(line);
         let told = " !     No homeserver is the default one on port 8448: this host refuses the nginx template of matrix2.site.test: ";
-        assert!(ran.stderr.contains(told), "{line}: {ran:#?}");
-        assert!(!ran.stdout.contains("default homeserver on port 8448 now"), "{line}: {ran:#?}");
-        let conf = fs::read_to_string(rig.scene.root().join("matrix2/nginx.conf")).unwrap();
+        assert!(output.stderr.contains(told), "{line}: {output:#?}");
+        assert!(
+            !output.stdout.contains("default homeserver on port 8448 now"),
+            "{line}: {output:#?}"
+        );
+        let conf = fs::read_to_string(host.scene.root().join("matrix2/nginx.conf")).unwrap();
         assert!(conf.contains("the built-in template"), "{line}");
-        rig.changes();
-        rig.ok("matrix:deploy matrix2");
-        assert_eq!(rig.changes(), [""; 0], "{line}");
+        host.changes();
+        host.ok("matrix:deploy matrix2");
+        assert_eq!(host.changes(), [""; 0], "{line}");
     }
 }
 
@@ -235,56 +237,56 @@ fn passed_on_to_one_that_the_host_rejects() {
 /// or taken, and the others go on.
 #[test]
 fn one_that_cannot_be_read_keeps_what_it_has() {
-    let ready = Ready::of({
+    let prepared = PreparedHost::from_host({
         let two = two();
-        let _third = two.rig.homeserver("third");
-        two.rig.ok("matrix:create third --email a@site.test");
-        two.rig
+        let _third = two.host.homeserver("third");
+        two.host.ok("matrix:create third --email a@site.test");
+        two.host
     });
-    let host = || {
-        let rig = ready.host();
-        let second = rig.homeserver("matrix2");
-        (rig, second)
+    let create = || {
+        let host = prepared.copy();
+        let second = host.homeserver("matrix2");
+        (host, second)
     };
-    let damage = |rig: &Rig, app: &str| {
-        let path = rig.lib(&format!("data/matrix/{app}.site.test/server.json"));
+    let damage = |host: &TestHost, app: &str| {
+        let path = host.lib(&format!("data/matrix/{app}.site.test/server.json"));
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, "{").unwrap();
         (path, text)
     };
-    let destroy = |rig: &Rig, app: &str| {
-        let ran = rig.dokku(&format!("--force apps:destroy {app}"));
-        assert_eq!(ran.code, Some(0), "{ran:#?}");
-        ran
+    let destroy = |host: &TestHost, app: &str| {
+        let output = host.dokku(&format!("--force apps:destroy {app}"));
+        assert_eq!(output.code, Some(0), "{output:#?}");
+        output
     };
     // The default one.
-    let (rig, _second) = host();
-    damage(&rig, "matrix");
-    rig.ok("matrix:deploy matrix2");
+    let (host, _second) = create();
+    damage(&host, "matrix");
+    host.ok("matrix:deploy matrix2");
     for app in ["third", "matrix2"] {
-        assert_eq!(destroy(&rig, app).stderr, "", "{app}");
+        assert_eq!(destroy(&host, app).stderr, "", "{app}");
     }
-    assert_eq!(default(&rig), ["matrix"]);
-    assert!(open(&rig));
+    assert_eq!(default(&host), ["matrix"]);
+    assert!(open(&host));
     // One that may be the next one.
-    let (rig, _second) = host();
-    let (path, text) = damage(&rig, "matrix2");
+    let (host, _second) = create();
+    let (path, text) = damage(&host, "matrix2");
     for app in ["third", "matrix"] {
-        assert_eq!(destroy(&rig, app).stderr, "", "{app}");
+        assert_eq!(destroy(&host, app).stderr, "", "{app}");
     }
-    assert_eq!(default(&rig), [""; 0]);
-    assert!(open(&rig));
+    assert_eq!(default(&host), [""; 0]);
+    assert!(open(&host));
     fs::write(path, text).unwrap();
-    rig.ok("matrix:deploy matrix2");
-    assert_eq!(default(&rig), ["matrix2"]);
+    host.ok("matrix:deploy matrix2");
+    assert_eq!(default(&host), ["matrix2"]);
     // nginx has it as the default, and the record is lost: two would stop nginx.
-    let (rig, _second) = host();
-    damage(&rig, "matrix");
-    fs::remove_file(rig.lib("data/matrix/default-8448")).unwrap();
-    let said = destroy(&rig, "third").stderr;
+    let (host, _second) = create();
+    damage(&host, "matrix");
+    fs::remove_file(host.lib("data/matrix/default-8448")).unwrap();
+    let said = destroy(&host, "third").stderr;
     let damaged = " !     <host>/lib/data/matrix/matrix.site.test/server.json is damaged: ";
     assert!(said.starts_with(damaged), "{said}");
     assert!(said.ends_with("\n !     Put it back from a backup.\n"), "{said}");
-    assert!(!rig.lib("data/matrix/default-8448").exists());
-    assert_eq!(rig.dokku("nginx:validate-config").code, Some(0));
+    assert!(!host.lib("data/matrix/default-8448").exists());
+    assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
 }

@@ -1,7 +1,7 @@
 //! What clients and other servers see of a running nginx.
 
+use super::harness::{App, NginxServer};
 use super::http::{connect_tls, echo_server};
-use super::rig::{App, Rig};
 use dokku_matrix::nginx::locations::{self, WellKnown};
 use dokku_matrix::nginx::template;
 use dokku_matrix::server::Support;
@@ -31,7 +31,8 @@ fn homeserver() -> String {
 #[test]
 fn addresses_reach_synapse_untouched() {
     let text = template(false);
-    let rig = Rig::start(&[App { template: &text, upstream: echo_server(), ..App::default() }]);
+    let nginx =
+        NginxServer::start(&[App { template: &text, upstream: echo_server(), ..App::default() }]);
     for target in [
         "/",
         "/?q",
@@ -49,7 +50,7 @@ fn addresses_reach_synapse_untouched() {
         "/100%25",
     ] {
         for port in [443, 8448] {
-            let answer = rig.get(port, MATRIX, target);
+            let answer = nginx.get(port, MATRIX, target);
             assert_eq!(answer.json()["line"], format!("GET {target} HTTP/1.1"), "{port}");
         }
     }
@@ -61,7 +62,8 @@ fn what_is_hidden_stays_hidden() {
     // An administrator's own location does not take them back.
     let own = "location ~ ^/_synapse/(admin|metrics) {\n  return 200 shown;\n}\n";
     let files = [("matrix.conf", conf.as_str()), ("own.conf", own)];
-    let rig = Rig::start(&[App { template: &text, upstream, files: &files, ..App::default() }]);
+    let nginx =
+        NginxServer::start(&[App { template: &text, upstream, files: &files, ..App::default() }]);
     for target in [
         "/_synapse/admin",
         "/_synapse/admin/v1/users/x.html?a=b",
@@ -80,7 +82,7 @@ fn what_is_hidden_stays_hidden() {
         "http://matrix.test/_synapse/admin",
     ] {
         for port in [80, 443, 8448] {
-            let answer = rig.get(port, MATRIX, target);
+            let answer = nginx.get(port, MATRIX, target);
             assert_eq!(answer.status, 404, "{target} on {port}");
             let unknown = json!({"errcode": "M_UNRECOGNIZED", "error": "Unrecognized request"});
             assert_eq!(answer.json(), unknown, "{target} on {port}");
@@ -95,7 +97,7 @@ fn what_is_hidden_stays_hidden() {
     for target in
         ["/_Synapse/admin", "/_synapse;x/admin", "/_synapse%252Fadmin", "/_synapse/client/x"]
     {
-        let answer = rig.get(443, MATRIX, target);
+        let answer = nginx.get(443, MATRIX, target);
         assert_eq!(answer.json()["line"], format!("GET {target} HTTP/1.1"));
     }
 }
@@ -103,8 +105,11 @@ fn what_is_hidden_stays_hidden() {
 #[test]
 fn well_known_answers() {
     let (text, conf) = (template(false), homeserver());
-    let rig =
-        Rig::start(&[App { template: &text, files: &[("matrix.conf", &conf)], ..App::default() }]);
+    let nginx = NginxServer::start(&[App {
+        template: &text,
+        files: &[("matrix.conf", &conf)],
+        ..App::default()
+    }]);
     let support = support();
     for (name, body, cors) in [
         ("server", json!({"m.server": "matrix.test:443"}), None),
@@ -123,7 +128,7 @@ fn well_known_answers() {
         ),
     ] {
         for port in [80, 443, 8448] {
-            let answer = rig.get(port, MATRIX, &format!("/.well-known/matrix/{name}"));
+            let answer = nginx.get(port, MATRIX, &format!("/.well-known/matrix/{name}"));
             assert_eq!(answer.status, 200, "{name} on {port}");
             assert_eq!(answer.json(), body, "{name} on {port}");
             assert_eq!(
@@ -140,7 +145,7 @@ fn well_known_answers() {
 #[test]
 fn who_asks_cannot_be_forged() {
     let (text, upstream) = (template(false), echo_server());
-    let rig = Rig::start(&[App { template: &text, upstream, ..App::default() }]);
+    let nginx = NginxServer::start(&[App { template: &text, upstream, ..App::default() }]);
     let forged = "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 5.6.7.8\r\nX-Forwarded-Proto: http\r\n\
                   X-Forwarded-Port: 1\r\nx-forwarded-for: 9.9.9.9\r\n";
     for port in [443, 8448] {
@@ -148,10 +153,10 @@ fn who_asks_cannot_be_forged() {
             "host": "matrix.test",
             "connection": null,
             "x-forwarded-for": "127.0.0.1",
-            "x-forwarded-port": rig.port(port).to_string(),
+            "x-forwarded-port": nginx.port(port).to_string(),
             "x-forwarded-proto": "https",
         });
-        assert_eq!(rig.get_with(port, MATRIX, "/", forged).json()["headers"], seen);
+        assert_eq!(nginx.get_with(port, MATRIX, "/", forged).json()["headers"], seen);
     }
 }
 
@@ -159,14 +164,15 @@ fn who_asks_cannot_be_forged() {
 fn fifty_mebibytes_pass_and_fifty_one_do_not() {
     let (text, upstream) = (template(false), echo_server());
     let files = [("hsts.conf", HSTS)];
-    let rig = Rig::start(&[App { template: &text, upstream, files: &files, ..App::default() }]);
+    let nginx =
+        NginxServer::start(&[App { template: &text, upstream, files: &files, ..App::default() }]);
     let upload = |size: usize, sent: usize| {
         let head = format!(
             "POST /up HTTP/1.1\r\nHost: {MATRIX}\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n"
         );
         let mut request = head.into_bytes();
         request.resize(request.len() + sent, b'x');
-        rig.send(443, MATRIX, &request)
+        nginx.send(443, MATRIX, &request)
     };
     let passed = upload(50 * MIB, 50 * MIB);
     assert_eq!((passed.status, &passed.json()["body"]), (200, &json!(50 * MIB)));
@@ -183,9 +189,9 @@ fn fifty_mebibytes_pass_and_fifty_one_do_not() {
 #[test]
 fn port_80_redirects_but_for_acme() {
     let challenges = stand_in::Scratch::new().unwrap();
-    let folder = challenges.path().join(".well-known/acme-challenge");
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("token"), "token.key").unwrap();
+    let directory = challenges.path().join(".well-known/acme-challenge");
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join("token"), "token.key").unwrap();
     // As dokku-letsencrypt writes it.
     let acme = format!(
         "location /.well-known/acme-challenge {{\n  allow all;\n  auth_basic off;\n  root {};\n}}\n",
@@ -193,19 +199,19 @@ fn port_80_redirects_but_for_acme() {
     );
     let files = [("letsencrypt.conf", acme.as_str())];
     let text = template(false);
-    let rig = Rig::start(&[App {
+    let nginx = NginxServer::start(&[App {
         template: &text,
         upstream: echo_server(),
         files: &files,
         ..App::default()
     }]);
     for target in ["/", "/_matrix/a%2Fb//c?d=e+f&g=%20", "/.well-known/other"] {
-        let answer = rig.get(80, MATRIX, target);
+        let answer = nginx.get(80, MATRIX, target);
         assert_eq!(answer.status, 301);
         assert_eq!(answer.header("location").unwrap(), format!("https://matrix.test{target}"));
     }
     for port in [80, 443] {
-        let answer = rig.get(port, MATRIX, "/.well-known/acme-challenge/token");
+        let answer = nginx.get(port, MATRIX, "/.well-known/acme-challenge/token");
         assert_eq!((answer.status, answer.body.as_str()), (200, "token.key"), "{port}");
     }
 }
@@ -213,13 +219,13 @@ fn port_80_redirects_but_for_acme() {
 #[test]
 fn plain_http_serves_as_long_as_there_is_no_certificate() {
     let text = template(false);
-    let rig = Rig::start(&[App {
+    let nginx = NginxServer::start(&[App {
         template: &text,
         form: "http",
         upstream: echo_server(),
         ..App::default()
     }]);
-    let answer = rig.get(80, MATRIX, "/a%2Fb").json();
+    let answer = nginx.get(80, MATRIX, "/a%2Fb").json();
     assert_eq!(answer["line"], "GET /a%2Fb HTTP/1.1");
     assert_eq!(answer["headers"]["x-forwarded-proto"], "http");
 }
@@ -229,7 +235,7 @@ fn errors_of_nginx_are_json_and_those_of_synapse_its_own() {
     let (text, upstream) = (template(false), echo_server());
     let serving = |form, upstream, changes| {
         let files = [("hsts.conf", HSTS)];
-        Rig::start(&[App {
+        NginxServer::start(&[App {
             template: &text,
             form,
             upstream,
@@ -239,12 +245,12 @@ fn errors_of_nginx_are_json_and_those_of_synapse_its_own() {
         }])
     };
     let answers = serving("https", upstream, &[("PROXY_READ_TIMEOUT", "1s")]);
-    for (rig, target, status) in [
+    for (nginx, target, status) in [
         (&serving("never deployed, certificate", 9, &[]), "/", 502),
         (&serving("https", 9, &[]), "/", 502),
         (&answers, "/slow", 504),
     ] {
-        let answer = rig.get(443, MATRIX, target);
+        let answer = nginx.get(443, MATRIX, target);
         assert_eq!((answer.status, &answer.json()["errcode"]), (status, &json!("M_UNKNOWN")));
         assert_eq!(answer.header("content-type").unwrap(), "application/json");
         assert_eq!(answer.header("access-control-allow-origin").unwrap(), "*");
@@ -264,18 +270,19 @@ fn two_apps_are_told_apart_and_one_answers_for_strangers() {
     let (other, matrix) = (template(false), template(true));
     let upstream = echo_server();
     // The default server stands second: the first one would answer without being asked to.
-    let rig = Rig::start(&[
+    let nginx = NginxServer::start(&[
         App { name: "other", template: &other, upstream, ..App::default() },
         App { name: "matrix", template: &matrix, upstream, ..App::default() },
     ]);
     for port in [443, 8448] {
         for name in ["matrix.test", "other.test"] {
-            assert_eq!(rig.get(port, name, "/").json()["headers"]["host"], name);
+            assert_eq!(nginx.get(port, name, "/").json()["headers"]["host"], name);
         }
     }
     // Both certificates are good for the stranger, and each client trusts just one of them.
     for (port, name, answers) in [(8448, "matrix.test", true), (8448, "other.test", false)] {
-        let stranger = connect_tls(rig.port(port), "stranger.test", rig.tls_dir(name), b"http/1.1");
+        let stranger =
+            connect_tls(nginx.port(port), "stranger.test", nginx.tls_dir(name), b"http/1.1");
         assert_eq!(stranger.is_ok(), answers, "{name} on {port}");
     }
 }
@@ -283,9 +290,9 @@ fn two_apps_are_told_apart_and_one_answers_for_strangers() {
 #[test]
 fn http2_is_offered() {
     let text = template(false);
-    let rig = Rig::start(&[App { template: &text, ..App::default() }]);
+    let nginx = NginxServer::start(&[App { template: &text, ..App::default() }]);
     for port in [443, 8448] {
-        let stream = connect_tls(rig.port(port), MATRIX, rig.tls_dir(MATRIX), b"h2").unwrap();
+        let stream = connect_tls(nginx.port(port), MATRIX, nginx.tls_dir(MATRIX), b"h2").unwrap();
         assert_eq!(stream.conn.alpn_protocol(), Some(b"h2".as_slice()), "{port}");
     }
 }
@@ -293,11 +300,12 @@ fn http2_is_offered() {
 #[test]
 fn long_answers_are_compressed() {
     let text = template(false);
-    let rig = Rig::start(&[App { template: &text, upstream: echo_server(), ..App::default() }]);
+    let nginx =
+        NginxServer::start(&[App { template: &text, upstream: echo_server(), ..App::default() }]);
     for (target, encoding) in
         [("/".to_owned(), None), (format!("/{}", "x".repeat(2000)), Some("gzip"))]
     {
-        let answer = rig.get_with(443, MATRIX, &target, "Accept-Encoding: gzip\r\n");
+        let answer = nginx.get_with(443, MATRIX, &target, "Accept-Encoding: gzip\r\n");
         assert_eq!((answer.status, answer.header("content-encoding").as_deref()), (200, encoding));
     }
 }
@@ -307,8 +315,13 @@ fn long_answers_are_compressed() {
 fn connections_to_synapse_are_kept_when_asked_for() {
     let (text, upstream) = (template(false), echo_server());
     let changes = [("PROXY_KEEPALIVE", "4")];
-    let rig = Rig::start(&[App { template: &text, upstream, changes: &changes, ..App::default() }]);
-    let [first, second] = [(); 2].map(|()| rig.get(443, MATRIX, "/").json()["from"].clone());
+    let nginx = NginxServer::start(&[App {
+        template: &text,
+        upstream,
+        changes: &changes,
+        ..App::default()
+    }]);
+    let [first, second] = [(); 2].map(|()| nginx.get(443, MATRIX, "/").json()["from"].clone());
     assert_eq!(first, second);
 }
 
@@ -325,9 +338,10 @@ pub(crate) const ELEMENT_HEADERS: [(&str, &str); 5] = [
 fn element_headers_stand_on_every_answer() {
     let (text, conf, upstream) = (template(false), locations::element(), echo_server());
     let files = [("hsts.conf", HSTS), ("matrix.conf", conf.as_str())];
-    let rig = Rig::start(&[App { template: &text, upstream, files: &files, ..App::default() }]);
+    let nginx =
+        NginxServer::start(&[App { template: &text, upstream, files: &files, ..App::default() }]);
     for target in ["/", "/status/404"] {
-        let answer = rig.get(443, MATRIX, target);
+        let answer = nginx.get(443, MATRIX, target);
         let hsts = ("strict-transport-security", "max-age=1");
         for (name, value) in ELEMENT_HEADERS.into_iter().chain([hsts]) {
             assert_eq!(answer.header(name).as_deref(), Some(value), "{name} of {target}");

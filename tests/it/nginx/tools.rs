@@ -46,8 +46,8 @@ pub(crate) fn knows_http2_directive() -> bool {
 
 /// What Dokku would write as the app's `nginx.conf`: `sigil ... | cat -s`.
 pub(crate) fn render(template: &str, form: &Form) -> Result<String, String> {
-    let folder = Scratch::new().unwrap();
-    let file = folder.path().join("nginx.conf.sigil");
+    let directory = Scratch::new().unwrap();
+    let file = directory.path().join("nginx.conf.sigil");
     fs::write(&file, template).unwrap();
     let rendered = output(Command::new(sigil()).arg("-f").arg(&file).args(form.arguments()));
     done(&rendered)?;
@@ -59,14 +59,15 @@ pub(crate) fn render(template: &str, form: &Form) -> Result<String, String> {
 }
 
 /// The verdict of `nginx -t`.
-pub(crate) fn judge(rendered: &str) -> Result<(), String> {
-    let folder = Scratch::new().unwrap();
-    let conf = folder.path().join("scratch.conf");
+pub(crate) fn validate(rendered: &str) -> Result<(), String> {
+    let directory = Scratch::new().unwrap();
+    let conf = directory.path().join("scratch.conf");
     let rendered = on_ports(rendered, |port| 20_000 + port);
-    fs::write(&conf, scratch_conf(&rendered, folder.path().to_str().unwrap(), &account())).unwrap();
+    fs::write(&conf, scratch_conf(&rendered, directory.path().to_str().unwrap(), &account()))
+        .unwrap();
     let verdict = output(Command::new(nginx()).arg("-t").arg("-c").arg(&conf));
     // The promise of `scratch_conf`: what nginx made there can be removed by whoever asked.
-    folder.close().unwrap();
+    directory.close().unwrap();
     done(&verdict)
 }
 
@@ -87,14 +88,14 @@ pub(crate) fn on_ports(rendered: &str, other: impl Fn(u16) -> u16) -> String {
     rendered.lines().map(on_other_port).collect()
 }
 
-/// A folder with `server.crt` and `server.key` for these names.
+/// A directory with `server.crt` and `server.key` for these names.
 pub(crate) fn certificate(names: &[&str]) -> Scratch {
-    // One that is kept for all tests is never removed: it is not to be found in a folder of the machine.
-    let folder = Scratch::below(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+    // One that is kept for all tests is never removed: it is not to be found in a directory of the machine.
+    let directory = Scratch::below(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
     let names = names.iter().map(|name| format!("DNS:{name}")).collect::<Vec<_>>().join(",");
     let made = output(
         Command::new(installed("openssl"))
-            .current_dir(folder.path())
+            .current_dir(directory.path())
             .args([
                 "req",
                 "-x509",
@@ -110,5 +111,5 @@ pub(crate) fn certificate(names: &[&str]) -> Scratch {
             .args(["-keyout", "server.key", "-out", "server.crt"]),
     );
     done(&made).unwrap();
-    folder
+    directory
 }

@@ -2,7 +2,7 @@
 
 use super::{
     daemon::Daemon,
-    folders::{Folders, server},
+    directories::{Directories, server},
     free_port, host,
     postgres::Postgres,
 };
@@ -41,7 +41,7 @@ const LOCAL: &str = "rc_login:
 
 pub(crate) struct Homeserver {
     daemon: Option<Daemon>,
-    pub(crate) folders: Folders,
+    pub(crate) directories: Directories,
     pub(crate) postgres: Postgres,
     port: u16,
 }
@@ -50,9 +50,9 @@ impl Homeserver {
     /// Starts it on new files and an empty database, and waits until it is ready.
     pub(crate) fn start() -> Self {
         let postgres = Postgres::start();
-        let folders = Folders::write(&server(), &postgres.url(), None);
-        folders.put_local(LOCAL);
-        let mut server = Self { daemon: None, folders, postgres, port: free_port() };
+        let directories = Directories::write(&server(), &postgres.url(), None);
+        directories.put_local(LOCAL);
+        let mut server = Self { daemon: None, directories, postgres, port: free_port() };
         server.resume();
         server
     }
@@ -63,11 +63,11 @@ impl Homeserver {
 
     /// Starts it on what it left.
     pub(crate) fn resume(&mut self) {
-        put_port(&self.folders, self.port);
-        let log = self.folders.test().join("log");
+        put_port(&self.directories, self.port);
+        let log = self.directories.test().join("log");
         let out = File::create(&log).unwrap();
         let mut command = Command::new("bwrap");
-        command.args(self.folders.container()).arg("python").args(ARGS);
+        command.args(self.directories.container()).arg("python").args(ARGS);
         command.stdout(out.try_clone().unwrap()).stderr(out);
         let daemon = Daemon::start(command);
         let until = Instant::now() + Duration::from_secs(60);
@@ -94,7 +94,7 @@ impl Homeserver {
 
     /// The secret that lets us register users.
     pub(crate) fn secret(&self) -> Secret {
-        Secret::new(self.folders.read(&format!("secrets/{}", config::REGISTRATION_SECRET)))
+        Secret::new(self.directories.read(&format!("secrets/{}", config::REGISTRATION_SECRET)))
     }
 
     pub(crate) fn get(&self, path: &str, bearer: Option<&str>) -> Reply {
@@ -114,8 +114,8 @@ impl Homeserver {
 }
 
 /// The generated file once more, with another port: the last file counts.
-pub(crate) fn put_port(folders: &Folders, port: u16) {
-    let text = folders.read(&format!("homeserver.d/{}", config::SERVER_FILE));
+pub(crate) fn put_port(directories: &Directories, port: u16) {
+    let text = directories.read(&format!("homeserver.d/{}", config::SERVER_FILE));
     let text = text.replace(&format!("port: {}", config::PORT), &format!("port: {port}"));
-    fs::write(folders.test().join("port.yaml"), text).unwrap();
+    fs::write(directories.test().join("port.yaml"), text).unwrap();
 }

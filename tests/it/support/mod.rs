@@ -1,7 +1,7 @@
 //! What several themes need: the real programs, run and ended with the test.
 
 pub(crate) mod daemon;
-pub(crate) mod folders;
+pub(crate) mod directories;
 pub(crate) mod homeserver;
 pub(crate) mod postgres;
 pub(crate) mod python;
@@ -13,7 +13,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-/// The folder that `dev/setup` fills.
+/// The exit code and the output of a finished command.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Output {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// The directory that `dev/setup` fills.
 pub(crate) fn tools() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("tools")
 }

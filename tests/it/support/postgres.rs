@@ -16,17 +16,17 @@ const PASSWORD: &str = "p@ss/w%rd: '\"é";
 pub(crate) struct Postgres {
     daemon: Option<Daemon>,
     port: u16,
-    folder: Scratch,
+    directory: Scratch,
 }
 
 impl Postgres {
     /// A cluster with an empty database `matrix_db`.
     pub(crate) fn start() -> Self {
-        let folder = Scratch::new().unwrap();
+        let directory = Scratch::new().unwrap();
         if let Some(nobody) = nobody() {
-            std::os::unix::fs::chown(folder.path(), Some(nobody), Some(nobody)).unwrap();
+            std::os::unix::fs::chown(directory.path(), Some(nobody), Some(nobody)).unwrap();
         }
-        let pwfile = folder.path().join("password");
+        let pwfile = directory.path().join("password");
         fs::write(&pwfile, PASSWORD).unwrap();
         let arguments = RIGHT_ENV.strip_prefix("POSTGRES_INITDB_ARGS=").unwrap().split(' ');
         let mut initdb = unprivileged("initdb");
@@ -34,10 +34,10 @@ impl Postgres {
             .args(arguments)
             .args(["--no-sync", "--auth=scram-sha-256", "--username=postgres", "--pwfile"])
             .arg(&pwfile)
-            .arg(data(&folder));
-        let ran = initdb.current_dir("/").output().unwrap();
-        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-        let mut postgres = Self { daemon: None, port: free_port(), folder };
+            .arg(data(&directory));
+        let output = initdb.current_dir("/").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut postgres = Self { daemon: None, port: free_port(), directory };
         postgres.resume();
         postgres.sql("postgres", "CREATE DATABASE matrix_db");
         postgres
@@ -56,7 +56,7 @@ impl Postgres {
     /// Starts it on what it held.
     pub(crate) fn resume(&mut self) {
         let mut command = unprivileged("postgres");
-        command.arg("-D").arg(data(&self.folder)).args(["-h", "127.0.0.1", "-p"]);
+        command.arg("-D").arg(data(&self.directory)).args(["-h", "127.0.0.1", "-p"]);
         command.arg(self.port.to_string()).args(["-c", "unix_socket_directories="]);
         // It is thrown away: nothing has to be durable.
         command.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
@@ -71,8 +71,8 @@ impl Postgres {
     }
 
     fn sql(&self, database: &str, sql: &str) {
-        let ran = self.psql(database, sql);
-        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        let output = self.psql(database, sql);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     fn psql(&self, database: &str, sql: &str) -> std::process::Output {
@@ -85,8 +85,8 @@ impl Postgres {
     }
 }
 
-fn data(folder: &Scratch) -> PathBuf {
-    folder.path().join("data")
+fn data(directory: &Scratch) -> PathBuf {
+    directory.path().join("data")
 }
 
 /// The newest that Debian has installed; its programs are not on PATH.

@@ -57,7 +57,7 @@ impl Drop for PyYaml {
 /// What a short program prints.
 pub(crate) fn python(program: &str, argument: &str) -> String {
     let python = synapse_home().join("bin/python");
-    let ran = Command::new(python).args(["-c", program, argument]).output().unwrap();
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    String::from_utf8(ran.stdout).unwrap().trim().to_owned()
+    let output = Command::new(python).args(["-c", program, argument]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

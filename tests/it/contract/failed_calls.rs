@@ -1,10 +1,10 @@
 //! Each call that a run makes fails once: then the run says so and stops, or goes on knowingly; and
 //! the same command finishes the job.
 
-use super::camera::Ready;
-use super::portrait::assert_alike;
-use super::rig::Rig;
-use crate::plugin_copy::Ran;
+use super::harness::{TestHost, in_parallel};
+use super::normalize::assert_same;
+use super::snapshot::PreparedHost;
+use crate::support::Output;
 use stand_in::Fault;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -12,12 +12,12 @@ use std::sync::Mutex;
 const LINE: &str = "matrix:create matrix --email admin@site.test --element";
 
 /// The calls of a run that are worth a failure, with their places: none twice, of sigil one.
-fn calls(rig: &Rig) -> Vec<(u64, String)> {
+fn calls(host: &TestHost) -> Vec<(u64, String)> {
     let mut seen = BTreeSet::new();
-    let all = rig.calls().into_iter().filter(|call| !call.nested && !call.forwarded);
+    let all = host.calls().into_iter().filter(|call| !call.nested && !call.forwarded);
     let mut worth = vec![];
     for (place, call) in (1..).zip(all) {
-        let mut line = rig.normal(&call.line());
+        let mut line = host.normalize(&call.line());
         if call.program == "sigil" {
             line.truncate("sigil -f".len());
         }
@@ -29,8 +29,8 @@ fn calls(rig: &Rig) -> Vec<(u64, String)> {
 }
 
 /// The call at that place fails.
-fn fail(rig: &Rig, place: u64) {
-    rig.scene.set_fault(&Fault { call: Some(place), ..Fault::default() }).unwrap();
+fn fail(host: &TestHost, place: u64) {
+    host.scene.set_fault(&Fault { call: Some(place), ..Fault::default() }).unwrap();
 }
 
 /// What is told otherwise than with the call and its exit code, and how the run ends then.
@@ -46,52 +46,52 @@ const OTHERWISE: [(&str, i32, &str); 8] = [
 ];
 
 /// The run has told that the call failed.
-fn told(ran: &Ran, call: &str) {
+fn told(output: &Output, call: &str) {
     let other = OTHERWISE.iter().find(|(start, ..)| call.starts_with(start));
     let (code, words) = match other {
         Some((_, code, words)) => (*code, *words),
         None => (1, " ended with exit code 1"),
     };
-    let first = ran.stderr.lines().next().unwrap_or_default();
-    assert!(ran.code == Some(code) && first.contains(words), "{call}: {ran:#?}");
+    let first = output.stderr.lines().next().unwrap_or_default();
+    assert!(output.code == Some(code) && first.contains(words), "{call}: {output:#?}");
 }
 
 /// A read that fails is an error, never an answer: on a host where all is well it leads to no
 /// change at all.
 #[test]
 fn a_failed_read_changes_nothing() {
-    let ready = Ready::after(LINE);
-    let rig = ready.host();
-    rig.ok(LINE);
-    let cases = calls(&rig);
+    let prepared = PreparedHost::after(LINE);
+    let host = prepared.copy();
+    host.ok(LINE);
+    let cases = calls(&host);
     assert!(cases.len() > 25, "{cases:#?}");
-    Rig::each(&cases, |(place, call)| {
-        let rig = ready.host();
-        let before = rig.portrait();
-        fail(&rig, *place);
-        told(&rig.dokku(LINE), call);
-        assert_eq!(rig.changes(), [""; 0], "{call}");
-        assert_alike(&rig.portrait(), &before, call);
+    in_parallel(&cases, |(place, call)| {
+        let host = prepared.copy();
+        let before = host.dump();
+        fail(&host, *place);
+        told(&host.dokku(LINE), call);
+        assert_eq!(host.changes(), [""; 0], "{call}");
+        assert_same(&host.dump(), &before, call);
     });
 }
 
 /// Many failures leave the same host: each is tried once.
 #[test]
 fn every_call_fails_once() {
-    let rig = Rig::new();
-    rig.ok(LINE);
-    let whole = rig.portrait();
-    let cases = calls(&rig);
+    let host = TestHost::new();
+    host.ok(LINE);
+    let whole = host.dump();
+    let cases = calls(&host);
     assert!(cases.len() > 60, "{cases:#?}");
     let seen = Mutex::new(BTreeSet::new());
-    Rig::each(&cases, |(place, call)| {
-        let rig = Rig::new();
-        fail(&rig, *place);
-        told(&rig.dokku(LINE), call);
-        rig.scene.clear_fault().unwrap();
-        if seen.lock().unwrap().insert(rig.portrait()) {
-            rig.ok(LINE);
-            assert_alike(&rig.portrait(), &whole, call);
+    in_parallel(&cases, |(place, call)| {
+        let host = TestHost::new();
+        fail(&host, *place);
+        told(&host.dokku(LINE), call);
+        host.scene.clear_fault().unwrap();
+        if seen.lock().unwrap().insert(host.dump()) {
+            host.ok(LINE);
+            assert_same(&host.dump(), &whole, call);
         }
     });
 }

@@ -1,7 +1,7 @@
 //! Days on which the host is against us: nothing is lost, nothing is left half written, the exit
 //! code and the words say what happened, and the same command goes on from there.
 
-use super::rig::{Rig, SYNAPSE};
+use super::harness::{SYNAPSE, TestHost, in_parallel};
 use nix::unistd::{Uid, chown};
 use stand_in::{Fault, Kind, State};
 use std::fs;
@@ -24,11 +24,11 @@ fn says(text: &str) -> String {
 /// deploy gets it.
 #[test]
 fn the_certificate_is_refused() {
-    let rig = Rig::new();
-    rig.scene.update(|state| state.letsencrypt.fails.insert("matrix".into())).unwrap();
-    let ran = rig.dokku(&format!("{CREATE} --element"));
-    assert_eq!(ran.code, Some(3));
-    let said = says(&ran.stderr);
+    let host = TestHost::new();
+    host.scene.update(|state| state.letsencrypt.fails.insert("matrix".into())).unwrap();
+    let output = host.dokku(&format!("{CREATE} --element"));
+    assert_eq!(output.code, Some(3));
+    let said = says(&output.stderr);
     let wanted = "No certificate for matrix.site.test: letsencrypt:enable matrix failed
   | =====> Enabling letsencrypt for matrix
   | -----> Enabling ACME proxy for matrix...
@@ -39,18 +39,18 @@ fn the_certificate_is_refused() {
     assert!(said.contains(way), "{said}");
     // Its own check asked over plain http, and was answered; Element has its certificate.
     assert!(said.contains("http://matrix.site.test/_matrix/client/versions"), "{said}");
-    let state = rig.state();
+    let state = host.state();
     assert!(state.apps["matrix"].cert.is_none() && state.apps["chat"].cert.is_some());
     assert_eq!(state.running("matrix").count(), 1);
-    rig.changes();
-    rig.ok("matrix:deploy matrix");
-    assert_eq!(rig.changes(), ["dokku letsencrypt:enable matrix"]);
-    rig.scene.update(|state| state.letsencrypt.fails.clear()).unwrap();
-    let ran = rig.ok("matrix:deploy matrix");
-    assert!(!ran.stderr.contains("No certificate"), "{ran:#?}");
-    assert_eq!(rig.changes(), ["dokku letsencrypt:enable matrix"]);
-    rig.ok("matrix:deploy matrix");
-    assert_eq!(rig.changes(), [""; 0]);
+    host.changes();
+    host.ok("matrix:deploy matrix");
+    assert_eq!(host.changes(), ["dokku letsencrypt:enable matrix"]);
+    host.scene.update(|state| state.letsencrypt.fails.clear()).unwrap();
+    let output = host.ok("matrix:deploy matrix");
+    assert!(!output.stderr.contains("No certificate"), "{output:#?}");
+    assert_eq!(host.changes(), ["dokku letsencrypt:enable matrix"]);
+    host.ok("matrix:deploy matrix");
+    assert_eq!(host.changes(), [""; 0]);
 }
 
 /// The first create with an image that is not good, and the same command once it is.
@@ -65,23 +65,23 @@ fn the_image_is_not_good() {
         ("ends", ends, "matrix is not ready after <time>: it ends again and again\n"),
     ];
     for (what, bad, message) in cases {
-        let rig = Rig::new();
-        rig.scene.update(bad).unwrap();
+        let host = TestHost::new();
+        host.scene.update(bad).unwrap();
         for _ in 0..2 {
-            let ran = rig.dokku("matrix:create matrix --tls off");
-            assert_eq!(ran.code, Some(1), "{what}: {ran:#?}");
-            assert!(says(&ran.stderr).starts_with(message), "{what}: {ran:#?}");
+            let output = host.dokku("matrix:create matrix --tls off");
+            assert_eq!(output.code, Some(1), "{what}: {output:#?}");
+            assert!(says(&output.stderr).starts_with(message), "{what}: {output:#?}");
         }
-        let keys = rig.secrets();
+        let keys = host.secrets();
         let mend = |state: &mut State| {
             state.pullable.insert(SYNAPSE.into());
             let image = state.images.get_mut(SYNAPSE).unwrap();
             (image.builds, image.starts) = (true, true);
         };
-        rig.scene.update(mend).unwrap();
-        rig.ok("matrix:create matrix");
-        assert_eq!(rig.state().running("matrix").count(), 1, "{what}");
-        let now = rig.secrets();
+        host.scene.update(mend).unwrap();
+        host.ok("matrix:create matrix");
+        assert_eq!(host.state().running("matrix").count(), 1, "{what}");
+        let now = host.secrets();
         assert!(keys.iter().all(|(name, text)| now[name] == *text), "{what}");
     }
 }
@@ -89,13 +89,13 @@ fn the_image_is_not_good() {
 /// Not ready in time: the last lines of the log, without what is secret in them, and the way on.
 #[test]
 fn it_is_not_ready_in_time() {
-    let rig = Rig::new();
-    rig.synapse.never_ready(SYNAPSE);
+    let host = TestHost::new();
+    host.synapse.never_ready(SYNAPSE);
     let log = vec!["starting".to_owned(), "macaroon_secret_key: abcdef".to_owned()];
-    rig.scene.update(|state| state.logs.insert("matrix".into(), log)).unwrap();
-    let ran = rig.dokku("matrix:create matrix --tls off --timeout 10");
-    assert_eq!(ran.code, Some(1));
-    let said = says(&ran.stderr);
+    host.scene.update(|state| state.logs.insert("matrix".into(), log)).unwrap();
+    let output = host.dokku("matrix:create matrix --tls off --timeout 10");
+    assert_eq!(output.code, Some(1));
+    let said = says(&output.stderr);
     assert_eq!(
         said,
         "matrix is not ready after <time>: /health answers with status 503
@@ -113,17 +113,17 @@ struct Small(PathBuf);
 impl Small {
     /// None where tests may not mount.
     #[expect(clippy::print_stderr, reason = "what is skipped is told")]
-    fn new(rig: &Rig, blocks: u32) -> Option<Self> {
-        let folder = rig.lib("data/matrix");
-        fs::create_dir_all(&folder).unwrap();
+    fn new(host: &TestHost, blocks: u32) -> Option<Self> {
+        let directory = host.lib("data/matrix");
+        fs::create_dir_all(&directory).unwrap();
         let options = format!("size={}k,mode=755", blocks * 4);
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&folder);
+        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&directory);
         let mounted = mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
         if !mounted {
             eprintln!("skipped: a full disk, for this account may not mount a file system");
         }
-        mounted.then_some(Self(folder))
+        mounted.then_some(Self(directory))
     }
 
     fn grow(&self) {
@@ -140,9 +140,9 @@ impl Drop for Small {
 }
 
 /// Every file of ours, with its content.
-fn all(folder: &Path) -> Vec<(PathBuf, String)> {
+fn all(directory: &Path) -> Vec<(PathBuf, String)> {
     let mut files = vec![];
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {
             files.extend(all(&path));
@@ -160,19 +160,19 @@ fn all(folder: &Path) -> Vec<(PathBuf, String)> {
 #[test]
 fn the_disk_is_full() {
     let line = "matrix:create matrix --tls off";
-    let whole = Rig::after(line);
+    let whole = TestHost::after(line);
     let lengths = all(&whole.lib("data/matrix/matrix.site.test"));
     let sizes = [1, 2, 3, 4, 6, 8, 10, 12];
     let failed = std::sync::Mutex::new(0);
-    Rig::each(&sizes, |blocks| {
-        let rig = Rig::new();
-        let Some(small) = Small::new(&rig, *blocks) else { return };
-        let ran = rig.dokku(line);
-        if ran.code == Some(1) {
+    in_parallel(&sizes, |blocks| {
+        let host = TestHost::new();
+        let Some(small) = Small::new(&host, *blocks) else { return };
+        let output = host.dokku(line);
+        if output.code == Some(1) {
             *failed.lock().unwrap() += 1;
             let full = "No space left on device (os error 28)";
-            assert!(ran.stderr.contains(full), "{blocks}: {ran:#?}");
-            let server = rig.lib("data/matrix/matrix.site.test");
+            assert!(output.stderr.contains(full), "{blocks}: {output:#?}");
+            let server = host.lib("data/matrix/matrix.site.test");
             for (path, text) in all(&server) {
                 let name = path.strip_prefix(&server).unwrap();
                 assert!(!name.to_string_lossy().contains(".new-"), "{blocks}: {name:?} is left");
@@ -182,14 +182,14 @@ fn the_disk_is_full() {
                 }
             }
         } else {
-            assert_eq!(ran.code, Some(3), "{blocks}: {ran:#?}");
+            assert_eq!(output.code, Some(3), "{blocks}: {output:#?}");
         }
-        let keys = rig.secrets();
+        let keys = host.secrets();
         small.grow();
-        rig.ok(line);
-        let now = rig.secrets();
+        host.ok(line);
+        let now = host.secrets();
         assert!(keys.iter().all(|(name, text)| now[name] == *text), "{blocks}");
-        assert_eq!(rig.state().running("matrix").count(), 1, "{blocks}");
+        assert_eq!(host.state().running("matrix").count(), 1, "{blocks}");
     });
     let failed = failed.into_inner().unwrap();
     assert!(failed == 0 || failed >= 6, "{failed} of {} sizes were too small", sizes.len());
@@ -198,50 +198,50 @@ fn the_disk_is_full() {
 /// The disk fills up under a server that runs: it runs on, with its files as they were.
 #[test]
 fn the_disk_fills_up_later() {
-    let rig = Rig::new();
-    let Some(small) = Small::new(&rig, 256) else { return };
-    rig.ok("matrix:create matrix --tls off");
-    let container = rig.state().running("matrix").next().unwrap().id.clone();
+    let host = TestHost::new();
+    let Some(small) = Small::new(&host, 256) else { return };
+    host.ok("matrix:create matrix --tls off");
+    let container = host.state().running("matrix").next().unwrap().id.clone();
     let before = all(&small.0.join("matrix.site.test"));
-    let url = rig.state().apps["matrix"].config["DATABASE_URL"].clone();
+    let url = host.state().apps["matrix"].config["DATABASE_URL"].clone();
     let (head, tail) = (url.find("://postgres:").unwrap() + 12, url.find('@').unwrap());
     let new = format!("{}other{}", &url[..head], &url[tail..]);
-    rig.setup(&[&format!("config:set --no-restart matrix DATABASE_URL={new}")]);
+    host.setup(&[&format!("config:set --no-restart matrix DATABASE_URL={new}")]);
     let filler = small.0.join("matrix.site.test/data/media");
     let mut text = vec![b'x'; 1 << 20];
     while fs::write(&filler, &text).is_err() {
         text.truncate(text.len() - 4096);
     }
-    let ran = rig.dokku("ps:restart matrix");
-    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    let output = host.dokku("ps:restart matrix");
+    assert_eq!(output.code, Some(1), "{output:#?}");
     let path = "<host>/lib/data/matrix/matrix.site.test/config/homeserver.d/20-database.yaml";
     let wanted = format!("cannot write {path}: No space left on device (os error 28)");
-    let said = says(&ran.stdout);
-    assert!(said.contains(&wanted), "{ran:#?}");
-    assert!(said.contains("\nNothing was stopped: the old server runs on.\n"), "{ran:#?}");
-    let ran = rig.dokku("matrix:deploy matrix");
-    assert_eq!(ran.code, Some(1), "{ran:#?}");
-    assert!(ran.stderr.contains("No space left on device (os error 28)"), "{ran:#?}");
-    assert_eq!(rig.state().running("matrix").next().unwrap().id, container);
+    let said = says(&output.stdout);
+    assert!(said.contains(&wanted), "{output:#?}");
+    assert!(said.contains("\nNothing was stopped: the old server runs on.\n"), "{output:#?}");
+    let output = host.dokku("matrix:deploy matrix");
+    assert_eq!(output.code, Some(1), "{output:#?}");
+    assert!(output.stderr.contains("No space left on device (os error 28)"), "{output:#?}");
+    assert_eq!(host.state().running("matrix").next().unwrap().id, container);
     fs::remove_file(&filler).unwrap();
     assert_eq!(all(&small.0.join("matrix.site.test")), before);
-    rig.ok("matrix:deploy matrix");
-    assert!(rig.read("config/homeserver.d/20-database.yaml").contains("password: other"));
+    host.ok("matrix:deploy matrix");
+    assert!(host.read("config/homeserver.d/20-database.yaml").contains("password: other"));
 }
 
-/// Folders and files that are in the way, or somebody else's.
+/// Directories and files that are in the way, or somebody else's.
 #[test]
 fn what_is_in_the_way() {
     let server = "<host>/lib/data/matrix/matrix.site.test";
     let fresh = |act: fn(&Path)| {
-        let rig = Rig::new();
-        act(&rig.file(""));
-        rig
+        let host = TestHost::new();
+        act(&host.file(""));
+        host
     };
     let made = |act: fn(&Path)| {
-        let rig = Rig::after("matrix:create matrix --tls off");
-        act(&rig.file(""));
-        rig
+        let host = TestHost::after("matrix:create matrix --tls off");
+        act(&host.file(""));
+        host
     };
     let mut cases = vec![
         (
@@ -270,7 +270,7 @@ Put it back from a backup, or remove it to have a new one made.\n"
     if Uid::effective().is_root() {
         let theirs =
             |root: &Path| chown(&root.join("data"), Some(Uid::from_raw(991)), None).unwrap();
-        let user = Rig::new().scene.env()["DOKKU_SYSTEM_USER"].clone();
+        let user = TestHost::new().scene.env()["DOKKU_SYSTEM_USER"].clone();
         cases.push((
             made(theirs),
             format!(
@@ -278,28 +278,28 @@ Put it back from a backup, or remove it to have a new one made.\n"
             ),
         ));
     }
-    for (rig, wanted) in cases {
-        let before = all(&rig.lib("data"));
-        rig.changes();
-        let ran = rig.dokku("matrix:create matrix --tls off");
-        assert_eq!((ran.code, says(&ran.stderr)), (Some(1), wanted));
-        let now = all(&rig.lib("data"));
+    for (host, wanted) in cases {
+        let before = all(&host.lib("data"));
+        host.changes();
+        let output = host.dokku("matrix:create matrix --tls off");
+        assert_eq!((output.code, says(&output.stderr)), (Some(1), wanted));
+        let now = all(&host.lib("data"));
         assert!(before.iter().all(|file| file.0.ends_with(".lock") || now.contains(file)));
-        assert!(!rig.changes().iter().any(|call| call.contains("git:") || call.contains("ps:re")));
+        assert!(!host.changes().iter().any(|call| call.contains("git:") || call.contains("ps:re")));
     }
 }
 
 /// Two at once: the second one is told who is at work, and touches nothing.
 #[test]
 fn two_creates_at_once() {
-    let rig = Rig::new();
+    let host = TestHost::new();
     let prefix = ["dokku", "postgres:create"].map(str::to_owned).to_vec();
     let fault = Fault { argv_prefix: Some(prefix), kind: Kind::HangMs(6000), ..Fault::default() };
-    rig.scene.set_fault(&fault).unwrap();
-    let mut first = rig.command("matrix:create matrix --tls off");
+    host.scene.set_fault(&fault).unwrap();
+    let mut first = host.command("matrix:create matrix --tls off");
     let mut first = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let since = Instant::now();
-    while !rig.state().apps.contains_key("matrix") {
+    while !host.state().apps.contains_key("matrix") {
         assert!(since.elapsed() < Duration::from_secs(20));
         sleep(Duration::from_millis(20));
     }
@@ -310,40 +310,40 @@ fn two_creates_at_once() {
         ("matrix:create matrix --tls off --dry-run", 0),
         ("matrix:report matrix", 0),
     ] {
-        let ran = rig.dokku(line);
-        assert_eq!(ran.code, Some(wanted), "{line}: {ran:#?}");
+        let output = host.dokku(line);
+        assert_eq!(output.code, Some(wanted), "{line}: {output:#?}");
         if wanted == 4 {
-            let said = says(&ran.stderr);
+            let said = says(&output.stderr);
             let (who, hint) = said.split_once('\n').unwrap();
             let start = "`dokku matrix:create matrix` is at work (process ";
             assert!(who.starts_with(start) && who.ends_with(')'), "{said}");
             assert_eq!(hint, "wait until it has ended, then type the same command again\n");
-            assert_eq!(ran.stdout, "");
+            assert_eq!(output.stdout, "");
         }
     }
     assert_eq!(first.wait().unwrap().code(), Some(3));
-    rig.changes();
-    rig.ok("matrix:create matrix");
-    assert_eq!(rig.changes(), [""; 0]);
-    assert_eq!(rig.state().running("matrix").count(), 1);
+    host.changes();
+    host.ok("matrix:create matrix");
+    assert_eq!(host.changes(), [""; 0]);
+    assert_eq!(host.state().running("matrix").count(), 1);
 }
 
 /// Two homeservers may be made at once: each has a lock of its own.
 #[test]
 fn two_servers_at_once() {
-    let rig = Rig::new();
-    let _second = rig.homeserver("second");
-    let mut first = rig.command(CREATE);
+    let host = TestHost::new();
+    let _second = host.homeserver("second");
+    let mut first = host.command(CREATE);
     let mut first = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let ran = rig.dokku("matrix:create second --email a@site.test");
-    assert_eq!(ran.code, Some(3), "{ran:#?}");
+    let output = host.dokku("matrix:create second --email a@site.test");
+    assert_eq!(output.code, Some(3), "{output:#?}");
     assert_eq!(first.wait().unwrap().code(), Some(3));
-    rig.changes();
+    host.changes();
     for app in ["matrix", "second"] {
-        rig.ok(&format!("matrix:deploy {app}"));
+        host.ok(&format!("matrix:deploy {app}"));
     }
-    assert_eq!(rig.changes(), [""; 0]);
-    assert_eq!(rig.dokku("nginx:validate-config").code, Some(0));
-    let lock = rig.lib("data/matrix/.host.lock");
+    assert_eq!(host.changes(), [""; 0]);
+    assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
+    let lock = host.lib("data/matrix/.host.lock");
     assert_eq!(fs::metadata(lock).unwrap().size(), 0);
 }

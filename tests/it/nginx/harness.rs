@@ -54,31 +54,31 @@ impl App<'_> {
 }
 
 /// Ends with the test.
-pub(crate) struct Rig {
+pub(crate) struct NginxServer {
     nginx: Child,
     ports: HashMap<u16, u16>,
     certificates: HashMap<String, Scratch>,
-    _folder: Scratch,
+    _directory: Scratch,
 }
 
-impl Drop for Rig {
+impl Drop for NginxServer {
     fn drop(&mut self) {
         let _ = self.nginx.kill();
         let _ = self.nginx.wait();
     }
 }
 
-impl Rig {
+impl NginxServer {
     pub(crate) fn start(apps: &[App<'_>]) -> Self {
-        let folder = Scratch::new().unwrap();
-        let root = folder.path().to_str().unwrap();
+        let directory = Scratch::new().unwrap();
+        let root = directory.path().to_str().unwrap();
         let mut certificates = HashMap::new();
         let mut rendered = String::new();
         for app in apps {
             let tls_dir = certificate(&[&app.domain(), "stranger.test"]);
             let form = app.form(root, tls_dir.path().to_str().unwrap());
             rendered += &render(app.template, &form).unwrap();
-            let conf_d = folder.path().join(app.name).join("nginx.conf.d");
+            let conf_d = directory.path().join(app.name).join("nginx.conf.d");
             fs::create_dir_all(&conf_d).unwrap();
             for (name, text) in app.files {
                 fs::write(conf_d.join(name), text).unwrap();
@@ -90,8 +90,8 @@ impl Rig {
         for _ in 0..5 {
             let ports = free_ports();
             let conf = main_conf(&on_ports(&rendered, |port| ports[&port]), root);
-            match run(&conf, folder.path()) {
-                Ok(nginx) => return Self { nginx, ports, certificates, _folder: folder },
+            match run(&conf, directory.path()) {
+                Ok(nginx) => return Self { nginx, ports, certificates, _directory: directory },
                 Err(said) => words = said,
             }
         }
@@ -127,7 +127,7 @@ impl Rig {
     }
 }
 
-/// Below the ports that the system gives to outgoing connections, and each one for one rig.
+/// Below the ports that the system gives to outgoing connections, and each one for one nginx.
 fn free_ports() -> HashMap<u16, u16> {
     static TAKEN: AtomicU32 = AtomicU32::new(0);
     let mut free = iter::repeat_with(|| {
@@ -139,11 +139,12 @@ fn free_ports() -> HashMap<u16, u16> {
     [80, 443, 8448].map(|port| (port, free.next().unwrap())).into()
 }
 
-fn main_conf(rendered: &str, folder: &str) -> String {
+fn main_conf(rendered: &str, directory: &str) -> String {
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let temporary = temporary.map(|name| format!("{name}_temp_path {folder}/temporary_{name};\n"));
+    let temporary =
+        temporary.map(|name| format!("{name}_temp_path {directory}/temporary_{name};\n"));
     format!(
-        "user {};\ndaemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log stderr;\n\
+        "user {};\ndaemon off;\nmaster_process off;\npid {directory}/nginx.pid;\nerror_log stderr;\n\
          events {{ }}\nhttp {{\naccess_log off;\n{}\n{rendered}\n}}\n",
         account(),
         temporary.concat()
@@ -151,16 +152,16 @@ fn main_conf(rendered: &str, folder: &str) -> String {
 }
 
 /// nginx writes its pid when it has all of its ports. (Asking one of them might reach another nginx.)
-fn run(conf: &str, folder: &Path) -> Result<Child, String> {
-    let file = folder.join("main.conf");
+fn run(conf: &str, directory: &Path) -> Result<Child, String> {
+    let file = directory.join("main.conf");
     fs::write(&file, conf).unwrap();
-    let said = folder.join("stderr");
+    let said = directory.join("stderr");
     let mut command = Command::new(nginx());
     command.arg("-c").arg(&file).stdin(Stdio::null()).stderr(fs::File::create(&said).unwrap());
     let mut nginx = command.spawn().expect("nginx is started");
     let begin = Instant::now();
     while nginx.try_wait().unwrap().is_none() {
-        if fs::metadata(folder.join("nginx.pid")).is_ok_and(|file| file.len() > 0) {
+        if fs::metadata(directory.join("nginx.pid")).is_ok_and(|file| file.len() > 0) {
             return Ok(nginx);
         }
         assert!(begin.elapsed() < Duration::from_secs(30), "nginx does not listen");

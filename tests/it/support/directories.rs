@@ -1,4 +1,4 @@
-//! The folders of one homeserver with all that the plugin puts there, and its container's sight of
+//! The directories of one homeserver with all that the plugin puts there, and its container's sight of
 //! them: the files are used as they are, under the paths that stand in them.
 
 use super::{host, synapse_home};
@@ -34,21 +34,21 @@ pub(crate) fn server() -> Server {
     }
 }
 
-pub(crate) struct Folders {
+pub(crate) struct Directories {
     root: Utf8PathBuf,
     #[expect(dead_code, reason = "it goes away with the value")]
-    folder: Scratch,
+    directory: Scratch,
 }
 
-impl Folders {
+impl Directories {
     pub(crate) fn write(server: &Server, database_url: &Secret, smtp: Option<&Smtp>) -> Self {
-        let folder = Scratch::new().unwrap();
-        let root = Utf8PathBuf::from(folder.path().to_str().unwrap());
-        let folders = Self { root, folder };
-        for folder in ["config/homeserver.d", "config/secrets", "data", "test"] {
-            fs::create_dir_all(folders.root.join(folder)).unwrap();
+        let directory = Scratch::new().unwrap();
+        let root = Utf8PathBuf::from(directory.path().to_str().unwrap());
+        let directories = Self { root, directory };
+        for directory in ["config/homeserver.d", "config/secrets", "data", "test"] {
+            fs::create_dir_all(directories.root.join(directory)).unwrap();
         }
-        let put = |name: &str, text: &str| folders.put(&format!("homeserver.d/{name}"), text);
+        let put = |name: &str, text: &str| directories.put(&format!("homeserver.d/{name}"), text);
         put(config::SERVER_FILE, &config::server_yaml(server).unwrap());
         put(config::DATABASE_FILE, database::database_yaml(database_url).unwrap().expose());
         if let Some(smtp) = smtp {
@@ -56,20 +56,20 @@ impl Folders {
             put(config::EMAIL_FILE, mail.expose());
         }
         put(config::LOCAL_FILE, config::LOCAL_YAML);
-        folders.put(config::LOG_FILE, config::LOG_CONFIG);
-        folders.put("secrets/signing.key", signing_key::generate().unwrap().expose());
+        directories.put(config::LOG_FILE, config::LOG_CONFIG);
+        directories.put("secrets/signing.key", signing_key::generate().unwrap().expose());
         for name in config::SECRETS {
-            folders.put(&format!("secrets/{name}"), random::secret().unwrap().expose());
+            directories.put(&format!("secrets/{name}"), random::secret().unwrap().expose());
         }
-        folders
+        directories
     }
 
-    /// The folder that is seen as `/config`.
+    /// The directory that is seen as `/config`.
     pub(crate) fn config(&self) -> Utf8PathBuf {
         self.root.join("config")
     }
 
-    /// The folder that is seen as `/test`: what the test itself has to add.
+    /// The directory that is seen as `/test`: what the test itself has to add.
     pub(crate) fn test(&self) -> Utf8PathBuf {
         self.root.join("test")
     }
@@ -90,9 +90,9 @@ impl Folders {
     /// Every file of the configuration with its content.
     pub(crate) fn snapshot(&self) -> Vec<(Utf8PathBuf, String)> {
         let mut all = vec![];
-        for folder in ["", "homeserver.d", "secrets"] {
-            for name in files::list(&self.config().join(folder)).unwrap() {
-                let name = Utf8Path::new(folder).join(name);
+        for directory in ["", "homeserver.d", "secrets"] {
+            for name in files::list(&self.config().join(directory)).unwrap() {
+                let name = Utf8Path::new(directory).join(name);
                 if self.config().join(&name).is_file() {
                     let text = self.read(name.as_str());
                     all.push((name, text));

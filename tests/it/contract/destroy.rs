@@ -1,0 +1,216 @@
+//! `apps:destroy`: what is kept is named, what the host shared is taken back, and the same server
+//! name takes all of it up again.
+
+use super::harness::{TestHost, in_parallel};
+use super::snapshot::Snapshots;
+use stand_in::{Fault, State};
+use std::fs;
+
+fn fails(host: &TestHost, words: &[&str]) {
+    let argv_prefix = Some(words.iter().map(|&word| word.to_owned()).collect());
+    let fault = Fault { argv_prefix, nested: true, ..Fault::default() };
+    host.scene.set_fault(&fault).unwrap();
+}
+
+#[test]
+fn what_is_kept_is_named() {
+    let host = TestHost::after("matrix:create matrix --email a@site.test --element");
+    let keys = host.secrets();
+    let database = host.state().services["matrix-db"].password.clone();
+    let output = host.dokku("--force apps:destroy matrix");
+    assert_eq!(output.code, Some(0));
+    assert_eq!(output.stderr, "");
+    assert!(
+        output.stdout.contains(
+            "
+-----> Keeping the data of Matrix homeserver matrix.site.test
+       Files and signing key  <host>/lib/data/matrix/matrix.site.test
+       Database               postgres service matrix-db
+       Element Web            app chat
+       To have it again       dokku matrix:create matrix --server-name matrix.site.test
+"
+        ),
+        "{output:#?}"
+    );
+    assert_eq!(
+        host.changes(),
+        ["dokku --force apps:destroy matrix", "dokku proxy:clear-config matrix"]
+    );
+    assert_eq!(host.secrets(), keys);
+    assert!(!host.lib("data/matrix/.apps/matrix").exists());
+    assert!(!host.lib("data/matrix/default-8448").exists());
+    let output = host.dokku("matrix:list");
+    assert_eq!(output.stderr, " !     There are no Matrix homeservers\n");
+    assert_eq!(host.dokku("matrix:deploy matrix").code, Some(20));
+    // Again, as it was told, and under another name: the same keys and the same database.
+    host.ok("matrix:create matrix --server-name matrix.site.test");
+    assert_eq!(host.secrets(), keys);
+    assert_eq!(host.state().services["matrix-db"].password, database);
+    assert_eq!(host.state().apps["matrix"].letsencrypt["email"], "a@site.test");
+    assert_eq!(host.dokku("--force apps:destroy matrix").code, Some(0));
+    let _synapse = host.homeserver("other");
+    host.ok("matrix:create other --server-name matrix.site.test");
+    assert_eq!(host.secrets(), keys);
+    let state = host.state();
+    assert_eq!(state.apps["other"].domains, ["matrix.site.test"]);
+    assert!(state.services["matrix-db"].links.contains("other"));
+    assert_eq!(state.services.len(), 1);
+    host.changes();
+    host.ok("matrix:deploy other");
+    assert_eq!(host.changes(), [""; 0]);
+    assert!(host.state().max_mains.values().all(|mains| *mains == 1));
+}
+
+/// Destroyed while Dokku dies at each call inside it: the same command, or a new create, goes on.
+#[test]
+fn killed_half_way() {
+    let host = TestHost::after("matrix:create matrix --email a@site.test --server-name site.test");
+    host.website("site", "site.test");
+    host.ok("matrix:deploy matrix");
+    let snapshots = Snapshots::record(&host);
+    assert_eq!(host.dokku("--force apps:destroy matrix").code, Some(0));
+    let shots = snapshots.all();
+    assert!(shots.len() > 3);
+    in_parallel(&shots, |shot| {
+        let what = Snapshots::call(shot);
+        let host = snapshots.restore(shot);
+        assert_eq!(host.dokku("--force apps:destroy matrix").code, Some(0), "{what}");
+        assert_eq!(host.dokku("nginx:validate-config").code, Some(0), "{what}");
+        host.ok("matrix:create matrix --server-name site.test");
+        let host = snapshots.restore(shot);
+        let again = "matrix:create matrix --server-name site.test";
+        let output = host.dokku(again);
+        if output.code == Some(1) {
+            // The link is gone, but not yet the variable.
+            let says = " !     matrix has a DATABASE_URL, but matrix-db is not linked to it
+ !     dokku config:unset --no-restart matrix DATABASE_URL
+ !     dokku matrix:create matrix
+";
+            assert_eq!(output.stderr, says, "{what}");
+            host.setup(&["config:unset --no-restart matrix DATABASE_URL"]);
+        }
+        host.ok(again);
+        assert_eq!(host.state().running("matrix").count(), 1, "{what}");
+        assert!(host.state().max_mains.values().all(|mains| *mains == 1));
+    });
+}
+
+/// One part that fails is told, the rest is done, and the app is gone.
+#[test]
+fn a_part_of_it_fails() {
+    let withdrawn = "-----> Well-known files of site.test removed from site\n";
+    let closed = "-----> Closed port 8448 in the firewall\n";
+    for (words, done) in [
+        (&["dokku", "proxy:clear-config"][..], vec![withdrawn, closed]),
+        (&["dokku", "proxy:build-config", "site"], vec![closed]),
+        (&["ufw", "delete"], vec![withdrawn]),
+        (&["ufw", "status"], vec![withdrawn]),
+    ] {
+        let host = TestHost::new();
+        host.website("site", "site.test");
+        host.scene.update(|state| state.ufw.active = true).unwrap();
+        host.ok("matrix:create matrix --email a@site.test --server-name site.test");
+        fails(&host, words);
+        let output = host.dokku("--force apps:destroy matrix");
+        assert_eq!(output.code, Some(0), "{words:?}: {output:#?}");
+        let says = ["Well-known files", "Closed port"];
+        let lines = output.stdout.split_inclusive('\n');
+        let told: Vec<_> = lines.filter(|line| says.iter().any(|say| line.contains(say))).collect();
+        assert_eq!(told, done, "{words:?}: {output:#?}");
+        if words[1] != "status" {
+            assert!(output.stderr.contains("ended with exit code 1"), "{words:?}: {output:#?}");
+        }
+        assert!(!host.state().apps.contains_key("matrix"));
+        assert!(!host.lib("data/matrix/.apps/matrix").exists());
+    }
+}
+
+/// Nothing that is damaged keeps an app from being destroyed, nor is anything lost with it.
+#[test]
+fn with_a_damaged_intent() {
+    let host = TestHost::after("matrix:create matrix --tls off");
+    let keys = host.secrets();
+    let intent = host.read("server.json");
+    fs::write(host.file("server.json"), "{").unwrap();
+    let output = host.dokku("--force apps:destroy matrix");
+    assert_eq!(output.code, Some(0));
+    let says = " !     <host>/lib/data/matrix/matrix.site.test/server.json is damaged: ";
+    assert_eq!(output.stderr.matches(says).count(), 2, "{output:#?}");
+    assert!(!host.lib("data/matrix/.apps/matrix").exists());
+    let output = host.dokku("matrix:create matrix --tls off");
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.starts_with(says), "{output:#?}");
+    fs::write(host.file("server.json"), intent).unwrap();
+    host.ok("matrix:create matrix");
+    assert_eq!(host.secrets(), keys);
+}
+
+/// Element Web's app destroyed by hand: the homeserver goes on without it.
+#[test]
+fn of_element_by_hand() {
+    let host = TestHost::after("matrix:create matrix --tls off --element");
+    let output = host.dokku("--force apps:destroy chat");
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+    assert!(!output.stdout.contains("Keeping"), "{output:#?}");
+    assert_eq!(host.changes(), ["dokku --force apps:destroy chat"]);
+    assert_eq!(host.dokku("matrix:report matrix --matrix-element-app").stdout, "\n");
+    assert!(!host.lib("data/matrix/.apps/chat").exists());
+    let output = host.dokku("matrix:disable-element matrix");
+    assert_eq!(output.stdout, "=====> Element Web is not enabled for matrix\n");
+    host.ok("matrix:deploy matrix");
+    host.changes();
+    host.ok("matrix:deploy matrix");
+    assert_eq!(host.changes(), [""; 0]);
+    host.ok("matrix:enable-element matrix");
+    assert_eq!(host.state().running("chat").count(), 1);
+}
+
+/// The postgres service was destroyed by hand, too: an empty one in its place would be an empty
+/// server under the old name and key.
+#[test]
+fn with_its_folder() {
+    let host = TestHost::after("matrix:create matrix --tls off");
+    let filled = |state: &mut State| state.services.get_mut("matrix-db").unwrap().tables = 176;
+    host.scene.update(filled).unwrap();
+    host.setup(&["--force apps:destroy matrix"]);
+    fs::remove_dir_all(host.file("")).unwrap();
+    let says = "the postgres service matrix-db holds a homeserver, and its signing key is missing
+Put the key back from a backup: <host>/lib/data/matrix/matrix.site.test/config/secrets/signing.key
+For a new homeserver name another service:
+  dokku matrix:create matrix --service <name>
+";
+    for line in ["--dry-run", "", ""].map(|flag| format!("matrix:create matrix --tls off {flag}")) {
+        let output = host.dokku(line.trim_end());
+        assert_eq!((output.code, output.stderr.replace(" !     ", "")), (Some(1), says.to_owned()));
+        assert!(!host.file("config/secrets/signing.key").exists());
+        assert_eq!(host.state().running("matrix").count(), 0);
+    }
+    host.ok("matrix:create matrix --tls off --service other-db");
+}
+
+#[test]
+fn with_its_database() {
+    let host = TestHost::after("matrix:create matrix --tls off");
+    host.setup(&["--force apps:destroy matrix", "postgres:destroy matrix-db --force"]);
+    let says = "the postgres service matrix-db is gone, with all users and rooms of matrix.site.test
+Nothing was changed. To restore it from a backup:
+  dokku postgres:create matrix-db --custom-env \"POSTGRES_INITDB_ARGS=--encoding=UTF8 --lc-collate=C --lc-ctype=C\"
+  dokku postgres:import matrix-db < <backup>
+  dokku matrix:create matrix --server-name matrix.site.test
+To begin with an empty database: sudo rm <host>/lib/data/matrix/matrix.site.test/config/homeserver.d/20-database.yaml
+";
+    for line in ["matrix:create matrix", "matrix:create matrix --dry-run"] {
+        let output = host.dokku(line);
+        assert_eq!((output.code, output.stderr.replace(" !     ", "")), (Some(1), says.to_owned()));
+        assert_eq!(host.changes(), [""; 0]);
+    }
+    // As it is told.
+    let mut command = host.command("postgres:create matrix-db --custom-env");
+    command.arg("POSTGRES_INITDB_ARGS=--encoding=UTF8 --lc-collate=C --lc-ctype=C");
+    assert_eq!(host.run(command, b"").code, Some(0));
+    host.ok("matrix:create matrix");
+    // Or anew.
+    host.setup(&["--force apps:destroy matrix", "postgres:destroy matrix-db --force"]);
+    fs::remove_file(host.file("config/homeserver.d/20-database.yaml")).unwrap();
+    host.ok("matrix:create matrix");
+}
