@@ -17,7 +17,7 @@ fn with_bash_as_binary() -> PluginCopy {
 }
 
 #[test]
-fn the_binary_is_called_under_our_name_with_the_same_arguments() {
+fn passes_name_and_arguments_to_the_binary() {
     let copy = with_bash_as_binary();
     let name = copy.root().join("commands").display().to_string();
     for argument in ["help", "matrix", "matrix:help", "matrix:no such"] {
@@ -34,7 +34,7 @@ fn the_binary_is_called_under_our_name_with_the_same_arguments() {
 }
 
 #[test]
-fn what_is_not_ours_is_refused_with_and_without_a_binary() {
+fn does_not_implement_other_commands() {
     let refused = Output { code: Some(10), stdout: String::new(), stderr: String::new() };
     for copy in [PluginCopy::new(), with_bash_as_binary()] {
         for args in [&["postgres:create", "x"][..], &["matrix-bridge:help"], &["helper"], &[]] {
@@ -46,7 +46,7 @@ fn what_is_not_ours_is_refused_with_and_without_a_binary() {
 }
 
 #[test]
-fn without_a_binary_our_commands_say_how_to_get_one() {
+fn explains_how_to_get_a_missing_binary() {
     let output = PluginCopy::new().run("commands", &["matrix:create", "m"]);
     assert_eq!(output.code, Some(10));
     assert!(output.stderr.ends_with("sudo dokku plugin:install\n"), "{}", output.stderr);
@@ -54,7 +54,7 @@ fn without_a_binary_our_commands_say_how_to_get_one() {
 
 /// `dokku help` runs each plugin's script in a loop that the first failure ends.
 #[test]
-fn help_of_the_host_survives_a_missing_or_broken_binary() {
+fn dokku_help_works_without_a_binary() {
     let broken = PluginCopy::new();
     broken.write("bin/dokku-matrix", "\x7fELF of another machine\0");
     fs::set_permissions(broken.root().join("bin/dokku-matrix"), fs::Permissions::from_mode(0o755))

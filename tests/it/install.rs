@@ -26,7 +26,7 @@ fn mode(path: &std::path::Path) -> u32 {
 }
 
 #[test]
-fn a_tarball_brings_its_binary() {
+fn uses_the_binary_of_a_tarball() {
     let copy = PluginCopy::new().with_cargo().with_docker().with_release(&[]);
     copy.write(&format!("prebuilt/{ASSET}"), &binary("the release"));
     let output = copy.install();
@@ -42,7 +42,7 @@ fn a_tarball_brings_its_binary() {
 }
 
 #[test]
-fn a_checkout_does_not_take_what_lies_in_prebuilt() {
+fn checkout_ignores_prebuilt_binaries() {
     let copy = PluginCopy::new().with_git("other", ORIGIN).with_cargo();
     copy.write(&format!("prebuilt/{ASSET}"), &binary("the release"));
     copy.install();
@@ -50,7 +50,7 @@ fn a_checkout_does_not_take_what_lies_in_prebuilt() {
 }
 
 #[test]
-fn a_released_tag_brings_the_asset_of_its_release() {
+fn downloads_the_asset_of_a_released_tag() {
     let asset = binary("the release");
     let copy = PluginCopy::new()
         .with_git("v0.1.0", "https://user:secret@example.org/someone/dokku-matrix.git/")
@@ -72,7 +72,7 @@ fn a_released_tag_brings_the_asset_of_its_release() {
 }
 
 #[test]
-fn a_wrong_checksum_is_told_and_the_asset_not_used() {
+fn rejects_an_asset_with_a_wrong_checksum() {
     let copy = PluginCopy::new()
         .with_git("v0.1.0", ORIGIN)
         .with_release(&[(ASSET, &binary("somebody else")), ("SHA256SUMS", &sums("the real one"))])
@@ -83,7 +83,7 @@ fn a_wrong_checksum_is_told_and_the_asset_not_used() {
 }
 
 #[test]
-fn a_release_without_the_asset_is_told_and_built() {
+fn builds_when_the_release_has_no_asset() {
     let copy = PluginCopy::new().with_git("v0.1.0", ORIGIN).with_release(&[]).with_cargo();
     let output = copy.install();
     assert!(output.stderr.contains("The release v0.1.0 has no"), "{}", output.stderr);
@@ -91,7 +91,7 @@ fn a_release_without_the_asset_is_told_and_built() {
 }
 
 #[test]
-fn what_is_not_exactly_a_release_is_not_downloaded() {
+fn downloads_nothing_for_a_changed_or_local_checkout() {
     let between = PluginCopy::new().with_git("nightly", ORIGIN);
     let changed = PluginCopy::new().with_git("v0.1.0", ORIGIN);
     changed.write("Cargo.lock", "# changed\n");
@@ -105,7 +105,7 @@ fn what_is_not_exactly_a_release_is_not_downloaded() {
 }
 
 #[test]
-fn a_checkout_of_another_user_is_read_all_the_same() {
+fn reads_a_checkout_of_another_user() {
     if !nix::unistd::geteuid().is_root() {
         return; // Nobody else can give files away.
     }
@@ -121,7 +121,7 @@ fn a_checkout_of_another_user_is_read_all_the_same() {
 }
 
 #[test]
-fn cargo_builds_and_leaves_the_checkout_clean() {
+fn cargo_build_leaves_the_checkout_clean() {
     let copy = PluginCopy::new().with_git("other", ORIGIN).with_cargo().with_docker();
     let output = copy.install();
     assert_eq!(output.stderr, "");
@@ -154,7 +154,7 @@ fn cargo_prefers_musl() {
 }
 
 #[test]
-fn cargo_that_is_too_old_or_fails_gives_way_to_a_container() {
+fn builds_in_a_container_when_cargo_is_unusable() {
     let old = PluginCopy::new().with_cargo();
     old.fake("cargo", "echo 'cargo 1.63.0'");
     let failing = PluginCopy::new().with_cargo();
@@ -171,7 +171,7 @@ fn cargo_that_is_too_old_or_fails_gives_way_to_a_container() {
 }
 
 #[test]
-fn a_container_gets_the_sources_and_gives_the_binary() {
+fn container_build_gets_only_the_sources() {
     let copy = PluginCopy::new()
         .env("DOKKU_GLOBAL_RUN_ARGS", "--label=a=b --label=dokku")
         .with_git("other", ORIGIN)
@@ -188,7 +188,7 @@ fn a_container_gets_the_sources_and_gives_the_binary() {
 }
 
 #[test]
-fn with_nothing_to_build_with_it_says_what_to_do() {
+fn explains_what_to_install() {
     let copy = PluginCopy::new().with_git("other", ORIGIN);
     let output = copy.install();
     assert_eq!(output.stdout, "");
@@ -207,7 +207,7 @@ fn with_nothing_to_build_with_it_says_what_to_do() {
 }
 
 #[test]
-fn a_failed_build_leaves_the_old_binary() {
+fn failed_build_keeps_the_old_binary() {
     let copy = PluginCopy::new().with_cargo();
     copy.install();
     copy.write("src/main.rs", "fn main() { broken }\n");
@@ -219,7 +219,7 @@ fn a_failed_build_leaves_the_old_binary() {
 }
 
 #[test]
-fn up_to_date_is_silent_and_builds_nothing() {
+fn does_nothing_when_up_to_date() {
     let copy = PluginCopy::new().with_cargo();
     copy.install();
     copy.calls();
@@ -238,7 +238,7 @@ fn up_to_date_is_silent_and_builds_nothing() {
 }
 
 #[test]
-fn a_binary_that_does_not_run_here_is_not_used() {
+fn rejects_a_binary_that_does_not_run() {
     let copy = PluginCopy::new().with_cargo();
     copy.write(&format!("prebuilt/{ASSET}"), "\x7fELF of another machine\0");
     let output = copy.install();
@@ -247,7 +247,7 @@ fn a_binary_that_does_not_run_here_is_not_used() {
 }
 
 #[test]
-fn whatever_breaks_it_ends_with_zero() {
+fn exits_with_zero_after_an_unexpected_failure() {
     let copy = PluginCopy::new().with_cargo();
     copy.fake("sha256sum", "exit 3");
     let output = copy.install();
@@ -255,7 +255,7 @@ fn whatever_breaks_it_ends_with_zero() {
 }
 
 #[test]
-fn another_name_is_told() {
+fn reports_a_wrong_plugin_name() {
     let copy = PluginCopy::named("dokku-matrix.tar.gz").with_git("v0.1.0", ORIGIN).with_cargo();
     let output = copy.install();
     assert_eq!(
@@ -272,7 +272,7 @@ fn another_name_is_told() {
 }
 
 #[test]
-fn folders_belong_to_dokkus_user_whoever_that_is() {
+fn directories_belong_to_the_dokku_user() {
     let copy = PluginCopy::new()
         .env("DOKKU_SYSTEM_USER", "paas")
         .env("DOKKU_SYSTEM_GROUP", "hosts")
@@ -288,7 +288,7 @@ fn folders_belong_to_dokkus_user_whoever_that_is() {
 }
 
 #[test]
-fn sudo_allows_the_firewall_commands_and_nothing_else() {
+fn sudoers_allows_only_the_firewall_commands() {
     let copy = PluginCopy::new();
     copy.fake("ufw", "");
     copy.fake("visudo", "");
@@ -321,7 +321,7 @@ dokku ALL=(root) NOPASSWD: {ufw} delete allow 8448/tcp
 }
 
 #[test]
-fn the_real_visudo_accepts_the_sudoers_file() {
+fn real_visudo_accepts_the_sudoers_file() {
     let Ok(visudo) = which::which("visudo") else { return };
     let copy = PluginCopy::new();
     copy.fake("ufw", "");
@@ -332,7 +332,7 @@ fn the_real_visudo_accepts_the_sudoers_file() {
 
 /// What is in use was judged when it was written, and stays.
 #[test]
-fn a_rejected_draft_is_not_left_behind() {
+fn removes_a_rejected_draft() {
     for visudo in ["exit 1", "exit 127"] {
         let copy = PluginCopy::new().with_cargo();
         copy.fake("ufw", "");
@@ -347,7 +347,7 @@ fn a_rejected_draft_is_not_left_behind() {
 }
 
 #[test]
-fn without_a_firewall_sudo_is_left_alone() {
+fn writes_no_sudoers_file_without_a_firewall() {
     let copy = PluginCopy::new();
     copy.fake("visudo", "");
     copy.install();

@@ -34,7 +34,7 @@ fn form(name: &str, http2_directive: bool) -> Form {
 }
 
 #[test]
-fn nginx_takes_every_form() {
+fn nginx_accepts_every_form() {
     let tls = certificate(&["matrix.example.org"]);
     for http2_directive in [false, true] {
         for default_server in [false, true] {
@@ -59,7 +59,7 @@ fn nginx_takes_every_form() {
 }
 
 #[test]
-fn forms_as_text() {
+fn rendered_forms() {
     for (name, default_server, http2_directive) in [
         ("never deployed", false, false),
         ("https and 8448", true, false),
@@ -73,7 +73,7 @@ fn forms_as_text() {
 }
 
 #[test]
-fn locations_as_text() {
+fn rendered_locations() {
     let support = Support {
         email: "admin@example.org".parse().ok(),
         mxid: "@admin:example.org".parse().ok(),
@@ -95,7 +95,7 @@ fn locations_as_text() {
 
 /// Older and newer versions of Dokku may not hand over every variable.
 #[test]
-fn a_variable_that_is_missing_or_empty_leaves_its_line_out() {
+fn missing_and_empty_variables_are_left_out() {
     const NEEDED: [&str; 6] = [
         "APP",
         "DOKKU_ROOT",
@@ -122,33 +122,33 @@ fn a_variable_that_is_missing_or_empty_leaves_its_line_out() {
 }
 
 #[test]
-fn who_rejects_what() {
+fn broken_templates_are_rejected() {
     #[derive(Debug, PartialEq)]
-    enum Verdict {
-        Taken,
-        BySigil,
-        ByNginx,
+    enum Validation {
+        Accepted,
+        RejectedBySigil,
+        RejectedByNginx,
     }
     let good = template(false);
     for (what, text, verdict) in [
-        ("the template", good.clone(), Verdict::Taken),
-        ("half a template", good[..good.len() / 2].to_owned(), Verdict::BySigil),
-        ("an unknown function", good.clone() + "{{ nothing }}", Verdict::BySigil),
-        ("an unknown directive", good.clone() + "nothing on;", Verdict::ByNginx),
-        ("a server left open", good.clone() + "server {", Verdict::ByNginx),
-        ("the same upstream twice", good.clone() + &good, Verdict::ByNginx),
+        ("the template", good.clone(), Validation::Accepted),
+        ("half a template", good[..good.len() / 2].to_owned(), Validation::RejectedBySigil),
+        ("an unknown function", good.clone() + "{{ nothing }}", Validation::RejectedBySigil),
+        ("an unknown directive", good.clone() + "nothing on;", Validation::RejectedByNginx),
+        ("a server left open", good.clone() + "server {", Validation::RejectedByNginx),
+        ("the same upstream twice", good.clone() + &good, Validation::RejectedByNginx),
     ] {
         let seen = match render(&text, &form("http", false)).map(|rendered| validate(&rendered)) {
-            Err(_) => Verdict::BySigil,
-            Ok(Err(_)) => Verdict::ByNginx,
-            Ok(Ok(())) => Verdict::Taken,
+            Err(_) => Validation::RejectedBySigil,
+            Ok(Err(_)) => Validation::RejectedByNginx,
+            Ok(Ok(())) => Validation::Accepted,
         };
         assert_eq!(seen, verdict, "{what}");
     }
 }
 
 #[test]
-fn one_default_server_on_8448_and_no_more() {
+fn nginx_rejects_two_default_servers_on_8448() {
     let tls = certificate(&["matrix.example.org"]);
     for (first, second, taken) in
         [(false, false, true), (true, false, true), (false, true, true), (true, true, false)]

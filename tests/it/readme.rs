@@ -11,12 +11,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn file(path: &str) -> String {
+fn repository_file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
 pub(crate) fn readme() -> String {
-    file("README.md")
+    repository_file("README.md")
 }
 
 /// The fenced blocks of that language, each as its lines.
@@ -61,13 +61,13 @@ fn code(text: &str) -> Vec<&str> {
 
 /// A host whose domain stands for the README's, with a Synapse for each app that it makes, and
 /// every image that it names.
-struct Host {
+struct ReadmeHost {
     host: TestHost,
     #[expect(dead_code, reason = "they end with the value")]
     others: Vec<crate::contract::homeserver::Homeserver>,
 }
 
-impl Host {
+impl ReadmeHost {
     fn new(text: &str) -> Self {
         let host = TestHost::new();
         let words = || text.split(|c: char| c.is_whitespace() || "`'(),".contains(c));
@@ -99,18 +99,18 @@ impl Host {
 }
 
 /// Whether a line is for the stood-in host: what needs root, an editor, or a file is not.
-fn is_run(line: &str) -> bool {
+fn runs_on_stand_in(line: &str) -> bool {
     let other = ["sudo ", "#", "dokku postgres:", "dev/"];
     !line.contains('<') && !other.iter().any(|start| line.starts_with(start))
 }
 
 #[test]
-fn every_command_does_what_is_said() {
+fn commands_work() {
     let text = readme();
-    let host = Host::new(&text);
+    let host = ReadmeHost::new(&text);
     let mut done = 0;
     for block in blocks(&text, "shell") {
-        for line in block.into_iter().filter(|line| is_run(line)) {
+        for line in block.into_iter().filter(|line| runs_on_stand_in(line)) {
             let output = host.shell(line);
             // Its names are in no DNS: the one thing that keeps a server here from ending with 0.
             let unseen = ["<not in the DNS>", "must serve these two files over https"];
@@ -122,7 +122,7 @@ fn every_command_does_what_is_said() {
             done += usize::from(ours);
         }
     }
-    let shown = text.lines().filter(|l| l.contains("dokku matrix:") && is_run(l));
+    let shown = text.lines().filter(|l| l.contains("dokku matrix:") && runs_on_stand_in(l));
     let shown = shown.filter(|line| line.starts_with("dokku") || line.starts_with("echo"));
     assert_eq!(done, shown.count(), "a command stands outside of a block of shell");
     assert!(done > 25, "{done}");
@@ -133,11 +133,11 @@ fn every_command_does_what_is_said() {
 
 /// A fresh host, the directory put back, and what stands there is typed: the same server.
 #[test]
-fn it_is_restored_as_is_said() {
+fn restore_works() {
     let text = readme();
     let restore = &blocks(section(&text, "### Backups"), "shell")[1];
     let lost = TestHost::after("matrix:create matrix --tls off");
-    let (fresh, name) = (Host::new(&text), "data/matrix/matrix.site.test");
+    let (fresh, name) = (ReadmeHost::new(&text), "data/matrix/matrix.site.test");
     let copied =
         Command::new("cp").arg("-a").arg(lost.lib(name)).arg(fresh.host.lib(name)).status();
     assert!(copied.unwrap().success());
@@ -164,7 +164,7 @@ fn it_is_restored_as_is_said() {
 }
 
 #[test]
-fn the_commands_are_those_of_the_help() {
+fn commands_match_the_help() {
     let help = TestHost::new().dokku("matrix:help").stdout;
     let lines = help.lines().skip_while(|line| *line != "Additional commands:").skip(1);
     let helped: Vec<_> = lines.filter_map(|line| line.trim().split_once("  ")).collect();
@@ -181,7 +181,7 @@ fn the_commands_are_those_of_the_help() {
 }
 
 #[test]
-fn every_command_is_told_with_all_its_flags() {
+fn flags_match_the_help() {
     let (text, host) = (readme(), TestHost::new());
     for name in dokku_matrix::entry::SUBCOMMANDS.iter().filter(|name| **name != "default") {
         let told = section(&text, &format!("### matrix:{name}"));
@@ -203,7 +203,7 @@ fn every_command_is_told_with_all_its_flags() {
 }
 
 #[test]
-fn the_report_has_the_flags_that_are_told() {
+fn report_flags_match_the_report() {
     let (text, host) = (readme(), TestHost::new());
     host.ok("matrix:create matrix --tls off");
     let json = host.dokku("matrix:report matrix --format json").stdout;
@@ -215,8 +215,8 @@ fn the_report_has_the_flags_that_are_told() {
 }
 
 #[test]
-fn exit_codes() {
-    let source = file("src/error.rs");
+fn exit_codes_match_the_code() {
+    let source = repository_file("src/error.rs");
     let (_, body) = source.split_once("pub enum Exit {").unwrap();
     let variants = body.split('}').next().unwrap().lines().filter_map(|l| l.split_once(" = "));
     let codes = variants.map(|(_, code)| code.trim_end_matches(','));
@@ -229,7 +229,7 @@ fn exit_codes() {
 
 /// All that is kept is in the table, and is there when its writers have run.
 #[test]
-fn what_is_kept_where() {
+fn kept_files_are_listed() {
     let host = TestHost::new();
     host.scene.update(|state| state.pullable.insert("nginx:1".into())).unwrap();
     for line in ["apps:create site", "domains:set site site.test", "git:from-image site nginx:1"] {
@@ -278,10 +278,10 @@ fn walk(directory: &Path, files: &mut Vec<PathBuf>) {
 
 /// The messages in the table are those of the program.
 #[test]
-fn troubles_are_named_as_they_are_told() {
+fn troubleshooting_quotes_real_messages() {
     let mut sources = vec![];
     walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut sources);
-    let mut all = file("commands") + &file("install");
+    let mut all = repository_file("commands") + &repository_file("install");
     for path in sources {
         all += &fs::read_to_string(path).unwrap();
     }
@@ -298,8 +298,8 @@ fn troubles_are_named_as_they_are_told() {
 }
 
 #[test]
-fn versions_and_names_are_those_of_the_code() {
-    let (text, cargo) = (readme(), file("Cargo.toml"));
+fn versions_and_names_match_the_code() {
+    let (text, cargo) = (readme(), repository_file("Cargo.toml"));
     let value = |key: &str| {
         let line = cargo.lines().find_map(|line| line.strip_prefix(&format!("{key} = ")));
         line.unwrap().trim_matches('"').to_owned()
@@ -311,7 +311,7 @@ fn versions_and_names_are_those_of_the_code() {
         assert!(text.contains(&format!("(default: `{image}`)")), "{image}");
     }
     let version = value("version");
-    let changes = file("CHANGELOG.md");
+    let changes = repository_file("CHANGELOG.md");
     let known = [format!("## [{version}]"), "## [Unreleased]".to_owned()];
     assert!(known.iter().any(|heading| changes.contains(heading)), "{version}");
     for row in rows(section(&text, "## Development")) {
@@ -327,9 +327,9 @@ fn versions_and_names_are_those_of_the_code() {
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn links_work() {
     for page in ["README.md", "docs/architecture.md", "docs/testing.md"] {
-        let text = file(page);
+        let text = repository_file(page);
         let headings = text.lines().filter_map(|line| line.strip_prefix('#'));
         let anchors: BTreeSet<_> = headings
             .map(|line| line.trim_start_matches(['#', ' ']).to_lowercase())

@@ -26,12 +26,12 @@ use std::time::{Duration, Instant};
 static SHARED: Shared<Homeserver> = Shared::new();
 
 /// A database that nobody asks: to judge a configuration is not to run it.
-fn nowhere() -> Secret {
+fn unused_database_url() -> Secret {
     Secret::new("postgres://postgres:0123abc@dokku-postgres-matrix-db:5432/matrix_db")
 }
 
 #[test]
-fn takes_what_is_written() {
+fn accepts_the_written_configuration() {
     let smtp = |port| Smtp {
         host: "mail.example.org".to_owned(),
         port,
@@ -43,7 +43,7 @@ fn takes_what_is_written() {
     plain.server_name = "example.org:8448".parse().unwrap();
     plain.tls = Tls::Off;
     let accepted = |server: &Server, port, local: &str| {
-        let directories = Directories::write(server, &nowhere(), Some(&smtp(port)));
+        let directories = Directories::write(server, &unused_database_url(), Some(&smtp(port)));
         directories.put_local(local);
         let verdict = directories.verdict();
         assert!(verdict.is_empty(), "{port}: {verdict:?}");
@@ -54,8 +54,8 @@ fn takes_what_is_written() {
 }
 
 #[test]
-fn names_the_file_to_mend() {
-    let directories = Directories::write(&server(), &nowhere(), None);
+fn names_the_broken_file() {
+    let directories = Directories::write(&server(), &unused_database_url(), None);
     let config = directories.config();
     let local = format!("{config}/homeserver.d/90-local.yaml");
     let rejected = |file: &str| format!("Synapse does not accept its configuration: see {file}");
@@ -98,8 +98,8 @@ fn names_the_file_to_mend() {
 }
 
 #[test]
-fn a_lost_signing_key_is_no_new_identity() {
-    let directories = Directories::write(&server(), &nowhere(), None);
+fn never_generates_a_missing_signing_key() {
+    let directories = Directories::write(&server(), &unused_database_url(), None);
     let key = directories.config().join("secrets/signing.key");
     std::fs::remove_file(&key).unwrap();
     put_port(&directories, 1);
@@ -112,13 +112,13 @@ fn a_lost_signing_key_is_no_new_identity() {
 }
 
 #[test]
-fn a_port_where_nobody_listens_is_not_ready() {
+fn closed_port_is_not_ready() {
     let probe = health::probe(&host(), "127.0.0.1:1").unwrap();
     assert!(matches!(&probe, Readiness::Starting(why) if why.contains("refused")), "{probe:?}");
 }
 
 #[test]
-fn publishes_the_key_that_was_made() {
+fn publishes_the_generated_key() {
     let homeserver = SHARED.get(Homeserver::start);
     let public = python(
         "import sys, signedjson.key as k; key, = k.read_signing_keys([sys.argv[1]]); \
@@ -132,7 +132,7 @@ fn publishes_the_key_that_was_made() {
 }
 
 #[test]
-fn leads_clients_to_the_domain() {
+fn well_known_names_the_domain() {
     let homeserver = SHARED.get(Homeserver::start);
     let told = homeserver.get("/.well-known/matrix/client", None).json();
     assert_eq!(told["m.homeserver"]["base_url"], "https://matrix.example.org/");
@@ -140,7 +140,7 @@ fn leads_clients_to_the_domain() {
 }
 
 #[test]
-fn users_log_in_with_the_password_they_were_given() {
+fn users_log_in_with_their_password() {
     let homeserver = SHARED.get(Homeserver::start);
     let longest = "é'\" ".repeat(128);
     let passwords =
@@ -156,7 +156,7 @@ fn users_log_in_with_the_password_they_were_given() {
 }
 
 #[test]
-fn only_an_admin_may_use_the_admin_api() {
+fn only_admins_use_the_admin_api() {
     let homeserver = SHARED.get(Homeserver::start);
     let password = Secret::new("hunter22");
     for (name, admin, status) in [("root.one", true, 200), ("plain=one", false, 403)] {
@@ -175,7 +175,7 @@ fn only_an_admin_may_use_the_admin_api() {
 }
 
 #[test]
-fn a_name_that_is_taken_keeps_its_password() {
+fn taken_name_keeps_its_password() {
     let homeserver = SHARED.get(Homeserver::start);
     let name = "taken".parse().unwrap();
     let (first, second) = (Secret::new("first password"), Secret::new("second password"));
@@ -189,7 +189,7 @@ fn a_name_that_is_taken_keeps_its_password() {
 }
 
 #[test]
-fn a_wrong_secret_registers_nobody() {
+fn wrong_secret_registers_nobody() {
     let homeserver = SHARED.get(Homeserver::start);
     let (name, password) = ("mallory".parse().unwrap(), Secret::new("hunter22"));
     let user = NewUser { name: &name, password: &password, admin: true };
@@ -201,7 +201,7 @@ fn a_wrong_secret_registers_nobody() {
 
 /// Its own server: it does to it what the others could not bear.
 #[test]
-fn without_its_database_it_is_not_ready_and_recovers() {
+fn recovers_after_a_database_outage() {
     let mut homeserver = Homeserver::start();
     let files = homeserver.directories.snapshot();
     let keys = |homeserver: &Homeserver| {

@@ -60,7 +60,7 @@ fn version_in(file: &str) -> String {
 
 /// `dokku help` finds and runs everything of that name, at any depth.
 #[test]
-fn only_the_root_has_something_named_commands() {
+fn only_one_file_is_named_commands() {
     let named: Vec<PathBuf> =
         walk(root()).into_iter().filter(|path| path.ends_with("commands")).collect();
     assert_eq!(named, [root().join("commands")]);
@@ -81,12 +81,12 @@ fn triggers_are_links_to_the_binary() {
 
 /// Dokku runs a command whose name holds `plugin` as root, and one with `git` in it unquoted.
 #[test]
-fn no_subcommand_has_a_name_that_dokku_mistakes() {
+fn dokku_treats_no_subcommand_specially() {
     assert!(SUBCOMMANDS.iter().all(|name| !name.contains("plugin") && !name.contains("git")));
 }
 
 #[test]
-fn scripts_can_be_run_and_are_sound_shell() {
+fn scripts_are_executable_and_valid() {
     for script in SCRIPTS {
         let path = root().join(script);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
@@ -101,7 +101,7 @@ fn scripts_can_be_run_and_are_sound_shell() {
 }
 
 #[test]
-fn the_plugin_has_the_version_of_the_package() {
+fn plugin_and_package_versions_match() {
     assert_eq!(version_in("plugin.toml"), version_in("Cargo.toml"));
     let toml = fs::read_to_string(root().join("plugin.toml")).unwrap();
     assert!(toml.contains("[plugin.config]"), "plugn panics without it");
@@ -109,7 +109,7 @@ fn the_plugin_has_the_version_of_the_package() {
 
 /// `install` takes a binary for up to date when these directories are unchanged.
 #[test]
-fn the_binary_includes_only_files_whose_change_is_seen() {
+fn included_files_trigger_a_rebuild() {
     for path in walk(&root().join("src")) {
         if path.extension().is_none_or(|extension| extension != "rs") {
             continue;

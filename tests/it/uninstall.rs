@@ -20,7 +20,7 @@ fn host(name: &str) -> PluginCopy {
 }
 
 #[test]
-fn our_own_names_the_homeservers_and_keeps_the_data() {
+fn names_the_homeservers_and_keeps_the_data() {
     let copy = host("matrix");
     let output = copy.run("uninstall", &["matrix"]);
     let lib = copy.path().join("lib").display().to_string();
@@ -51,7 +51,7 @@ fn our_own_names_the_homeservers_and_keeps_the_data() {
 }
 
 #[test]
-fn another_plugin_or_a_copy_under_another_name_changes_nothing() {
+fn ignores_other_plugins_and_names() {
     let silent = Output { code: Some(0), stdout: String::new(), stderr: String::new() };
     for (name, removed) in [
         ("matrix", "postgres"),
@@ -66,7 +66,7 @@ fn another_plugin_or_a_copy_under_another_name_changes_nothing() {
 }
 
 #[test]
-fn without_homeservers_it_is_silent() {
+fn silent_without_homeservers() {
     let copy = PluginCopy::new();
     let silent = Output { code: Some(0), stdout: String::new(), stderr: String::new() };
     assert_eq!(copy.run("uninstall", &["matrix"]), silent);
@@ -74,7 +74,7 @@ fn without_homeservers_it_is_silent() {
 }
 
 #[test]
-fn what_cannot_be_removed_is_told_and_ends_with_zero() {
+fn reports_what_cannot_be_removed() {
     let copy = PluginCopy::new();
     fs::create_dir(copy.sudoers()).unwrap();
     let output = copy.run("uninstall", &["matrix"]);

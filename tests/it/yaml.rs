@@ -14,7 +14,7 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
 
 /// What YAML 1.1 takes for something else than text, and what breaks quotes and lines.
-const NASTY: [&str; 61] = [
+const AMBIGUOUS: [&str; 61] = [
     "no",
     "No",
     "NO",
@@ -79,7 +79,7 @@ const NASTY: [&str; 61] = [
 ];
 
 /// With line breaks of all kinds, control characters, and more than one plane of Unicode.
-const STRANGE: [&str; 16] = [
+const UNUSUAL: [&str; 16] = [
     "a\nb",
     "a\n",
     "\n",
@@ -142,10 +142,10 @@ fn database(text: &str) -> (String, Value) {
 }
 
 #[test]
-fn nasty_texts_come_back() {
+fn ambiguous_texts_survive() {
     let mut pyyaml = PyYaml::new();
     let long = "a b ".repeat(40) + " " + &"x".repeat(200);
-    for text in NASTY.iter().chain(&STRANGE).copied().chain([long.as_str()]) {
+    for text in AMBIGUOUS.iter().chain(&UNUSUAL).copied().chain([long.as_str()]) {
         let (yaml, want) = email(text, "a@example.org");
         assert_eq!(pyyaml.read(&yaml), want, "{yaml}");
         if !text.is_empty() && !text.contains('\0') {
@@ -160,7 +160,7 @@ fn nasty_texts_come_back() {
 }
 
 #[test]
-fn any_text_comes_back() {
+fn any_text_survives() {
     let mut pyyaml = PyYaml::new();
     let mut runner = TestRunner::new(ProptestConfig::with_cases(1000));
     // Any character, and the ones that mean something to YAML much more often.
@@ -175,7 +175,7 @@ fn any_text_comes_back() {
 }
 
 #[test]
-fn the_server_file_means_what_it_should() {
+fn server_file_has_the_intended_values() {
     let mut pyyaml = PyYaml::new();
     for name in ["example.org", "1e3", "12.example:30", "0x10", "no", "null"] {
         let mut server = server();
@@ -198,7 +198,7 @@ fn the_server_file_means_what_it_should() {
 }
 
 #[test]
-fn the_local_file_is_one_by_one_what_synapse_reads() {
+fn local_file_examples_are_valid() {
     let mut pyyaml = PyYaml::new();
     assert_eq!(pyyaml.read(config::LOCAL_YAML), Value::Null);
     let read = pyyaml.read(&examples());
@@ -227,7 +227,7 @@ pub(crate) fn examples() -> String {
 }
 
 #[test]
-fn the_log_configuration_is_what_python_takes() {
+fn python_accepts_the_log_configuration() {
     let program = "import logging.config, sys, yaml; logging.config.dictConfig(yaml.safe_load(sys.argv[1])); \
         print([type(h).__name__ + ' ' + h.stream.name for h in logging.getLogger().handlers])";
     let told = super::support::python::python(program, config::LOG_CONFIG);
@@ -235,7 +235,7 @@ fn the_log_configuration_is_what_python_takes() {
 }
 
 #[test]
-fn element_is_told_of_this_server() {
+fn element_configuration_names_the_server() {
     let text = element::config::config_json(&server()).unwrap();
     let read: Value = serde_json::from_str(&text).unwrap();
     let told = &read["default_server_config"]["m.homeserver"];

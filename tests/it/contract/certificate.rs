@@ -8,7 +8,7 @@ const LINE: &str = "matrix:create matrix --email a@site.test";
 
 /// What a cron job that did not run leaves: the same command has it renewed.
 #[test]
-fn one_that_has_run_out() {
+fn expired() {
     let host = TestHost::after(LINE);
     fs::write(host.scene.root().join("matrix/tls/server.crt"), include_str!("expired.crt"))
         .unwrap();
@@ -27,7 +27,7 @@ fn one_that_has_run_out() {
 
 /// One of the administrator's own that nobody trusts: everything else is done.
 #[test]
-fn one_that_nobody_trusts() {
+fn untrusted() {
     let host = TestHost::new();
     assert_snapshot!(host.transcript(&format!("{LINE} --domain matrix.elsewhere.test")));
 }

@@ -4,7 +4,7 @@ use super::harness::TestHost;
 use crate::support::Output;
 use std::fs;
 
-const SAYS: &str = " !     copy is a clone of a homeserver's app and must not run
+const REFUSAL: &str = " !     copy is a clone of a homeserver's app and must not run
  !     Two Synapse processes on one database corrupt it.
  !     dokku apps:destroy copy
 ";
@@ -14,7 +14,7 @@ fn create_host() -> TestHost {
 }
 
 /// The original runs as before, and nothing is left to do.
-fn unharmed(host: &TestHost, container: &str) {
+fn assert_original_unharmed(host: &TestHost, container: &str) {
     let state = host.state();
     assert_eq!(state.running("matrix").map(|c| c.id.as_str()).collect::<Vec<_>>(), [container]);
     assert_eq!(state.max_mains.into_values().max(), Some(1));
@@ -26,18 +26,18 @@ fn unharmed(host: &TestHost, container: &str) {
 }
 
 #[test]
-fn of_the_homeserver() {
+fn clone_of_a_homeserver_never_runs() {
     let host = create_host();
     let container = host.state().running("matrix").next().unwrap().id.clone();
     let output = host.dokku("apps:clone matrix copy");
     assert_eq!(output.code, Some(1));
-    assert!(output.stdout.ends_with(SAYS), "{output:#?}");
+    assert!(output.stdout.ends_with(REFUSAL), "{output:#?}");
     assert_eq!(host.changes(), ["dokku apps:clone matrix copy"]);
     // However it is tried.
     for line in ["ps:rebuild copy", "ps:restart copy", "ps:start copy", "ps:restore copy"] {
         let output = host.dokku(line);
         assert_eq!(output.code, Some(1), "{line}: {output:#?}");
-        assert!(output.stdout.ends_with(SAYS), "{line}: {output:#?}");
+        assert!(output.stdout.ends_with(REFUSAL), "{line}: {output:#?}");
     }
     assert_eq!(host.state().running("copy").count(), 0);
     for (line, code) in [
@@ -56,7 +56,7 @@ fn of_the_homeserver() {
     assert_eq!(host.trigger("nginx-app-template-source", "copy app-config"), nothing);
     assert_eq!(host.trigger("post-deploy", "copy - - latest"), nothing);
     assert_eq!(host.trigger("report", "copy"), nothing);
-    unharmed(&host, &container);
+    assert_original_unharmed(&host, &container);
     // A copy of the copy is one, too, and so is a copy under another name.
     assert_eq!(host.dokku("apps:clone copy copy2").code, Some(1));
     let output = host.dokku("apps:rename copy copy3");
@@ -65,24 +65,24 @@ fn of_the_homeserver() {
     for (app, is) in [("copy", None), ("copy2", Some("clone\n")), ("copy3", Some("clone\n"))] {
         assert_eq!(marker(app).as_deref(), is, "{app}");
     }
-    unharmed(&host, &container);
+    assert_original_unharmed(&host, &container);
     for app in ["copy2", "copy3"] {
         let output = host.dokku(&format!("--force apps:destroy {app}"));
         assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
         assert!(!output.stdout.contains("Matrix"), "{output:#?}");
         assert_eq!(marker(app), None);
     }
-    unharmed(&host, &container);
+    assert_original_unharmed(&host, &container);
 }
 
 /// A boot with a clone on the host: the homeserver starts, the clone does not.
 #[test]
-fn at_boot() {
+fn clone_does_not_start_at_boot() {
     let host = create_host();
     host.dokku("apps:clone --skip-deploy matrix copy");
     host.scene.reboot().unwrap();
     let output = host.dokku("ps:restore");
-    assert!(output.stdout.contains(SAYS), "{output:#?}");
+    assert!(output.stdout.contains(REFUSAL), "{output:#?}");
     let state = host.state();
     let running = |app: &str| state.running(app).count();
     assert_eq!((running("copy"), running("matrix"), running("chat")), (0, 1, 1));
@@ -92,7 +92,7 @@ fn at_boot() {
 /// The original is destroyed and comes back: the clone, linked to its database as well, is what
 /// stands in the way, not the service.
 #[test]
-fn that_outlives_the_original() {
+fn original_is_created_again_after_its_clone_is_gone() {
     let host = create_host();
     host.setup(&["apps:create guest", "postgres:link matrix-db guest"]);
     host.dokku("apps:clone --skip-deploy matrix copy");
@@ -116,21 +116,21 @@ fn that_outlives_the_original() {
 
 /// The marker of the clone could not be written: its mounts tell all the same.
 #[test]
-fn without_its_marker() {
+fn clone_without_a_marker_is_refused() {
     let host = create_host();
     let container = host.state().running("matrix").next().unwrap().id.clone();
     host.dokku("apps:clone --skip-deploy matrix copy");
     fs::remove_file(host.lib("data/matrix/.apps/copy")).unwrap();
     let output = host.dokku("ps:rebuild copy");
     assert_eq!(output.code, Some(1));
-    assert!(output.stdout.ends_with(SAYS), "{output:#?}");
+    assert!(output.stdout.ends_with(REFUSAL), "{output:#?}");
     assert_eq!(host.dokku("--force apps:destroy copy").code, Some(0));
-    unharmed(&host, &container);
+    assert_original_unharmed(&host, &container);
 }
 
 /// Element Web has no data: a copy of it is let be.
 #[test]
-fn of_element() {
+fn clone_of_element_is_left_alone() {
     let host = create_host();
     let container = host.state().running("matrix").next().unwrap().id.clone();
     assert_eq!(host.dokku("apps:clone chat chat2").code, Some(0));
@@ -138,5 +138,5 @@ fn of_element() {
     assert!(!host.lib("data/matrix/.apps/chat2").exists());
     assert_eq!(host.dokku("--force apps:destroy chat2").code, Some(0));
     assert_eq!(host.state().running("chat").count(), 1);
-    unharmed(&host, &container);
+    assert_original_unharmed(&host, &container);
 }

@@ -40,7 +40,7 @@ const CASES: &[(&str, &str, fn(&TestHost))] = &[
 ];
 
 #[test]
-fn from_nothing_and_again() {
+fn creates_once() {
     in_parallel(CASES, |(name, flags, before)| {
         let host = TestHost::new();
         before(&host);
@@ -56,7 +56,7 @@ fn from_nothing_and_again() {
 }
 
 #[test]
-fn a_dry_run_changes_nothing() {
+fn dry_run_changes_nothing() {
     for flags in ["--email admin@site.test --element", "--tls off"] {
         let host = TestHost::new();
         let before = host.dump();
@@ -73,7 +73,7 @@ fn a_dry_run_changes_nothing() {
 
 /// What Dokku prints is shown, and what it says of passwords is not.
 #[test]
-fn with_all_that_dokku_prints() {
+fn verbose_hides_passwords() {
     let host = TestHost::new().parallel_steps(3);
     let output = host.ok("matrix:create matrix --tls off --element --verbose");
     assert!(output.stdout.contains("       -----> Creating matrix...\n"), "{}", output.stdout);

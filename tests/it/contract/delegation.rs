@@ -9,7 +9,7 @@ const CREATE: &str = "matrix:create matrix --email a@site.test --server-name sit
 const BUILD: &str = "dokku proxy:build-config site";
 
 /// What somebody has to host, where we cannot.
-const TO_HOST: &str =
+const FILES_TO_HOST: &str =
     "site.test must serve these two files over https, so that others find site.test:
 https://site.test/.well-known/matrix/server
   {\"m.server\": \"matrix.site.test:443\"}
@@ -30,11 +30,11 @@ fn file(host: &TestHost) -> Option<String> {
 }
 
 /// A location of an app's own.
-fn own_location(host: &TestHost, app: &str, answer: &str) {
-    own_locations(host, app, &[("server", answer)]);
+fn add_location(host: &TestHost, app: &str, answer: &str) {
+    add_locations(host, app, &[("server", answer)]);
 }
 
-fn own_locations(host: &TestHost, app: &str, answers: &[(&str, &str)]) {
+fn add_locations(host: &TestHost, app: &str, answers: &[(&str, &str)]) {
     let directory = host.scene.root().join(app).join("nginx.conf.d");
     fs::create_dir_all(&directory).unwrap();
     let location = |(name, answer): &(&str, &str)| {
@@ -53,7 +53,7 @@ fn says(text: &str) -> String {
 }
 
 #[test]
-fn a_sibling_with_a_certificate_serves_the_files() {
+fn sibling_with_a_certificate_serves_the_files() {
     let host = create_host();
     let output = host.ok(CREATE);
     assert_eq!(says(&output.stderr), "");
@@ -101,7 +101,7 @@ fn a_sibling_with_a_certificate_serves_the_files() {
 
 /// No longer wanted, for whatever reason: taken out again.
 #[test]
-fn what_is_not_wanted_any_more_is_taken_out() {
+fn removes_obsolete_files() {
     let cases: [(&str, fn(&TestHost), &str, Vec<&str>); 4] = [
         (
             "TLS is off",
@@ -156,7 +156,7 @@ fn what_is_not_wanted_any_more_is_taken_out() {
 
 /// Twice the same location stops nginx for every app: taken back at once, and told.
 #[test]
-fn a_sibling_with_such_a_location_of_its_own() {
+fn reverts_a_duplicate_location() {
     const REFUSAL: &str =
         "nginx rejects <host>/home/site/nginx.conf.d/matrix-well-known.conf, which was taken back
   | nginx: [emerg] duplicate location \"/.well-known/matrix/server\"
@@ -165,11 +165,11 @@ fn a_sibling_with_such_a_location_of_its_own() {
 Look for the same location in <host>/home/site/nginx.conf.d/
 ";
     let host = create_host();
-    own_location(&host, "site", "{\"m.server\": \"elsewhere.test:443\"}");
+    add_location(&host, "site", "{\"m.server\": \"elsewhere.test:443\"}");
     for _ in 0..2 {
         let output = host.dokku(CREATE);
         assert_eq!(output.code, Some(3), "{output:#?}");
-        assert_eq!(says(&output.stderr), format!("{REFUSAL}{TO_HOST}"));
+        assert_eq!(says(&output.stderr), format!("{REFUSAL}{FILES_TO_HOST}"));
         assert_eq!(file(&host), None);
         assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
     }
@@ -179,13 +179,13 @@ Look for the same location in <host>/home/site/nginx.conf.d/
     let client = |url| format!("{{\"m.homeserver\": {{\"base_url\": \"{url}\"}}}}");
     let elsewhere = client("https://elsewhere.test");
     for own in [&[server][..], &[server, ("client", &elsewhere)]] {
-        own_locations(&host, "site", own);
+        add_locations(&host, "site", own);
         let output = host.dokku(CREATE);
         assert_eq!(output.code, Some(3), "{output:#?}");
-        assert_eq!(says(&output.stderr), format!("{REFUSAL}{TO_HOST}"));
+        assert_eq!(says(&output.stderr), format!("{REFUSAL}{FILES_TO_HOST}"));
     }
     // It answers rightly by itself: that is as good, and nothing is written.
-    own_locations(&host, "site", &[server, ("client", &client("https://matrix.site.test/"))]);
+    add_locations(&host, "site", &[server, ("client", &client("https://matrix.site.test/"))]);
     let output = host.ok(CREATE);
     assert_eq!(says(&output.stderr), "");
     assert_eq!(host.changes(), [""; 0]);
@@ -205,7 +205,7 @@ Look for the same location in <host>/home/site/nginx.conf.d/
 
 /// nginx rejects the host already: the homeserver runs on, and it is told.
 #[test]
-fn a_host_that_nginx_rejects_already() {
+fn survives_a_broken_nginx_configuration() {
     let host = create_host();
     host.ok(CREATE);
     let directory = host.scene.root().join("site/nginx.conf.d");
@@ -219,7 +219,7 @@ fn a_host_that_nginx_rejects_already() {
 }
 
 #[test]
-fn where_no_app_can_serve_it_is_told_what_to_host() {
+fn shows_the_files_to_host_without_a_sibling() {
     let cases: [fn(&TestHost); 2] = [
         |_| (),
         |host| {
@@ -231,10 +231,10 @@ fn where_no_app_can_serve_it_is_told_what_to_host() {
         let host = TestHost::new();
         before(&host);
         let output = host.dokku(CREATE);
-        assert_eq!((output.code, says(&output.stderr).as_str()), (Some(3), TO_HOST));
+        assert_eq!((output.code, says(&output.stderr).as_str()), (Some(3), FILES_TO_HOST));
         host.changes();
         let output = host.dokku("matrix:deploy matrix");
-        assert_eq!((output.code, says(&output.stderr).as_str()), (Some(3), TO_HOST));
+        assert_eq!((output.code, says(&output.stderr).as_str()), (Some(3), FILES_TO_HOST));
         assert_eq!(host.changes(), [""; 0]);
         // The sibling comes later, or its certificate does: then it is done.
         if !host.state().apps.contains_key("site") {
@@ -251,7 +251,7 @@ fn where_no_app_can_serve_it_is_told_what_to_host() {
 /// A directory that is no app's and that dokku may not read, as root finds it: a directory in a file's
 /// place is read by nobody.
 #[test]
-fn a_folder_that_is_no_apps() {
+fn ignores_directories_that_are_not_apps() {
     let host = create_host();
     for name in ["VHOST", "nginx.conf.d/matrix-well-known.conf"] {
         fs::create_dir_all(host.scene.root().join("lost+found").join(name)).unwrap();
@@ -262,7 +262,7 @@ fn a_folder_that_is_no_apps() {
 
 /// Without TLS, or with a port in the name, nobody looks for well-known files.
 #[test]
-fn where_there_is_nothing_to_delegate() {
+fn writes_nothing_without_delegation() {
     for flags in
         ["--tls off --server-name site.test", "--tls provided --server-name site.test:8448"]
     {
@@ -275,7 +275,7 @@ fn where_there_is_nothing_to_delegate() {
 
 /// Killed between the file and nginx's being told of it.
 #[test]
-fn killed_in_between() {
+fn reloads_nginx_after_a_kill() {
     for (kind, left) in [(Kind::KillBefore, &[BUILD][..]), (Kind::KillAfter, &[])] {
         let host = create_host();
         let argv_prefix = Some(BUILD.split(' ').map(str::to_owned).collect());
@@ -293,7 +293,7 @@ fn killed_in_between() {
 
 /// Killed, or failing, between the file that goes and nginx's being told of it.
 #[test]
-fn what_goes_is_not_served_on() {
+fn reloads_nginx_after_removing_a_file() {
     for kind in [Kind::KillBefore, Kind::Fail] {
         let host = create_host();
         host.ok(CREATE);
@@ -317,7 +317,7 @@ fn what_goes_is_not_served_on() {
 
 /// One app whose configuration cannot be built is told; the others forget the server all the same.
 #[test]
-fn one_that_fails_leaves_no_other_undone() {
+fn one_failed_app_does_not_stop_the_others() {
     let host = create_host();
     host.ok(CREATE);
     host.website("site2", "site2.test");
@@ -337,7 +337,7 @@ fn one_that_fails_leaves_no_other_undone() {
 /// Killed before nginx has judged a file that it rejects: that file passes for nothing, whether or
 /// not somebody has tried to build with it meanwhile.
 #[test]
-fn killed_before_it_is_judged() {
+fn rejects_an_unverified_file_after_a_kill() {
     for (app, name, code) in [("site", "matrix-well-known.conf", 3), ("matrix", "matrix.conf", 1)] {
         for built in [false, true] {
             let host = TestHost::after(CREATE);
@@ -347,7 +347,7 @@ fn killed_before_it_is_judged() {
             } else {
                 fs::remove_file(directory.join(name)).unwrap();
             }
-            own_location(&host, app, "{\"m.server\": \"elsewhere.test:443\"}");
+            add_location(&host, app, "{\"m.server\": \"elsewhere.test:443\"}");
             let argv_prefix = Some(["nginx", "-t"].map(str::to_owned).to_vec());
             let kind = Kind::KillBefore;
             host.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
@@ -370,7 +370,7 @@ fn killed_before_it_is_judged() {
 
 /// A homeserver that goes takes its own files out, and no others.
 #[test]
-fn files_of_another_server_stay() {
+fn keeps_files_of_other_servers() {
     let host = create_host();
     host.ok(CREATE);
     let path = host.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");

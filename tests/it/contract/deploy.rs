@@ -21,7 +21,7 @@ fn image(host: &TestHost) -> String {
 }
 
 #[test]
-fn the_first_time_and_then_nothing_to_do() {
+fn deploys_once() {
     let host = TestHost::new();
     host.ok(&format!("{CREATE} --no-deploy"));
     assert_eq!(host.state().running("matrix").count(), 0);
@@ -32,7 +32,7 @@ fn the_first_time_and_then_nothing_to_do() {
 
 /// What was only prepared is what is started.
 #[test]
-fn an_image_that_was_prepared() {
+fn deploys_the_prepared_image() {
     let host = TestHost::new();
     host.scene.update(|state| state.pullable.insert(NEW.into())).unwrap();
     let prepare = format!("{CREATE} --no-deploy --image {NEW}");
@@ -52,7 +52,7 @@ fn an_image_that_was_prepared() {
 
 /// nginx listens on one address alone: that is where it is asked.
 #[test]
-fn where_nginx_listens_on_one_address() {
+fn checks_the_address_that_nginx_binds() {
     let host = TestHost::new();
     host.ok("matrix:create matrix --email a@site.test --element");
     host.setup(&[
@@ -63,7 +63,7 @@ fn where_nginx_listens_on_one_address() {
 }
 
 #[test]
-fn a_new_image_is_recorded_when_it_is_ready() {
+fn records_an_image_once_it_is_ready() {
     let host = create_host();
     let dry = host.transcript(&format!("matrix:deploy matrix --image {NEW} --dry-run"));
     assert_eq!(image(&host), SYNAPSE);
@@ -80,7 +80,7 @@ fn a_new_image_is_recorded_when_it_is_ready() {
 /// report names the new one, and there is a way back. One that ends at once is deployed all the same,
 /// for nobody checks it.
 #[test]
-fn an_image_that_fails_is_not_recorded() {
+fn does_not_record_a_failing_image() {
     let prepared = PreparedHost::from_host(create_host());
     let cases = ["does_not_build", "ends_at_once", "never_ready"];
     in_parallel(&cases, |case| {
@@ -116,7 +116,7 @@ fn an_image_that_fails_is_not_recorded() {
 
 /// Docker is about to start it again: what made it end may be mended by now, which is seen then.
 #[test]
-fn a_server_that_has_ended_and_will_be_started() {
+fn waits_for_the_next_restart() {
     let prepared = PreparedHost::from_host(create_host());
     in_parallel(&[true, false], |mended| {
         let host = prepared.copy();
@@ -147,7 +147,7 @@ fn a_server_that_has_ended_and_will_be_started() {
 /// Docker has given it another address since, or it had ended when Dokku asked: no request comes to
 /// it, however well it runs.
 #[test]
-fn dokku_has_an_old_address() {
+fn restarts_an_app_with_a_stale_listener() {
     let host = create_host();
     host.changes();
     let would = |listener: &str| {
@@ -167,7 +167,7 @@ fn dokku_has_an_old_address() {
 }
 
 #[test]
-fn an_image_that_does_not_exist() {
+fn missing_image_changes_nothing() {
     let host = create_host();
     let before = host.dump();
     let gone = "matrixdotorg/synapse:v9";
@@ -181,7 +181,7 @@ fn an_image_that_does_not_exist() {
 
 /// An earlier build failed: Dokku calls the same image no change.
 #[test]
-fn after_a_build_that_failed() {
+fn rebuilds_after_a_failed_build() {
     let host = TestHost::new();
     host.scene.update(|state| state.images.get_mut(SYNAPSE).unwrap().builds = false).unwrap();
     assert_eq!(host.dokku(CREATE).code, Some(1));
@@ -190,7 +190,7 @@ fn after_a_build_that_failed() {
 }
 
 #[test]
-fn changed_files() {
+fn restarts_for_changed_files() {
     let host = create_host();
     let local = host.lib("data/matrix/localhost/config/homeserver.d/90-local.yaml");
     let text = fs::read_to_string(&local).unwrap();
@@ -211,7 +211,7 @@ fn changed_files() {
 
 /// A database container that was made anew: the running Synapse does not find it any more.
 #[test]
-fn a_dead_link_to_the_database() {
+fn recreates_a_dead_database_link() {
     let host = create_host();
     host.setup(&["postgres:stop matrix-db"]);
     let stopped = host.transcript("matrix:deploy matrix --dry-run");
@@ -222,7 +222,7 @@ fn a_dead_link_to_the_database() {
 }
 
 #[test]
-fn whom_it_does_not_deploy() {
+fn refuses_other_apps() {
     let host = create_host();
     host.setup(&["apps:create other", "apps:clone --skip-deploy matrix copy"]);
     for (line, code, said) in [

@@ -6,14 +6,14 @@ use super::snapshot::Snapshots;
 use stand_in::{Fault, State};
 use std::fs;
 
-fn fails(host: &TestHost, words: &[&str]) {
+fn set_failing_call(host: &TestHost, words: &[&str]) {
     let argv_prefix = Some(words.iter().map(|&word| word.to_owned()).collect());
     let fault = Fault { argv_prefix, nested: true, ..Fault::default() };
     host.scene.set_fault(&fault).unwrap();
 }
 
 #[test]
-fn what_is_kept_is_named() {
+fn names_what_is_kept() {
     let host = TestHost::after("matrix:create matrix --email a@site.test --element");
     let keys = host.secrets();
     let database = host.state().services["matrix-db"].password.clone();
@@ -63,7 +63,7 @@ fn what_is_kept_is_named() {
 
 /// Destroyed while Dokku dies at each call inside it: the same command, or a new create, goes on.
 #[test]
-fn killed_half_way() {
+fn completes_a_killed_destroy() {
     let host = TestHost::after("matrix:create matrix --email a@site.test --server-name site.test");
     host.website("site", "site.test");
     host.ok("matrix:deploy matrix");
@@ -97,7 +97,7 @@ fn killed_half_way() {
 
 /// One part that fails is told, the rest is done, and the app is gone.
 #[test]
-fn a_part_of_it_fails() {
+fn continues_after_a_failed_part() {
     let withdrawn = "-----> Well-known files of site.test removed from site\n";
     let closed = "-----> Closed port 8448 in the firewall\n";
     for (words, done) in [
@@ -110,7 +110,7 @@ fn a_part_of_it_fails() {
         host.website("site", "site.test");
         host.scene.update(|state| state.ufw.active = true).unwrap();
         host.ok("matrix:create matrix --email a@site.test --server-name site.test");
-        fails(&host, words);
+        set_failing_call(&host, words);
         let output = host.dokku("--force apps:destroy matrix");
         assert_eq!(output.code, Some(0), "{words:?}: {output:#?}");
         let says = ["Well-known files", "Closed port"];
@@ -127,7 +127,7 @@ fn a_part_of_it_fails() {
 
 /// Nothing that is damaged keeps an app from being destroyed, nor is anything lost with it.
 #[test]
-fn with_a_damaged_intent() {
+fn destroys_with_a_damaged_spec() {
     let host = TestHost::after("matrix:create matrix --tls off");
     let keys = host.secrets();
     let intent = host.read("server.json");
@@ -147,7 +147,7 @@ fn with_a_damaged_intent() {
 
 /// Element Web's app destroyed by hand: the homeserver goes on without it.
 #[test]
-fn of_element_by_hand() {
+fn homeserver_survives_without_element() {
     let host = TestHost::after("matrix:create matrix --tls off --element");
     let output = host.dokku("--force apps:destroy chat");
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
@@ -168,7 +168,7 @@ fn of_element_by_hand() {
 /// The postgres service was destroyed by hand, too: an empty one in its place would be an empty
 /// server under the old name and key.
 #[test]
-fn with_its_folder() {
+fn refuses_a_database_without_its_signing_key() {
     let host = TestHost::after("matrix:create matrix --tls off");
     let filled = |state: &mut State| state.services.get_mut("matrix-db").unwrap().tables = 176;
     host.scene.update(filled).unwrap();
@@ -189,7 +189,7 @@ For a new homeserver name another service:
 }
 
 #[test]
-fn with_its_database() {
+fn refuses_a_missing_database_service() {
     let host = TestHost::after("matrix:create matrix --tls off");
     host.setup(&["--force apps:destroy matrix", "postgres:destroy matrix-db --force"]);
     let says = "the postgres service matrix-db is gone, with all users and rooms of matrix.site.test

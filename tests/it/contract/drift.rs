@@ -74,7 +74,7 @@ const DRIFTS: &[&[&str]] = &[
     ],
 ];
 
-fn touch(host: &TestHost, what: &str) {
+fn change_file(host: &TestHost, what: &str) {
     let (word, rest) = what.split_once(' ').unwrap();
     let (mode, path) = match rest.split_once(' ') {
         Some((mode, path)) => (u32::from_str_radix(mode, 8).unwrap(), path),
@@ -92,12 +92,12 @@ fn touch(host: &TestHost, what: &str) {
 }
 
 #[test]
-fn drift_is_put_right_or_let_be_or_refused() {
+fn drift() {
     let prepared = PreparedHost::after(LINE);
     let told = Mutex::new(vec![]);
     let cases: Vec<_> = DRIFTS.iter().enumerate().collect();
     in_parallel(&cases, |(place, drift)| {
-        let text = tell(&prepared.copy(), drift);
+        let text = correct(&prepared.copy(), drift);
         told.lock().unwrap().push((*place, text));
     });
     let mut told = told.into_inner().unwrap();
@@ -106,13 +106,13 @@ fn drift_is_put_right_or_let_be_or_refused() {
 }
 
 /// The drift, the changes that put it right, what was said, and what came of it.
-fn tell(host: &TestHost, drift: &[&str]) -> String {
+fn correct(host: &TestHost, drift: &[&str]) -> String {
     let healthy = host.dump();
     for what in drift {
         if what.contains(':') {
             host.setup(&[what]);
         } else {
-            touch(host, what);
+            change_file(host, what);
         }
     }
     host.changes();

@@ -14,7 +14,7 @@ fn create_host() -> TestHost {
 
 /// An app of its own: made, served, and destroyed again.
 #[test]
-fn an_app_that_was_made() {
+fn creates_and_destroys_its_app() {
     let host = create_host();
     let before = host.dump();
     let dry = host.transcript("matrix:enable-element matrix --dry-run");
@@ -32,7 +32,7 @@ fn an_app_that_was_made() {
 
 /// An app that was there, never deployed: used, and given back.
 #[test]
-fn an_app_that_was_taken_over() {
+fn returns_an_existing_app() {
     let host = create_host();
     host.setup(&[
         "apps:create web",
@@ -55,7 +55,7 @@ fn an_app_that_was_taken_over() {
 
 /// A slip in the first name of an image must not be in the way of the homeserver.
 #[test]
-fn an_image_that_is_not_there() {
+fn does_not_record_a_missing_image() {
     let host = create_host();
     let before = host.read("server.json");
     let output = host.dokku("matrix:enable-element matrix --image typo:1");
@@ -69,7 +69,7 @@ fn an_image_that_is_not_there() {
 }
 
 #[test]
-fn with_names_of_its_own_and_changed() {
+fn custom_names() {
     let host = create_host();
     let new = "vectorim/element-web:v1.13.0";
     host.scene.update(|state| state.pullable.insert(new.into())).unwrap();
@@ -84,7 +84,7 @@ fn with_names_of_its_own_and_changed() {
 }
 
 #[test]
-fn what_is_refused_changes_nothing() {
+fn refusals_change_nothing() {
     let host = create_host();
     host.website("site", "site.test");
     host.setup(&["apps:create mine"]);
@@ -139,7 +139,7 @@ fn what_is_refused_changes_nothing() {
 
 /// Docker makes a directory of a mounted file that is not there; the file is written before.
 #[test]
-fn the_file_is_there_before_it_is_mounted() {
+fn refuses_a_directory_at_the_mounted_file() {
     let host = create_host();
     let file = host.file("element/config.json");
     fs::create_dir_all(&file).unwrap();

@@ -22,7 +22,7 @@ fn whole(host: &TestHost, line: &str, stdin: &str) -> String {
 }
 
 #[test]
-fn set_and_changed_and_off() {
+fn sets_changes_and_removes() {
     let host = TestHost::new();
     host.ok(CREATE);
     host.changes();
@@ -45,7 +45,7 @@ fn set_and_changed_and_off() {
 }
 
 #[test]
-fn what_is_refused_changes_nothing() {
+fn refusals_change_nothing() {
     let host = TestHost::new();
     host.ok(CREATE);
     let local = "config/homeserver.d/90-local.yaml";
@@ -98,7 +98,7 @@ fn what_is_refused_changes_nothing() {
 
 /// The links in mails follow Element Web, with the next start of Synapse.
 #[test]
-fn the_client_of_the_links_comes_and_goes() {
+fn links_follow_element() {
     let host = TestHost::after(CREATE);
     host.dokku_with(SET, b"hunter2hunter2\n");
     let client = || {
@@ -118,7 +118,7 @@ fn the_client_of_the_links_comes_and_goes() {
 
 /// Synapse has the last word: what it refuses is taken back before anything is restarted.
 #[test]
-fn what_synapse_refuses_is_taken_back() {
+fn reverts_what_synapse_rejects() {
     let host = TestHost::new();
     host.ok(CREATE);
     host.dokku_with(SET, b"hunter2hunter2\n");

@@ -29,12 +29,12 @@ fn calls(host: &TestHost) -> Vec<(u64, String)> {
 }
 
 /// The call at that place fails.
-fn fail(host: &TestHost, place: u64) {
+fn set_failing_call(host: &TestHost, place: u64) {
     host.scene.set_fault(&Fault { call: Some(place), ..Fault::default() }).unwrap();
 }
 
 /// What is told otherwise than with the call and its exit code, and how the run ends then.
-const OTHERWISE: [(&str, i32, &str); 8] = [
+const SPECIAL_REPORTS: [(&str, i32, &str); 8] = [
     ("docker image pull ", 1, " cannot be pulled: "),
     ("docker run ", 1, "Synapse does not accept its configuration: "),
     ("dokku git:from-image ", 1, " could not be deployed to "),
@@ -46,8 +46,8 @@ const OTHERWISE: [(&str, i32, &str); 8] = [
 ];
 
 /// The run has told that the call failed.
-fn told(output: &Output, call: &str) {
-    let other = OTHERWISE.iter().find(|(start, ..)| call.starts_with(start));
+fn assert_reported(output: &Output, call: &str) {
+    let other = SPECIAL_REPORTS.iter().find(|(start, ..)| call.starts_with(start));
     let (code, words) = match other {
         Some((_, code, words)) => (*code, *words),
         None => (1, " ended with exit code 1"),
@@ -59,7 +59,7 @@ fn told(output: &Output, call: &str) {
 /// A read that fails is an error, never an answer: on a host where all is well it leads to no
 /// change at all.
 #[test]
-fn a_failed_read_changes_nothing() {
+fn failed_read_changes_nothing() {
     let prepared = PreparedHost::after(LINE);
     let host = prepared.copy();
     host.ok(LINE);
@@ -68,8 +68,8 @@ fn a_failed_read_changes_nothing() {
     in_parallel(&cases, |(place, call)| {
         let host = prepared.copy();
         let before = host.dump();
-        fail(&host, *place);
-        told(&host.dokku(LINE), call);
+        set_failing_call(&host, *place);
+        assert_reported(&host.dokku(LINE), call);
         assert_eq!(host.changes(), [""; 0], "{call}");
         assert_same(&host.dump(), &before, call);
     });
@@ -77,7 +77,7 @@ fn a_failed_read_changes_nothing() {
 
 /// Many failures leave the same host: each is tried once.
 #[test]
-fn every_call_fails_once() {
+fn repeated_command_completes_after_any_failed_call() {
     let host = TestHost::new();
     host.ok(LINE);
     let whole = host.dump();
@@ -86,8 +86,8 @@ fn every_call_fails_once() {
     let seen = Mutex::new(BTreeSet::new());
     in_parallel(&cases, |(place, call)| {
         let host = TestHost::new();
-        fail(&host, *place);
-        told(&host.dokku(LINE), call);
+        set_failing_call(&host, *place);
+        assert_reported(&host.dokku(LINE), call);
         host.scene.clear_fault().unwrap();
         if seen.lock().unwrap().insert(host.dump()) {
             host.ok(LINE);

@@ -23,7 +23,7 @@ fn says(text: &str) -> String {
 /// The server is reachable on port 80, the exit code says that it lacks something, and the next
 /// deploy gets it.
 #[test]
-fn the_certificate_is_refused() {
+fn certificate_is_refused() {
     let host = TestHost::new();
     host.scene.update(|state| state.letsencrypt.fails.insert("matrix".into())).unwrap();
     let output = host.dokku(&format!("{CREATE} --element"));
@@ -55,7 +55,7 @@ fn the_certificate_is_refused() {
 
 /// The first create with an image that is not good, and the same command once it is.
 #[test]
-fn the_image_is_not_good() {
+fn image_is_unusable() {
     let absent = |state: &mut State| state.pullable.clear();
     let no_build = |state: &mut State| state.images.get_mut(SYNAPSE).unwrap().builds = false;
     let ends = |state: &mut State| state.images.get_mut(SYNAPSE).unwrap().starts = false;
@@ -88,7 +88,7 @@ fn the_image_is_not_good() {
 
 /// Not ready in time: the last lines of the log, without what is secret in them, and the way on.
 #[test]
-fn it_is_not_ready_in_time() {
+fn not_ready_before_the_timeout() {
     let host = TestHost::new();
     host.synapse.never_ready(SYNAPSE);
     let log = vec!["starting".to_owned(), "macaroon_secret_key: abcdef".to_owned()];
@@ -108,9 +108,9 @@ To go on: dokku matrix:deploy matrix
 }
 
 /// A small file system of its own where the plugin's data are.
-struct Small(PathBuf);
+struct SmallDisk(PathBuf);
 
-impl Small {
+impl SmallDisk {
     /// None where tests may not mount.
     #[expect(clippy::print_stderr, reason = "what is skipped is told")]
     fn new(host: &TestHost, blocks: u32) -> Option<Self> {
@@ -133,7 +133,7 @@ impl Small {
     }
 }
 
-impl Drop for Small {
+impl Drop for SmallDisk {
     fn drop(&mut self) {
         Command::new("umount").arg(&self.0).status().ok();
     }
@@ -158,7 +158,7 @@ fn all(directory: &Path) -> Vec<(PathBuf, String)> {
 /// The disk is full at one write after the other: no file is half there, and with room again the
 /// same command goes on, with the secrets that were made.
 #[test]
-fn the_disk_is_full() {
+fn disk_is_full() {
     let line = "matrix:create matrix --tls off";
     let whole = TestHost::after(line);
     let lengths = all(&whole.lib("data/matrix/matrix.site.test"));
@@ -166,7 +166,7 @@ fn the_disk_is_full() {
     let failed = std::sync::Mutex::new(0);
     in_parallel(&sizes, |blocks| {
         let host = TestHost::new();
-        let Some(small) = Small::new(&host, *blocks) else { return };
+        let Some(small) = SmallDisk::new(&host, *blocks) else { return };
         let output = host.dokku(line);
         if output.code == Some(1) {
             *failed.lock().unwrap() += 1;
@@ -197,9 +197,9 @@ fn the_disk_is_full() {
 
 /// The disk fills up under a server that runs: it runs on, with its files as they were.
 #[test]
-fn the_disk_fills_up_later() {
+fn disk_fills_up_later() {
     let host = TestHost::new();
-    let Some(small) = Small::new(&host, 256) else { return };
+    let Some(small) = SmallDisk::new(&host, 256) else { return };
     host.ok("matrix:create matrix --tls off");
     let container = host.state().running("matrix").next().unwrap().id.clone();
     let before = all(&small.0.join("matrix.site.test"));
@@ -231,7 +231,7 @@ fn the_disk_fills_up_later() {
 
 /// Directories and files that are in the way, or somebody else's.
 #[test]
-fn what_is_in_the_way() {
+fn obstructed_paths() {
     let server = "<host>/lib/data/matrix/matrix.site.test";
     let fresh = |act: fn(&Path)| {
         let host = TestHost::new();
@@ -291,7 +291,7 @@ Put it back from a backup, or remove it to have a new one made.\n"
 
 /// Two at once: the second one is told who is at work, and touches nothing.
 #[test]
-fn two_creates_at_once() {
+fn second_create_is_refused() {
     let host = TestHost::new();
     let prefix = ["dokku", "postgres:create"].map(str::to_owned).to_vec();
     let fault = Fault { argv_prefix: Some(prefix), kind: Kind::HangMs(6000), ..Fault::default() };
@@ -330,7 +330,7 @@ fn two_creates_at_once() {
 
 /// Two homeservers may be made at once: each has a lock of its own.
 #[test]
-fn two_servers_at_once() {
+fn two_servers_are_created_in_parallel() {
     let host = TestHost::new();
     let _second = host.homeserver("second");
     let mut first = host.command(CREATE);

@@ -19,7 +19,7 @@ fn running(host: &TestHost, app: &str) -> Vec<String> {
 }
 
 /// At no moment were there two main processes.
-fn one_main(host: &TestHost) {
+fn assert_single_process(host: &TestHost) {
     assert_eq!(host.state().max_mains.into_values().max(), Some(1));
 }
 
@@ -51,13 +51,13 @@ fn guard(host: &TestHost) -> Output {
     host.trigger("scheduler-deploy", "docker-local matrix latest")
 }
 
-fn goes_on() -> Output {
+fn allows() -> Output {
     Output { code: Some(0), stdout: String::new(), stderr: String::new() }
 }
 
 fn refuses(says: &str) -> Output {
     let stderr = says.lines().map(|line| format!(" !     {line}\n")).collect();
-    Output { code: Some(1), stderr, ..goes_on() }
+    Output { code: Some(1), stderr, ..allows() }
 }
 
 fn warns(says: &str) -> Output {
@@ -65,7 +65,7 @@ fn warns(says: &str) -> Output {
 }
 
 #[test]
-fn other_numbers_of_processes_are_refused_and_not_left_recorded() {
+fn refuses_more_than_one_process() {
     let two = "Two Synapse processes on one database corrupt it.";
     let back = "The scale was put back to web=1; what runs was not touched.";
     let host = create_host();
@@ -93,11 +93,11 @@ fn other_numbers_of_processes_are_refused_and_not_left_recorded() {
         assert_eq!(scale(&host), "web=1\n", "{line}");
         assert_eq!(running(&host, "matrix"), before, "{line}");
     }
-    one_main(&host);
+    assert_single_process(&host);
 }
 
 #[test]
-fn what_is_allowed_goes_through() {
+fn allows_restarts_and_rebuilds() {
     let host = create_host();
     for line in [
         "ps:scale matrix web=1",
@@ -112,13 +112,13 @@ fn what_is_allowed_goes_through() {
         assert_eq!(output.code, Some(0), "{line}: {output:#?}");
         assert_eq!(host.changes(), [format!("dokku {line}")]);
     }
-    assert_eq!(guard(&host), goes_on());
-    one_main(&host);
+    assert_eq!(guard(&host), allows());
+    assert_single_process(&host);
 }
 
 /// At boot a refusal would be an outage.
 #[test]
-fn at_boot_it_mends_and_lets_it_start() {
+fn corrects_the_scale_at_boot() {
     let host = create_host();
     for (lines, mends) in [("web=2\n", "web=1"), ("web=1\nworker=1\n", "worker=0"), ("", "web=1")] {
         record_scale(&host, lines);
@@ -131,12 +131,12 @@ fn at_boot_it_mends_and_lets_it_start() {
         assert_eq!(host.changes(), ["dokku ps:restore matrix", &mended]);
         assert_eq!(running(&host, "matrix").len(), 1);
     }
-    one_main(&host);
+    assert_single_process(&host);
 }
 
 /// `apps:rename` and `checks:enable` lose it: then the old process would run beside the new one.
 #[test]
-fn a_lost_checks_setting_is_put_back() {
+fn restores_the_checks_setting() {
     let host = create_host();
     for line in ["ps:restart matrix", "ps:rebuild matrix"] {
         host.setup(&["checks:enable matrix web"]);
@@ -146,11 +146,11 @@ fn a_lost_checks_setting_is_put_back() {
             [format!("dokku {line}"), "dokku checks:disable matrix web".into()]
         );
     }
-    one_main(&host);
+    assert_single_process(&host);
 }
 
 #[test]
-fn a_new_password_of_the_database_is_written_before_the_start() {
+fn writes_a_new_database_password_before_the_start() {
     let host = create_host();
     let url = host.state().apps["matrix"].config["DATABASE_URL"].clone();
     let (head, tail) = (url.find("://postgres:").unwrap() + 12, url.find('@').unwrap());
@@ -175,7 +175,7 @@ Nothing was stopped: the old server runs on."
 }
 
 /// Every way that deploys is refused with these words, and stops nothing.
-fn runs_on(host: &TestHost, why: &str) {
+fn assert_keeps_running(host: &TestHost, why: &str) {
     let before = running(host, "matrix");
     let says = refuses(&format!("{why}\nNothing was stopped: the old server runs on."));
     assert_eq!(guard(host), says);
@@ -188,7 +188,7 @@ fn runs_on(host: &TestHost, why: &str) {
 }
 
 #[test]
-fn a_bad_configuration_never_takes_a_server_down() {
+fn invalid_configuration_stops_no_server() {
     const BAD: &str = "Synapse does not accept its configuration: see <host>/lib/data/matrix/matrix.site.test/config/homeserver.d/90-local.yaml
   | Error in configuration at 'BROKEN':
   |   synapse.config._base.ConfigError: stand-in: 90-local.yaml is broken
@@ -196,7 +196,7 @@ Mend it, then: dokku matrix:deploy matrix";
     let host = create_host();
     let good = host.read(LOCAL);
     fs::write(host.file(LOCAL), "BROKEN: 1\n").unwrap();
-    runs_on(&host, BAD);
+    assert_keeps_running(&host, BAD);
     host.changes();
     let output = host.dokku("matrix:deploy matrix");
     assert_eq!(output.code, Some(1));
@@ -210,11 +210,11 @@ Mend it, then: dokku matrix:deploy matrix";
     fs::write(host.file(LOCAL), good).unwrap();
     host.ok("matrix:deploy matrix");
     assert_eq!(running(&host, "matrix").len(), 1);
-    one_main(&host);
+    assert_single_process(&host);
 }
 
 #[test]
-fn a_lost_key_takes_no_server_down_and_no_new_one_is_made() {
+fn missing_signing_key_stops_no_server() {
     const KEY: &str = "config/secrets/signing.key";
     const LOST: &str = "the signing key <host>/lib/data/matrix/matrix.site.test/config/secrets/signing.key is missing
 Put it back from a backup: with another key this is another server.
@@ -222,7 +222,7 @@ Nothing was changed.";
     let host = create_host();
     let key = host.read(KEY);
     fs::remove_file(host.file(KEY)).unwrap();
-    runs_on(&host, LOST);
+    assert_keeps_running(&host, LOST);
     assert!(boot(&host).stdout.contains(&warns(LOST).stderr));
     assert!(!host.file(KEY).exists());
     fs::write(host.file(KEY), key).unwrap();
@@ -233,12 +233,12 @@ Nothing was changed.";
     fs::remove_file(host.file(other)).unwrap();
     assert_eq!(host.dokku("ps:restart matrix").code, Some(0));
     assert!(host.read(other).len() > 20);
-    one_main(&host);
+    assert_single_process(&host);
 }
 
 /// The image that is about to run judges, not the one that runs.
 #[test]
-fn a_new_image_judges_for_itself() {
+fn validates_with_the_new_image() {
     let host = create_host();
     let before = running(&host, "matrix");
     let other = "matrixdotorg/synapse:v9";
@@ -254,7 +254,7 @@ fn a_new_image_judges_for_itself() {
     };
     host.scene.update(change).unwrap();
     // What was accepted is not asked again: the same files and the same image.
-    assert_eq!(guard(&host), goes_on());
+    assert_eq!(guard(&host), allows());
     let output = host.dokku(&format!("git:from-image matrix {other}"));
     assert_eq!(output.code, Some(1), "{output:#?}");
     let says = refuses(
@@ -268,12 +268,12 @@ Nothing was stopped: the old server runs on.",
 }
 
 #[test]
-fn nginx_was_upgraded() {
+fn verifies_the_template_after_an_nginx_upgrade() {
     let host = create_host();
     host.scene.update(|state| state.nginx_version = "1.28.0".into()).unwrap();
     let asks = || host.trigger("nginx-app-template-source", "matrix app-config").stdout;
     assert_eq!(asks(), "");
-    assert_eq!(guard(&host), goes_on());
+    assert_eq!(guard(&host), allows());
     assert_eq!(asks(), "<host>/lib/data/matrix/matrix.site.test/nginx/nginx.conf.sigil\n");
     host.changes();
     assert_eq!(host.dokku("ps:restart matrix").code, Some(0));
@@ -282,7 +282,7 @@ fn nginx_was_upgraded() {
 
 /// Another app with a homeserver's configuration would be a second main process, marked or not.
 #[test]
-fn whoever_holds_the_configuration_is_refused() {
+fn refuses_other_apps_that_mount_the_configuration() {
     let host = create_host();
     host.setup(&["apps:create other"]);
     let config = host.file("config").display().to_string();
@@ -294,16 +294,16 @@ Two Synapse processes on one database corrupt it.
 dokku apps:destroy other",
     );
     for (mount, says) in [
-        (format!("{data}:/data:ro"), goes_on()),
-        (format!("{config}:/backup:ro"), goes_on()),
-        (format!("{config}/secrets:/config:ro"), goes_on()),
+        (format!("{data}:/data:ro"), allows()),
+        (format!("{config}:/backup:ro"), allows()),
+        (format!("{config}/secrets:/config:ro"), allows()),
         (format!("{config}:/config:ro"), clone.clone()),
         (format!("{config}:/config"), clone.clone()),
     ] {
         host.setup(&[&format!("storage:mount other {mount}")]);
         assert_eq!(ask(), says, "{mount}");
         host.setup(&[&format!("storage:unmount other {mount}")]);
-        assert_eq!(ask(), goes_on());
+        assert_eq!(ask(), allows());
     }
     // Even while the intent cannot be read, for then nobody knows whose it is.
     host.setup(&[&format!("storage:mount other {config}:/config:ro")]);
@@ -313,7 +313,7 @@ dokku apps:destroy other",
     fs::write(host.file("server.json"), intent).unwrap();
     // The homeserver's own app without its marker is still the homeserver's own app.
     fs::remove_file(host.lib("data/matrix/.apps/matrix")).unwrap();
-    assert_eq!(guard(&host), goes_on());
+    assert_eq!(guard(&host), allows());
     assert_eq!(host.dokku("ps:scale matrix web=2").code, Some(1));
     host.changes();
     host.ok("matrix:create matrix");
@@ -322,11 +322,11 @@ dokku apps:destroy other",
         fs::read_to_string(host.lib("data/matrix/.apps/matrix")).unwrap(),
         "synapse matrix.site.test\n"
     );
-    one_main(&host);
+    assert_single_process(&host);
 }
 
 #[test]
-fn a_damaged_intent_stops_nothing_that_runs_and_nothing_that_boots() {
+fn damaged_spec_stops_no_server() {
     let path = "<host>/lib/data/matrix/matrix.site.test/server.json";
     let host = create_host();
     let good = host.read("server.json");
@@ -371,13 +371,13 @@ fn a_damaged_intent_stops_nothing_that_runs_and_nothing_that_boots() {
         fs::write(host.file("server.json"), &good).unwrap();
     }
     host.ok("matrix:deploy matrix");
-    one_main(&host);
+    assert_single_process(&host);
 }
 
 /// Each question that the guard asks Dokku fails once: the old server runs on, or the boot goes on;
 /// only what could start a second one is never let pass.
 #[test]
-fn questions_without_an_answer() {
+fn survives_failed_reads() {
     // What fails, the state before, and whether the guard lets it pass.
     let cases: [(&[&str], &str, bool, bool); 9] = [
         (&["docker", "ps"], "web=1\n", true, false),
@@ -414,12 +414,12 @@ fn questions_without_an_answer() {
             "{prefix:?}: {output:#?}"
         );
     }
-    one_main(&host);
+    assert_single_process(&host);
 }
 
 /// Element Web may have as many processes as one likes.
 #[test]
-fn element_is_not_guarded() {
+fn allows_any_scale_for_element() {
     let host = TestHost::after("matrix:create matrix --tls off --element");
     host.setup(&["ps:scale chat web=2", "ps:restart chat"]);
     assert_eq!(running(&host, "chat").len(), 2);

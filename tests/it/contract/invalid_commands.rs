@@ -5,7 +5,7 @@ use super::harness::{TestHost, in_parallel};
 /// What was typed, the exit code, and what is said, without Dokku's prefix.
 type Case = (&'static str, i32, &'static str);
 
-const NOTHING_THERE: &[Case] = &[
+const WITHOUT_HOMESERVER: &[Case] = &[
     ("matrix:deploy nobody", 20, "App nobody does not exist"),
     ("matrix:report nobody", 20, "App nobody does not exist"),
     ("matrix:register-user nobody alice", 20, "App nobody does not exist"),
@@ -177,7 +177,7 @@ See `dokku help` for a list of available commands.",
 ];
 
 /// On a host with the homeserver `matrix` and Element Web in `chat`.
-const ONE_THERE: &[Case] = &[
+const WITH_HOMESERVER: &[Case] = &[
     (
         "matrix:create matrix --server-name other.test",
         2,
@@ -245,7 +245,7 @@ It would let a page of one read the other; choose another one.",
 ];
 
 /// Each is refused, in these words, and the host stays what it was.
-fn refused(host: &TestHost, cases: &[Case]) {
+fn assert_refused(host: &TestHost, cases: &[Case]) {
     let before = host.dump();
     host.changes();
     for (line, code, says) in cases {
@@ -260,7 +260,7 @@ fn refused(host: &TestHost, cases: &[Case]) {
 }
 
 #[test]
-fn where_nothing_is_there() {
+fn refused_without_a_homeserver() {
     let host = TestHost::new();
     host.website("shop", "shop.site.test");
     host.setup(&["postgres:create shop-db", "postgres:link shop-db shop --no-restart"]);
@@ -269,18 +269,18 @@ fn where_nothing_is_there() {
         state.services.get_mut("shop-db").unwrap().databases.insert("shop_db".into(), locale);
     };
     host.scene.update(change).unwrap();
-    refused(&host, NOTHING_THERE);
+    assert_refused(&host, WITHOUT_HOMESERVER);
 }
 
 #[test]
-fn where_a_homeserver_is() {
+fn refused_with_a_homeserver() {
     let host = TestHost::after("matrix:create matrix --tls off --element");
-    refused(&host, ONE_THERE);
+    assert_refused(&host, WITH_HOMESERVER);
 }
 
 /// Names of Dokku that look odd and are right.
 #[test]
-fn odd_names_work() {
+fn accepts_unusual_names() {
     in_parallel(
         &[
             ("9lives", "", "9lives.site.test", "9lives-db"),

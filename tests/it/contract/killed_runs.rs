@@ -13,20 +13,20 @@ use std::time::Duration;
 const LINE: &str = "matrix:create matrix --email admin@site.test --element";
 
 /// An undisturbed run.
-struct Whole {
+struct Uninterrupted {
     portrait: String,
     changes: u64,
 }
 
-static WHOLE: LazyLock<Whole> = LazyLock::new(|| {
+static UNINTERRUPTED: LazyLock<Uninterrupted> = LazyLock::new(|| {
     let host = TestHost::new();
     host.ok(LINE);
     let changes = host.scene.changes().unwrap().iter().filter(|call| !call.nested).count();
-    Whole { portrait: host.dump(), changes: changes.try_into().unwrap() }
+    Uninterrupted { portrait: host.dump(), changes: changes.try_into().unwrap() }
 });
 
 /// After whatever has happened, the same command ends well and the host is as it should be.
-fn finishes(host: &TestHost, what: &str) {
+fn assert_completes(host: &TestHost, what: &str) {
     host.scene.settle(Duration::from_secs(20)).unwrap();
     host.scene.clear_fault().unwrap();
     let made = host.secrets();
@@ -36,14 +36,14 @@ fn finishes(host: &TestHost, what: &str) {
     for (name, text) in made {
         assert_eq!(now[&name], text, "{what}: {name}");
     }
-    assert_same(&host.dump(), &WHOLE.portrait, what);
+    assert_same(&host.dump(), &UNINTERRUPTED.portrait, what);
 }
 
 /// After each with one step at a time, before each with three: then others are at work.
 #[test]
-fn killed_at_every_change() {
+fn completes_after_a_kill_at_any_change() {
     let kinds = [(Kind::KillAfter, 1), (Kind::KillBefore, 3)];
-    let cases: Vec<_> = (1..=WHOLE.changes)
+    let cases: Vec<_> = (1..=UNINTERRUPTED.changes)
         .flat_map(|call| kinds.map(|(kind, lanes)| (call, kind, lanes)))
         .collect();
     assert_eq!(cases.len(), 50);
@@ -53,14 +53,14 @@ fn killed_at_every_change() {
         host.scene.set_fault(&fault).unwrap();
         let output = host.dokku(LINE);
         assert_eq!(output.code, Some(137), "{output:#?}");
-        finishes(&host, &format!("{kind:?} {call}"));
+        assert_completes(&host, &format!("{kind:?} {call}"));
     });
 }
 
 /// Before every call, those of triggers included: then Dokku dies in the middle of a command as
 /// well. Many calls follow each other on the same host, and each host is tried once.
 #[test]
-fn killed_at_every_call() {
+fn completes_after_a_kill_at_any_call() {
     let host = TestHost::new();
     let snapshots = Snapshots::record(&host);
     host.ok(LINE);
@@ -69,7 +69,7 @@ fn killed_at_every_call() {
     in_parallel(&shots, |shot| {
         let host = snapshots.restore(shot);
         if seen.lock().unwrap().insert(host.dump()) {
-            finishes(&host, &Snapshots::call(shot));
+            assert_completes(&host, &Snapshots::call(shot));
         }
     });
     let counts = (shots.len(), seen.lock().unwrap().len());
@@ -78,7 +78,7 @@ fn killed_at_every_call() {
 
 /// The database is made by a command of its own, which a crash leaves half done.
 #[test]
-fn a_half_made_database_is_made_again() {
+fn recreates_an_unfinished_database() {
     let missing = |service: &mut Service| service.databases.retain(|name, _| name != "matrix_db");
     let stopped = |service: &mut Service| service.container = None;
     let wrong = |service: &mut Service| {
@@ -92,7 +92,7 @@ fn a_half_made_database_is_made_again() {
         assert_eq!(host.read("making-service"), "matrix-db");
         host.scene.update(|state| half(state.services.get_mut("matrix-db").unwrap())).unwrap();
         let before = host.state().services["matrix-db"].password.clone();
-        finishes(&host, what);
+        assert_completes(&host, what);
         assert_ne!(host.state().services["matrix-db"].password, before);
         assert!(!host.file("making-service").exists());
     });
@@ -100,7 +100,7 @@ fn a_half_made_database_is_made_again() {
 
 /// What is not ours to destroy: tables, and a service that no run of ours was making.
 #[test]
-fn other_databases_are_never_made_again() {
+fn never_recreates_other_databases() {
     let wrong = |host: &TestHost, tables: u32| {
         let change = |state: &mut State| {
             let service = state.services.get_mut("matrix-db").unwrap();
@@ -131,7 +131,7 @@ fn other_databases_are_never_made_again() {
 
 /// The child of a killed run goes on: until it has ended, the server is busy.
 #[test]
-fn an_orphan_is_waited_for() {
+fn waits_for_an_orphaned_command() {
     let host = TestHost::new();
     let prefix = ["dokku", "postgres:create"].map(str::to_owned).to_vec();
     let kind = Kind::OrphanMs(8000);
@@ -147,13 +147,13 @@ fn an_orphan_is_waited_for() {
         "{first}"
     );
     assert_eq!(hint, " !     wait until it has ended, then type the same command again\n");
-    finishes(&host, "an orphan");
+    assert_completes(&host, "an orphan");
 }
 
 /// Dokku was killed after it had started a container and before it had noted it, or before it took the
 /// app for deployed: it would leave that one at work beside the next.
 #[test]
-fn no_second_main_beside_one_that_dokku_does_not_know() {
+fn never_starts_a_second_process_beside_an_untracked_one() {
     let unnoted = |host: &TestHost| {
         fs::remove_file(host.scene.root().join("matrix/CONTAINER.web.1")).unwrap();
         let its = |state: &mut State| {

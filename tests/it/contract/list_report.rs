@@ -4,7 +4,7 @@ use super::harness::TestHost;
 use insta::assert_snapshot;
 
 #[test]
-fn nothing_there() {
+fn no_homeservers() {
     let host = TestHost::new();
     for line in ["matrix:list", "matrix:report"] {
         let output = host.dokku(line);

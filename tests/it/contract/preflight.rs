@@ -8,7 +8,7 @@ type Case = (&'static str, fn(&TestHost), &'static str, i32, &'static str);
 
 const CREATE: &str = "matrix:create matrix --email a@site.test";
 
-const WRONG: &str =
+const WRONG_DATABASE_HELP: &str =
     "Nothing was changed. Either name a service that is not there yet:
   dokku matrix:create matrix --service <name>
 or make a right database in db, link it, and point the app to it:
@@ -80,7 +80,7 @@ dokku matrix:enable-element <homeserver> --app chat --domain chat.example.org",
         "another proxy",
         |host| {
             host.setup(&["apps:create matrix"]);
-            other(host, "proxy:report matrix", "--proxy-computed-type", "caddy");
+            override_report(host, "proxy:report matrix", "--proxy-computed-type", "caddy");
         },
         CREATE,
         1,
@@ -89,7 +89,7 @@ dokku proxy:set matrix nginx",
     ),
     (
         "another proxy for all that is new",
-        |host| other(host, "proxy:report --global", "--proxy-computed-type", "caddy"),
+        |host| override_report(host, "proxy:report --global", "--proxy-computed-type", "caddy"),
         CREATE,
         1,
         "the proxy of matrix is caddy; only nginx is supported
@@ -97,7 +97,14 @@ dokku proxy:set --global nginx",
     ),
     (
         "another scheduler for all that is new",
-        |host| other(host, "scheduler:report --global", "--scheduler-computed-selected", "k3s"),
+        |host| {
+            override_report(
+                host,
+                "scheduler:report --global",
+                "--scheduler-computed-selected",
+                "k3s",
+            )
+        },
         CREATE,
         1,
         "the scheduler of matrix is k3s; only docker-local is supported
@@ -110,7 +117,12 @@ dokku scheduler:set --global selected docker-local",
             let directory = host.lib("config/scheduler/matrix");
             fs::create_dir_all(&directory).unwrap();
             fs::write(directory.join("selected"), "k3s").unwrap();
-            other(host, "scheduler:report matrix", "--scheduler-computed-selected", "k3s");
+            override_report(
+                host,
+                "scheduler:report matrix",
+                "--scheduler-computed-selected",
+                "k3s",
+            );
         },
         CREATE,
         1,
@@ -171,7 +183,7 @@ To go on with db: dokku matrix:create matrix --service db",
 ];
 
 /// A `dokku` that gives another answer to one question.
-fn other(host: &TestHost, command: &str, flag: &str, answer: &str) {
+fn override_report(host: &TestHost, command: &str, flag: &str, answer: &str) {
     host.override_program(
         "dokku",
         &format!("[[ \"$1 $2\" == \"{command}\" && $3 == {flag} ]]"),
@@ -180,7 +192,7 @@ fn other(host: &TestHost, command: &str, flag: &str, answer: &str) {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn names_what_is_missing() {
     in_parallel(&CASES.iter().map(|case| case.0).collect::<Vec<_>>(), |name| {
         let (_, before, line, code, says) = CASES.iter().find(|case| case.0 == *name).unwrap();
         let host = TestHost::new();
@@ -191,7 +203,7 @@ fn what_is_missing_is_named() {
         let said = output.stderr.replace(" !     ", "");
         let mut says = format!("{says}\n");
         if says.contains("Synapse refuses") {
-            says += &format!("{WRONG}\n");
+            says += &format!("{WRONG_DATABASE_HELP}\n");
         }
         assert_eq!((output.code, said), (Some(*code), says), "{name}");
         assert_eq!(output.stdout, "", "{name}");
@@ -202,7 +214,7 @@ fn what_is_missing_is_named() {
 
 /// The way out of a wrong database, typed as it is told.
 #[test]
-fn the_way_out_of_a_wrong_database() {
+fn suggested_database_commands_work() {
     let host = TestHost::new();
     host.setup(&["postgres:create db"]);
     let line = "matrix:create matrix --tls off --service db";
@@ -221,7 +233,7 @@ fn the_way_out_of_a_wrong_database() {
 
 /// A plugin that is too old to request two certificates at a time, or that does not tell.
 #[test]
-fn old_plugins_do() {
+fn works_with_old_plugins() {
     for version in ["0.24.0", ""] {
         let host = TestHost::new().parallel_steps(3);
         host.scene.enable_plugin("letsencrypt", version, "x").unwrap();
@@ -231,7 +243,7 @@ fn old_plugins_do() {
 
 /// Another service may be named until Synapse was told of the first one.
 #[test]
-fn another_service_while_there_is_time() {
+fn allows_another_service_before_the_first() {
     let host = TestHost::new();
     let fault = stand_in::Fault {
         argv_prefix: Some(["dokku", "postgres:create"].map(str::to_owned).to_vec()),

@@ -10,12 +10,12 @@ use std::sync::Mutex;
 
 const CREATE: &str = "matrix:create matrix --email a@site.test --element";
 
-fn one_main(host: &TestHost) {
+fn assert_single_process(host: &TestHost) {
     assert_eq!(host.state().max_mains.into_values().max(), Some(1));
 }
 
 /// What the plugin has said among what Dokku says.
-fn ours(output: &Output) -> Vec<String> {
+fn plugin_titles(output: &Output) -> Vec<String> {
     let titles = ["Setting", "Mapping", "Allowing", "Requesting", "Adding nginx"];
     let of_ours = |line: &&str| {
         titles
@@ -26,14 +26,14 @@ fn ours(output: &Output) -> Vec<String> {
 }
 
 #[test]
-fn of_the_homeserver() {
+fn renames_the_homeserver() {
     let host = TestHost::after(CREATE);
     let _synapse = host.homeserver("synapse");
     let keys = host.secrets();
     let output = host.dokku("apps:rename matrix synapse");
     assert_eq!(output.code, Some(0), "{output:#?}");
     assert_eq!(
-        ours(&output),
+        plugin_titles(&output),
         [
             "-----> Setting domain matrix.site.test for synapse",
             "-----> Allowing one Synapse process in synapse",
@@ -60,7 +60,7 @@ fn of_the_homeserver() {
     assert!(app.cert.as_ref().unwrap().letsencrypt.is_some());
     assert_eq!(state.running("synapse").count(), 1);
     assert!(!state.apps.contains_key("matrix"));
-    one_main(&host);
+    assert_single_process(&host);
     assert_eq!(host.secrets(), keys);
     // Nothing is left to do, and all commands know the new name alone.
     host.ok("matrix:deploy synapse");
@@ -75,16 +75,16 @@ fn of_the_homeserver() {
     host.changes();
     host.ok(CREATE);
     assert_eq!(host.changes(), [""; 0]);
-    one_main(&host);
+    assert_single_process(&host);
 }
 
 #[test]
-fn of_element() {
+fn renames_element() {
     let host = TestHost::after(CREATE);
     let output = host.dokku("apps:rename chat talk");
     assert_eq!(output.code, Some(0), "{output:#?}");
     assert_eq!(
-        ours(&output),
+        plugin_titles(&output),
         [
             "-----> Setting domain chat.site.test for talk",
             "-----> Setting the letsencrypt e-mail of talk",
@@ -110,7 +110,7 @@ fn of_element() {
 
 /// Each way of being renamed, and what a deploy finds to do afterwards.
 #[test]
-fn in_other_ways() {
+fn renames_with_other_options() {
     let from_image = "dokku git:from-image synapse matrixdotorg/synapse:v1.163.2";
     in_parallel(
         &[
@@ -130,14 +130,14 @@ fn in_other_ways() {
             assert_eq!(host.changes(), *left, "{flags}");
             host.ok("matrix:deploy synapse");
             assert_eq!(host.changes(), [""; 0], "{flags}");
-            one_main(&host);
+            assert_single_process(&host);
         },
     );
 }
 
 /// Dokku takes the domain that it gave away with the name; others look for the server name there.
 #[test]
-fn with_another_domain_than_the_server_name() {
+fn keeps_both_domains() {
     let host = TestHost::after("matrix:create matrix --email a@site.test");
     host.ok("matrix:create matrix --domain m.site.test");
     let _synapse = host.homeserver("synapse");
@@ -153,7 +153,7 @@ fn with_another_domain_than_the_server_name() {
 
 /// The authority refuses: the rename goes on, the server is there, and a deploy asks again.
 #[test]
-fn without_a_new_certificate() {
+fn continues_without_a_certificate() {
     let host = TestHost::after("matrix:create matrix --email a@site.test");
     let _synapse = host.homeserver("synapse");
     host.scene.update(|state| state.letsencrypt.fails.insert("matrix.site.test".into())).unwrap();
@@ -172,7 +172,7 @@ fn without_a_new_certificate() {
 
 /// Whatever Dokku does not answer or do while it renames is told, and a deploy does it.
 #[test]
-fn a_call_of_ours_fails_in_it() {
+fn continues_after_a_failed_call() {
     in_parallel(
         &["domains:set", "checks:disable", "letsencrypt:set", "letsencrypt:report"],
         |word| {
@@ -198,7 +198,7 @@ fn a_call_of_ours_fails_in_it() {
             let state = host.state();
             assert!(state.apps["synapse"].domains.contains(&"matrix.site.test".into()), "{word}");
             assert!(state.apps["synapse"].checks_disabled.contains("web"), "{word}");
-            one_main(&host);
+            assert_single_process(&host);
         },
     );
 }
@@ -206,7 +206,7 @@ fn a_call_of_ours_fails_in_it() {
 /// The machine goes down at each call inside the rename, Dokku's own doing included: what Dokku
 /// has left is what a deploy goes on from.
 #[test]
-fn killed_half_way() {
+fn deploy_completes_a_killed_rename() {
     let host = TestHost::after("matrix:create matrix --email a@site.test");
     let _synapse = host.homeserver("synapse");
     let snapshots = Snapshots::record(&host);
@@ -224,7 +224,7 @@ fn killed_half_way() {
         let output = host.dokku("matrix:deploy synapse");
         assert_eq!(output.code, Some(3), "{what}: {output:#?}");
         assert_eq!(host.state().running("synapse").count(), 1, "{what}");
-        one_main(&host);
+        assert_single_process(&host);
         // Two names of the app are not one too many: Dokku's default one may be left.
         assert_same(&host.dump(), &whole, &what);
     });
@@ -234,7 +234,7 @@ fn killed_half_way() {
 /// Killed while the intent goes over: two apps carry the marker, and Dokku has made no more than
 /// the new app.
 #[test]
-fn killed_while_the_intent_goes_over() {
+fn only_the_recorded_app_runs_after_a_kill() {
     let host = TestHost::after("matrix:create matrix --tls off");
     let _synapse = host.homeserver("synapse");
     host.setup(&["apps:create synapse"]);
@@ -277,12 +277,12 @@ fn killed_while_the_intent_goes_over() {
     host.ok("matrix:deploy matrix");
     assert_eq!(host.changes(), [""; 0]);
     assert!(!marker.exists());
-    one_main(&host);
+    assert_single_process(&host);
 }
 
 /// A name that Dokku takes and we do not: nothing of the kind runs unguarded.
 #[test]
-fn to_a_name_that_we_do_not_take() {
+fn guards_an_app_with_an_invalid_name() {
     let host = TestHost::after("matrix:create matrix --tls off");
     let long = "m".repeat(64);
     let output = host.dokku(&format!("apps:rename matrix {long}"));
@@ -295,5 +295,5 @@ fn to_a_name_that_we_do_not_take() {
     assert_eq!(output.code, Some(0), "{output:#?}");
     host.ok("matrix:deploy synapse");
     assert_eq!(host.state().running("synapse").count(), 1);
-    one_main(&host);
+    assert_single_process(&host);
 }

@@ -18,7 +18,7 @@ const TRIGGERS: [(&str, &str); 9] = [
     ("scheduler-deploy", "docker-local APP latest"),
 ];
 
-fn nothing() -> Output {
+fn silent() -> Output {
     Output { code: Some(0), stdout: String::new(), stderr: String::new() }
 }
 
@@ -28,11 +28,11 @@ fn create_host(flags: &str) -> TestHost {
 }
 
 /// Nothing is printed, called, or changed for an app of somebody else.
-fn leaves_alone(host: &TestHost, app: &str) {
+fn assert_ignored(host: &TestHost, app: &str) {
     let before = host.dump();
     host.changes();
     for (name, args) in TRIGGERS {
-        assert_eq!(host.trigger(name, &args.replace("APP", app)), nothing(), "{name}");
+        assert_eq!(host.trigger(name, &args.replace("APP", app)), silent(), "{name}");
     }
     let calls: Vec<_> = host.calls().iter().map(stand_in::Record::line).collect();
     assert_eq!(calls, [""; 0]);
@@ -40,29 +40,29 @@ fn leaves_alone(host: &TestHost, app: &str) {
 }
 
 #[test]
-fn foreign_apps_are_left_alone() {
+fn ignores_other_apps() {
     let host = create_host("--element");
     host.website("shop", "shop.site.test");
     host.setup(&["storage:mount shop /srv/shop:/data", "storage:mount shop /srv/config:/config"]);
-    leaves_alone(&host, "shop");
-    leaves_alone(&host, "nobody");
+    assert_ignored(&host, "shop");
+    assert_ignored(&host, "nobody");
     // Without an argument there is no app.
     for (name, _) in TRIGGERS {
-        assert_eq!(host.trigger(name, ""), nothing(), "{name}");
+        assert_eq!(host.trigger(name, ""), silent(), "{name}");
     }
 }
 
 /// On a host where the plugin was never used there is not even its directory.
 #[test]
-fn a_host_without_a_homeserver() {
+fn ignores_apps_without_a_homeserver() {
     let host = TestHost::new();
     host.website("shop", "shop.site.test");
-    leaves_alone(&host, "shop");
+    assert_ignored(&host, "shop");
 }
 
 /// Whatever is broken in our files stays our own trouble.
 #[test]
-fn damage_of_ours_is_no_trouble_of_others() {
+fn damaged_plugin_data_does_not_affect_other_apps() {
     let damages: [(&str, fn(&TestHost)); 5] = [
         ("a marker", |host| fs::write(host.lib("data/matrix/.apps/matrix"), "x").unwrap()),
         ("an intent", |host| fs::write(host.file("server.json"), "{").unwrap()),
@@ -84,7 +84,7 @@ fn damage_of_ours_is_no_trouble_of_others() {
         };
         copy(&directory, &kept);
         damage(&host);
-        leaves_alone(&host, "shop");
+        assert_ignored(&host, "shop");
         assert_eq!(host.dokku("ps:restart shop").code, Some(0), "{what}");
         assert_eq!(host.dokku("proxy:build-config shop").code, Some(0), "{what}");
         if directory.exists() {
@@ -97,7 +97,7 @@ fn damage_of_ours_is_no_trouble_of_others() {
 /// A marker that says something strange belongs to that app alone, and nothing but the guard of a
 /// homeserver may fail for it.
 #[test]
-fn a_damaged_marker() {
+fn damaged_marker_affects_only_its_app() {
     let host = create_host("");
     host.website("shop", "shop.site.test");
     for app in ["shop", "matrix"] {
@@ -105,7 +105,7 @@ fn a_damaged_marker() {
     }
     let warns = |app: &str| Output {
         stderr: format!(" !     <host>/lib/data/matrix/.apps/{app} is damaged\n"),
-        ..nothing()
+        ..silent()
     };
     for (name, args) in TRIGGERS {
         assert_eq!(host.trigger(name, &args.replace("APP", "shop")), warns("shop"), "{name}");
@@ -129,11 +129,11 @@ fn a_damaged_marker() {
 }
 
 #[test]
-fn the_template_is_named_only_while_it_is_proved() {
+fn template_is_used_only_while_verified() {
     let host = create_host("--element");
     let ask = |args: &str| host.trigger("nginx-app-template-source", args);
     let path = "<host>/lib/data/matrix/matrix.site.test/nginx/nginx.conf.sigil\n";
-    let named = Output { stdout: path.to_owned(), ..nothing() };
+    let named = Output { stdout: path.to_owned(), ..silent() };
     assert_eq!(ask("matrix app-config"), named);
     let others = [
         "matrix hsts-config",
@@ -143,7 +143,7 @@ fn the_template_is_named_only_while_it_is_proved() {
         "x app-config",
     ];
     for args in others {
-        assert_eq!(ask(args), nothing(), "{args}");
+        assert_eq!(ask(args), silent(), "{args}");
     }
     let breaks: [(&str, fn(&TestHost)); 4] = [
         ("changed by hand", |host| {
@@ -158,7 +158,7 @@ fn the_template_is_named_only_while_it_is_proved() {
     ];
     for (what, act) in breaks {
         act(&host);
-        assert_eq!(ask("matrix app-config"), nothing(), "{what}");
+        assert_eq!(ask("matrix app-config"), silent(), "{what}");
         host.setup(&["proxy:build-config matrix"]);
         let conf = fs::read_to_string(host.scene.root().join("matrix/nginx.conf")).unwrap();
         assert!(conf.contains("the built-in template"), "{what}");
@@ -182,7 +182,7 @@ fn the_template_is_named_only_while_it_is_proved() {
 
 /// Dokku's built-in template serves, what must be hidden is hidden all the same, and it is said.
 #[test]
-fn a_template_that_the_host_rejects() {
+fn rejected_template_is_replaced_by_the_built_in_one() {
     let emerg = r#"echo 'nginx: [emerg] unknown directive "http2" in x:9' >&2; exit 1"#;
     let cases = [
         (
@@ -223,7 +223,7 @@ fn a_template_that_the_host_rejects() {
         let output = host.trigger("scheduler-deploy", "docker-local matrix latest");
         let says =
             format!(" !     The nginx template is not used, Dokku's built-in one serves: {why}\n");
-        assert_eq!(output, Output { stderr: says, ..nothing() });
+        assert_eq!(output, Output { stderr: says, ..silent() });
         // The host is mended: the next deploy takes our own.
         fs::remove_file(host.scene.bin().join(program)).unwrap();
         let real = fs::read_link(host.scene.bin().join("docker")).unwrap();
@@ -237,7 +237,7 @@ fn a_template_that_the_host_rejects() {
 /// nginx was upgraded and takes the template no more: what it would have to read is built anew, and
 /// then there is nothing left to do until the host is mended.
 #[test]
-fn a_template_that_the_host_rejects_by_now() {
+fn template_is_rejected_after_an_nginx_upgrade() {
     let host = create_host("--domain localhost");
     let conf = || fs::read_to_string(host.scene.root().join("matrix/nginx.conf")).unwrap();
     assert!(!conf().contains("the built-in template"));
@@ -263,7 +263,7 @@ fn a_template_that_the_host_rejects_by_now() {
         );
         assert_eq!(host.changes(), changes);
         assert!(conf().contains("the built-in template"));
-        assert_eq!(host.trigger("nginx-app-template-source", "matrix app-config"), nothing());
+        assert_eq!(host.trigger("nginx-app-template-source", "matrix app-config"), silent());
     }
     // The guard says it, and after it has looked the built-in template still serves.
     host.setup(&["ps:restart matrix"]);
@@ -276,10 +276,10 @@ fn a_template_that_the_host_rejects_by_now() {
 }
 
 #[test]
-fn after_a_deploy_it_is_told_when_synapse_is_not_ready() {
+fn post_deploy_warns_when_synapse_is_not_ready() {
     let host = create_host("--element");
-    assert_eq!(host.trigger("post-deploy", "matrix - - latest"), nothing());
-    assert_eq!(host.trigger("post-deploy", "chat - - latest"), nothing());
+    assert_eq!(host.trigger("post-deploy", "matrix - - latest"), silent());
+    assert_eq!(host.trigger("post-deploy", "chat - - latest"), silent());
     host.synapse.never_ready(SYNAPSE);
     let line = "password=hunter2 is wrong".to_owned();
     let log = vec!["2026 - synapse - INFO - starting".to_owned(), line];
@@ -290,7 +290,7 @@ fn after_a_deploy_it_is_told_when_synapse_is_not_ready() {
  !     dokku logs matrix --tail
  !     dokku matrix:deploy matrix waits for it and says more
 ";
-    let warned = Output { stderr: says.to_owned(), ..nothing() };
+    let warned = Output { stderr: says.to_owned(), ..silent() };
     assert_eq!(host.trigger("post-deploy", "matrix - - latest"), warned);
     // A deploy that took is no failure.
     let output = host.dokku("ps:restart matrix");
@@ -306,7 +306,7 @@ fn after_a_deploy_it_is_told_when_synapse_is_not_ready() {
 }
 
 #[test]
-fn the_report_has_our_section() {
+fn report_has_a_matrix_section() {
     let host = create_host("--element");
     let section = "\
 =====> matrix matrix information
@@ -324,8 +324,8 @@ fn the_report_has_our_section() {
        Matrix service:                matrix-db
        Matrix tls:                    off
 ";
-    assert_eq!(host.dokku("report matrix"), Output { stdout: section.into(), ..nothing() });
-    assert_eq!(host.dokku("report chat"), nothing());
+    assert_eq!(host.dokku("report matrix"), Output { stdout: section.into(), ..silent() });
+    assert_eq!(host.dokku("report chat"), silent());
     fs::write(host.file("server.json"), "{").unwrap();
     let output = host.dokku("report matrix");
     assert_eq!((output.code, output.stdout.as_str()), (Some(0), ""));

@@ -1,4 +1,4 @@
-//! Two homeservers on one host, side by side: each with its own port 8448, one of them nginx's
+//! TwoServers homeservers on one host, side by side: each with its own port 8448, one of them nginx's
 //! default there, and nginx valid at every moment.
 
 use super::harness::{TestHost, in_parallel};
@@ -6,13 +6,13 @@ use super::homeserver::Homeserver;
 use super::snapshot::{PreparedHost, Snapshots};
 use std::fs;
 
-struct Two {
+struct TwoServers {
     host: TestHost,
     second: Homeserver,
 }
 
 /// `matrix` and `matrix2`; the first of them is the default one on 8448.
-fn two() -> Two {
+fn two_servers() -> TwoServers {
     let host = TestHost::new();
     host.scene.update(|state| state.ufw.active = true).unwrap();
     let second = host.homeserver("matrix2");
@@ -20,11 +20,11 @@ fn two() -> Two {
         host.ok(&format!("matrix:create {app} --email a@site.test"));
     }
     host.changes();
-    Two { host, second }
+    TwoServers { host, second }
 }
 
 /// The app that is the default server on 8448, by the record and by nginx.
-fn default(host: &TestHost) -> Vec<String> {
+fn default_server(host: &TestHost) -> Vec<String> {
     let record = fs::read_to_string(host.lib("data/matrix/default-8448")).unwrap_or_default();
     let is = |app: &&str| {
         let conf = fs::read_to_string(host.scene.root().join(app).join("nginx.conf"));
@@ -36,12 +36,12 @@ fn default(host: &TestHost) -> Vec<String> {
     apps.into_iter().map(|app| (*app).to_owned()).collect()
 }
 
-fn open(host: &TestHost) -> bool {
+fn port_is_open(host: &TestHost) -> bool {
     host.state().ufw.allowed.contains("8448/tcp")
 }
 
 /// nginx accepts the host as it is before every call of Dokku that the command makes.
-fn valid_all_the_way(host: &TestHost, line: &str) {
+fn assert_nginx_stays_valid(host: &TestHost, line: &str) {
     let bad = host.scene.path().join("bad");
     let log = format!("echo $STAND_IN_TRIGGER $* >> {}", bad.display());
     host.override_program("dokku", "! sudo -n nginx -t &> /dev/null", &log);
@@ -51,11 +51,11 @@ fn valid_all_the_way(host: &TestHost, line: &str) {
 }
 
 #[test]
-fn side_by_side() {
-    let two = two();
+fn run_side_by_side() {
+    let two = two_servers();
     let (host, second) = (&two.host, &two.second);
-    assert_eq!(default(host), ["matrix"]);
-    assert!(open(host));
+    assert_eq!(default_server(host), ["matrix"]);
+    assert!(port_is_open(host));
     let state = host.state();
     for app in ["matrix", "matrix2"] {
         assert_eq!(state.apps[app].ports, ["http:80:8008", "https:443:8008", "https:8448:8008"]);
@@ -87,16 +87,16 @@ fn side_by_side() {
 }
 
 #[test]
-fn the_default_is_given_up_and_passed_on() {
-    let two = two();
+fn next_server_becomes_the_default() {
+    let two = two_servers();
     let host = &two.host;
     host.ok("matrix:create matrix --no-8448");
     assert_eq!(
         host.changes(),
         ["dokku ports:set matrix http:80:8008 https:443:8008", "dokku proxy:build-config matrix2",]
     );
-    assert_eq!(default(host), ["matrix2"]);
-    assert!(open(host));
+    assert_eq!(default_server(host), ["matrix2"]);
+    assert!(port_is_open(host));
     for app in ["matrix", "matrix2"] {
         host.ok(&format!("matrix:deploy {app}"));
     }
@@ -104,30 +104,30 @@ fn the_default_is_given_up_and_passed_on() {
     // It may have its port back, but not the default.
     host.ok("matrix:create matrix --8448");
     assert_eq!(host.changes().len(), 1);
-    assert_eq!(default(host), ["matrix2"]);
+    assert_eq!(default_server(host), ["matrix2"]);
     // When nobody wants it any more it is closed.
     for app in ["matrix", "matrix2"] {
         host.ok(&format!("matrix:create {app} --no-8448"));
     }
-    assert_eq!(default(host), [""; 0]);
-    assert!(!open(host));
+    assert_eq!(default_server(host), [""; 0]);
+    assert!(!port_is_open(host));
 }
 
 #[test]
-fn nginx_is_valid_while_it_is_given_up() {
-    let two = two();
+fn nginx_stays_valid_when_the_default_changes() {
+    let two = two_servers();
     let host = &two.host;
-    valid_all_the_way(host, "matrix:create matrix --no-8448");
-    assert_eq!(default(host), ["matrix2"]);
+    assert_nginx_stays_valid(host, "matrix:create matrix --no-8448");
+    assert_eq!(default_server(host), ["matrix2"]);
 }
 
 #[test]
-fn nginx_is_valid_while_the_first_is_destroyed() {
-    let two = two();
+fn nginx_stays_valid_when_the_default_is_destroyed() {
+    let two = two_servers();
     let host = &two.host;
-    valid_all_the_way(host, "--force apps:destroy matrix");
-    assert_eq!(default(host), ["matrix2"]);
-    assert!(open(host));
+    assert_nginx_stays_valid(host, "--force apps:destroy matrix");
+    assert_eq!(default_server(host), ["matrix2"]);
+    assert!(port_is_open(host));
     host.changes();
     host.ok("matrix:deploy matrix2");
     assert_eq!(host.changes(), [""; 0]);
@@ -135,19 +135,19 @@ fn nginx_is_valid_while_the_first_is_destroyed() {
     let key = host.secrets();
     host.ok("matrix:create matrix");
     assert_eq!(host.secrets(), key);
-    assert_eq!(default(host), ["matrix2"]);
+    assert_eq!(default_server(host), ["matrix2"]);
     for app in ["matrix2", "matrix"] {
         assert_eq!(host.dokku(&format!("--force apps:destroy {app}")).code, Some(0));
     }
-    assert_eq!(default(host), [""; 0]);
-    assert!(!open(host));
+    assert_eq!(default_server(host), [""; 0]);
+    assert!(!port_is_open(host));
     assert!(host.state().max_mains.values().all(|mains| *mains == 1));
 }
 
 /// The machine goes down while the default changes hands: either one finds its way.
 #[test]
-fn killed_while_it_is_passed_on() {
-    let two = two();
+fn either_deploy_completes_a_killed_hand_over() {
+    let two = two_servers();
     let host = &two.host;
     let snapshots = Snapshots::record(host);
     host.ok("matrix:create matrix --no-8448");
@@ -169,15 +169,20 @@ fn killed_while_it_is_passed_on() {
                 assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
             }
             host.ok("matrix:deploy matrix2");
-            assert_eq!(default(&host), ["matrix2"], "{first}, before {}", Snapshots::call(shot));
+            assert_eq!(
+                default_server(&host),
+                ["matrix2"],
+                "{first}, before {}",
+                Snapshots::call(shot)
+            );
         }
     });
 }
 
 /// Killed when the next one was chosen and nginx had not heard of it: whoever comes next goes on.
 #[test]
-fn killed_when_it_was_chosen() {
-    let two = two();
+fn deploy_completes_a_recorded_hand_over() {
+    let two = two_servers();
     let host = &two.host;
     let template = "data/matrix/matrix2.site.test/nginx/nginx.conf.sigil";
     let before = fs::read_to_string(host.lib(template)).unwrap();
@@ -203,7 +208,7 @@ fn killed_when_it_was_chosen() {
         for changes in [&["dokku proxy:build-config matrix2"][..], &[]] {
             host.ok("matrix:deploy matrix");
             assert_eq!(host.changes(), changes, "{what}");
-            assert_eq!(default(&host), ["matrix2"], "{what}");
+            assert_eq!(default_server(&host), ["matrix2"], "{what}");
         }
     });
 }
@@ -211,8 +216,8 @@ fn killed_when_it_was_chosen() {
 /// The one that it is passed on to has a template that this host rejects by then: that is told, and
 /// Dokku's own serves it.
 #[test]
-fn passed_on_to_one_that_the_host_rejects() {
-    let prepared = PreparedHost::from_host(two().host);
+fn reports_a_rejected_template_of_the_next_default() {
+    let prepared = PreparedHost::from_host(two_servers().host);
     for line in ["matrix:create matrix --no-8448", "--force apps:destroy matrix"] {
         let host = prepared.copy();
         let _second = host.homeserver("matrix2");
@@ -236,9 +241,9 @@ fn passed_on_to_one_that_the_host_rejects() {
 /// A homeserver whose intent cannot be read may want whatever it has: nothing of it is given away
 /// or taken, and the others go on.
 #[test]
-fn one_that_cannot_be_read_keeps_what_it_has() {
+fn server_with_a_damaged_spec_keeps_its_port() {
     let prepared = PreparedHost::from_host({
-        let two = two();
+        let two = two_servers();
         let _third = two.host.homeserver("third");
         two.host.ok("matrix:create third --email a@site.test");
         two.host
@@ -266,19 +271,19 @@ fn one_that_cannot_be_read_keeps_what_it_has() {
     for app in ["third", "matrix2"] {
         assert_eq!(destroy(&host, app).stderr, "", "{app}");
     }
-    assert_eq!(default(&host), ["matrix"]);
-    assert!(open(&host));
+    assert_eq!(default_server(&host), ["matrix"]);
+    assert!(port_is_open(&host));
     // One that may be the next one.
     let (host, _second) = create();
     let (path, text) = damage(&host, "matrix2");
     for app in ["third", "matrix"] {
         assert_eq!(destroy(&host, app).stderr, "", "{app}");
     }
-    assert_eq!(default(&host), [""; 0]);
-    assert!(open(&host));
+    assert_eq!(default_server(&host), [""; 0]);
+    assert!(port_is_open(&host));
     fs::write(path, text).unwrap();
     host.ok("matrix:deploy matrix2");
-    assert_eq!(default(&host), ["matrix2"]);
+    assert_eq!(default_server(&host), ["matrix2"]);
     // nginx has it as the default, and the record is lost: two would stop nginx.
     let (host, _second) = create();
     damage(&host, "matrix");

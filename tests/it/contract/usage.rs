@@ -31,7 +31,7 @@ fn help() {
 
 /// What `dokku help` and unknown commands ask of every plugin.
 #[test]
-fn the_file_commands() {
+fn commands_script() {
     let host = TestHost::new();
     let ask = |args: &[&str]| {
         let mut command = Command::new(host.scene.enabled().join("matrix/commands"));
@@ -50,7 +50,7 @@ fn the_file_commands() {
 }
 
 #[test]
-fn wrong_command_lines_touch_nothing() {
+fn invalid_command_lines_change_nothing() {
     let host = TestHost::new();
     let before = host.dump();
     let mut text = String::new();
@@ -92,7 +92,7 @@ fn wrong_command_lines_touch_nothing() {
 
 /// A service that turned out to be wrong is no dead end while nothing is in it.
 #[test]
-fn another_service_while_nothing_is_stored() {
+fn allows_another_service_while_nothing_is_stored() {
     let host = TestHost::new();
     host.setup(&["apps:create matrix", "postgres:create matrix-db"]);
     let output = host.dokku("matrix:create matrix --tls off");

@@ -19,7 +19,7 @@ fn register(host: &TestHost, words: &str, stdin: &[u8]) -> (Option<i32>, String,
 }
 
 #[test]
-fn the_password_comes_from_standard_input() {
+fn reads_the_password_from_standard_input() {
     let host = create_host();
     let long = "é".repeat(512);
     for (name, flags, stdin, password) in [
@@ -48,7 +48,7 @@ fn the_password_comes_from_standard_input() {
 }
 
 #[test]
-fn bad_passwords() {
+fn refuses_invalid_passwords() {
     let host = create_host();
     let too_long = "a".repeat(513);
     let longer_than_all = vec![b'a'; 100_000];
@@ -71,7 +71,7 @@ fn bad_passwords() {
 }
 
 #[test]
-fn names() {
+fn refuses_invalid_names() {
     let host = create_host();
     let only = "only a-z, 0-9, and . _ = - / + are allowed";
     let long = "a".repeat(246);
@@ -95,7 +95,7 @@ fn names() {
 }
 
 #[test]
-fn a_name_that_is_taken() {
+fn refuses_a_taken_name() {
     let host = create_host();
     assert_eq!(register(&host, "matrix alice", b"hunter2hunter2\n").0, Some(0));
     let said = " !     @alice:localhost is registered already\n".to_owned();
@@ -107,7 +107,7 @@ fn a_name_that_is_taken() {
 
 /// Nobody types a password in vain: it is not even read.
 #[test]
-fn a_server_that_does_not_run() {
+fn needs_a_running_server() {
     let host = create_host();
     let does_not_run = " !     matrix does not run\n !     dokku matrix:deploy matrix\n";
     host.setup(&["ps:stop matrix"]);
@@ -125,7 +125,7 @@ fn a_server_that_does_not_run() {
 
 /// A secret that Synapse does not have: its own words are told.
 #[test]
-fn a_secret_that_does_not_fit() {
+fn reports_a_wrong_shared_secret() {
     let host = create_host();
     let path = host.lib("data/matrix/localhost/config/secrets/registration_shared_secret");
     let secret = std::fs::read_to_string(&path).unwrap();
@@ -142,7 +142,7 @@ fn a_secret_that_does_not_fit() {
 
 /// On a terminal the password is asked for twice, and never shown.
 #[test]
-fn the_password_is_asked_for_on_a_terminal() {
+fn prompts_for_the_password_on_a_terminal() {
     let host = create_host();
     let asked = "Password for @alice:localhost: \nThe same again: \n";
     for (again, code, stdout, stderr) in [

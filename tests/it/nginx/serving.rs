@@ -29,7 +29,7 @@ fn homeserver() -> String {
 }
 
 #[test]
-fn addresses_reach_synapse_untouched() {
+fn paths_reach_synapse_unchanged() {
     let text = template(false);
     let nginx =
         NginxServer::start(&[App { template: &text, upstream: echo_server(), ..App::default() }]);
@@ -57,7 +57,7 @@ fn addresses_reach_synapse_untouched() {
 }
 
 #[test]
-fn what_is_hidden_stays_hidden() {
+fn admin_api_is_hidden() {
     let (text, conf, upstream) = (template(false), homeserver(), echo_server());
     // An administrator's own location does not take them back.
     let own = "location ~ ^/_synapse/(admin|metrics) {\n  return 200 shown;\n}\n";
@@ -103,7 +103,7 @@ fn what_is_hidden_stays_hidden() {
 }
 
 #[test]
-fn well_known_answers() {
+fn well_known_files() {
     let (text, conf) = (template(false), homeserver());
     let nginx = NginxServer::start(&[App {
         template: &text,
@@ -143,7 +143,7 @@ fn well_known_answers() {
 }
 
 #[test]
-fn who_asks_cannot_be_forged() {
+fn client_address_cannot_be_forged() {
     let (text, upstream) = (template(false), echo_server());
     let nginx = NginxServer::start(&[App { template: &text, upstream, ..App::default() }]);
     let forged = "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 5.6.7.8\r\nX-Forwarded-Proto: http\r\n\
@@ -161,7 +161,7 @@ fn who_asks_cannot_be_forged() {
 }
 
 #[test]
-fn fifty_mebibytes_pass_and_fifty_one_do_not() {
+fn uploads_are_limited_to_50_mib() {
     let (text, upstream) = (template(false), echo_server());
     let files = [("hsts.conf", HSTS)];
     let nginx =
@@ -187,7 +187,7 @@ fn fifty_mebibytes_pass_and_fifty_one_do_not() {
 }
 
 #[test]
-fn port_80_redirects_but_for_acme() {
+fn port_80_redirects_except_acme() {
     let challenges = stand_in::Scratch::new().unwrap();
     let directory = challenges.path().join(".well-known/acme-challenge");
     std::fs::create_dir_all(&directory).unwrap();
@@ -217,7 +217,7 @@ fn port_80_redirects_but_for_acme() {
 }
 
 #[test]
-fn plain_http_serves_as_long_as_there_is_no_certificate() {
+fn serves_http_without_a_certificate() {
     let text = template(false);
     let nginx = NginxServer::start(&[App {
         template: &text,
@@ -231,7 +231,7 @@ fn plain_http_serves_as_long_as_there_is_no_certificate() {
 }
 
 #[test]
-fn errors_of_nginx_are_json_and_those_of_synapse_its_own() {
+fn nginx_errors_are_json_and_synapse_errors_unchanged() {
     let (text, upstream) = (template(false), echo_server());
     let serving = |form, upstream, changes| {
         let files = [("hsts.conf", HSTS)];
@@ -266,7 +266,7 @@ fn errors_of_nginx_are_json_and_those_of_synapse_its_own() {
 }
 
 #[test]
-fn two_apps_are_told_apart_and_one_answers_for_strangers() {
+fn default_server_answers_for_unknown_names() {
     let (other, matrix) = (template(false), template(true));
     let upstream = echo_server();
     // The default server stands second: the first one would answer without being asked to.
@@ -298,7 +298,7 @@ fn http2_is_offered() {
 }
 
 #[test]
-fn long_answers_are_compressed() {
+fn long_responses_are_compressed() {
     let text = template(false);
     let nginx =
         NginxServer::start(&[App { template: &text, upstream: echo_server(), ..App::default() }]);
@@ -312,7 +312,7 @@ fn long_answers_are_compressed() {
 
 /// Without being asked to, nginx before 1.29.7 makes a new connection for each request.
 #[test]
-fn connections_to_synapse_are_kept_when_asked_for() {
+fn connections_to_synapse_are_reused() {
     let (text, upstream) = (template(false), echo_server());
     let changes = [("PROXY_KEEPALIVE", "4")];
     let nginx = NginxServer::start(&[App {
@@ -335,7 +335,7 @@ pub(crate) const ELEMENT_HEADERS: [(&str, &str); 5] = [
 ];
 
 #[test]
-fn element_headers_stand_on_every_answer() {
+fn element_headers_are_on_every_response() {
     let (text, conf, upstream) = (template(false), locations::element(), echo_server());
     let files = [("hsts.conf", HSTS), ("matrix.conf", conf.as_str())];
     let nginx =
