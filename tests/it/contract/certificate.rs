@@ -1,4 +1,4 @@
-//! Certificates that are there and are of no use.
+//! Certificates that exist but are not valid.
 
 use super::harness::TestHost;
 use insta::assert_snapshot;
@@ -6,7 +6,7 @@ use std::fs;
 
 const LINE: &str = "matrix:create matrix --email a@site.test";
 
-/// What a cron job that did not run leaves: the same command has it renewed.
+/// The certificate expired because the cron job did not run. A deploy renews it.
 #[test]
 fn expired() {
     let host = TestHost::after(LINE);
@@ -25,7 +25,7 @@ fn expired() {
     assert_snapshot!(whole);
 }
 
-/// One of the administrator's own that nobody trusts: everything else is done.
+/// An untrusted certificate does not stop anything else.
 #[test]
 fn untrusted() {
     let host = TestHost::new();

@@ -1,4 +1,4 @@
-//! `apps:clone`: the copy never runs, and taking it away harms nothing.
+//! `apps:clone`: the clone never runs, and destroying it does no harm.
 
 use super::harness::TestHost;
 use crate::support::Output;
@@ -13,7 +13,7 @@ fn create_host() -> TestHost {
     TestHost::after("matrix:create matrix --email a@site.test --element")
 }
 
-/// The original runs as before, and nothing is left to do.
+/// Checks that the same container of the original is running, and that a deploy changes nothing.
 fn assert_original_unharmed(host: &TestHost, container: &str) {
     let state = host.state();
     assert_eq!(state.running("matrix").map(|c| c.id.as_str()).collect::<Vec<_>>(), [container]);
@@ -33,7 +33,7 @@ fn clone_of_a_homeserver_never_runs() {
     assert_eq!(output.code, Some(1));
     assert!(output.stdout.ends_with(REFUSAL), "{output:#?}");
     assert_eq!(host.changes(), ["dokku apps:clone matrix copy"]);
-    // However it is tried.
+    // No command starts it.
     for line in ["ps:rebuild copy", "ps:restart copy", "ps:start copy", "ps:restore copy"] {
         let output = host.dokku(line);
         assert_eq!(output.code, Some(1), "{line}: {output:#?}");
@@ -57,7 +57,7 @@ fn clone_of_a_homeserver_never_runs() {
     assert_eq!(host.trigger("post-deploy", "copy - - latest"), nothing);
     assert_eq!(host.trigger("report", "copy"), nothing);
     assert_original_unharmed(&host, &container);
-    // A copy of the copy is one, too, and so is a copy under another name.
+    // A clone of the clone is a clone, too, and so is a renamed clone.
     assert_eq!(host.dokku("apps:clone copy copy2").code, Some(1));
     let output = host.dokku("apps:rename copy copy3");
     assert_eq!(output.code, Some(1), "{output:#?}");
@@ -75,7 +75,6 @@ fn clone_of_a_homeserver_never_runs() {
     assert_original_unharmed(&host, &container);
 }
 
-/// A boot with a clone on the host: the homeserver starts, the clone does not.
 #[test]
 fn clone_does_not_start_at_boot() {
     let host = create_host();
@@ -89,8 +88,7 @@ fn clone_does_not_start_at_boot() {
     assert_eq!(state.max_mains.values().max(), Some(&1));
 }
 
-/// The original is destroyed and comes back: the clone, linked to its database as well, is what
-/// stands in the way, not the service.
+/// The clone is linked to the database, too. The error must name the clone, and not blame the service.
 #[test]
 fn original_is_created_again_after_its_clone_is_gone() {
     let host = create_host();
@@ -114,7 +112,7 @@ fn original_is_created_again_after_its_clone_is_gone() {
     assert_eq!(host.state().running("matrix").count(), 1);
 }
 
-/// The marker of the clone could not be written: its mounts tell all the same.
+/// If the marker could not be written, the mounts still identify the clone.
 #[test]
 fn clone_without_a_marker_is_refused() {
     let host = create_host();
@@ -128,7 +126,7 @@ fn clone_without_a_marker_is_refused() {
     assert_original_unharmed(&host, &container);
 }
 
-/// Element Web has no data: a copy of it is let be.
+/// Element Web has no data, so a clone of it may run.
 #[test]
 fn clone_of_element_is_left_alone() {
     let host = create_host();

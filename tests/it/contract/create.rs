@@ -1,9 +1,9 @@
-//! `matrix:create`: what it does, and that a second time there is nothing to do.
+//! `matrix:create`: what it does, and that a second run changes nothing.
 
 use super::harness::{TestHost, in_parallel};
 use insta::assert_snapshot;
 
-/// A flag set, and what is there before.
+/// A name, the flags, and what prepares the host.
 const CASES: &[(&str, &str, fn(&TestHost))] = &[
     ("plain", "--email admin@site.test", |_| ()),
     ("element", "--email admin@site.test --element", |_| ()),
@@ -71,13 +71,13 @@ fn dry_run_changes_nothing() {
     }
 }
 
-/// What Dokku prints is shown, and what it says of passwords is not.
+/// Dokku's output is shown, but the passwords in it are masked.
 #[test]
 fn verbose_hides_passwords() {
     let host = TestHost::new().parallel_steps(3);
     let output = host.ok("matrix:create matrix --tls off --element --verbose");
     assert!(output.stdout.contains("       -----> Creating matrix...\n"), "{}", output.stdout);
-    // Element Web's beside it name their app.
+    // Lines of steps that run in parallel name their app.
     assert!(output.stdout.contains("       chat: -----> Creating chat...\n"), "{}", output.stdout);
     assert!(
         output.stdout.contains("postgres:***@dokku-postgres-matrix-db:5432"),

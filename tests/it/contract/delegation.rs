@@ -1,4 +1,5 @@
-//! A server name that is not the homeserver's domain: its well-known files, wherever they can be.
+//! Delegation: if the server name is not the homeserver's domain, another app or somebody else must
+//! serve the well-known files.
 
 use super::harness::TestHost;
 use stand_in::{Fault, Kind};
@@ -8,7 +9,7 @@ use std::time::Duration;
 const CREATE: &str = "matrix:create matrix --email a@site.test --server-name site.test";
 const BUILD: &str = "dokku proxy:build-config site";
 
-/// What somebody has to host, where we cannot.
+/// Shown where no app on the host can serve the files.
 const FILES_TO_HOST: &str =
     "site.test must serve these two files over https, so that others find site.test:
 https://site.test/.well-known/matrix/server
@@ -29,7 +30,7 @@ fn file(host: &TestHost) -> Option<String> {
     fs::read_to_string(path).ok()
 }
 
-/// A location of an app's own.
+/// Adds a location to an app's nginx configuration, as its owner might.
 fn add_location(host: &TestHost, app: &str, answer: &str) {
     add_locations(host, app, &[("server", answer)]);
 }
@@ -45,7 +46,7 @@ fn add_locations(host: &TestHost, app: &str, answers: &[(&str, &str)]) {
     host.setup(&[&format!("proxy:build-config {app}")]);
 }
 
-/// What standard error says beside the names that are in no DNS.
+/// Standard error without the part about names that are not in the DNS.
 fn says(text: &str) -> String {
     let text = text.replace(" !     ", "");
     let end = text.find("Through the DNS, as others see it").unwrap_or(text.len());
@@ -71,7 +72,7 @@ fn sibling_with_a_certificate_serves_the_files() {
     }
     host.ok(CREATE);
     assert_eq!(host.changes(), [""; 0]);
-    // The domain is changed, the name stays.
+    // Change the domain but not the server name.
     let directory = host.lib("data/matrix/site.test/config");
     let key = || fs::read(directory.join("secrets/signing.key")).unwrap();
     let before = key();
@@ -92,14 +93,14 @@ fn sibling_with_a_certificate_serves_the_files() {
     assert_eq!(key(), before);
     host.ok("matrix:deploy matrix");
     assert_eq!(host.changes(), [""; 0]);
-    // Changed by hand: put right.
+    // Manual changes to the file are corrected.
     let path = host.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
     fs::write(path, "").unwrap();
     host.ok("matrix:deploy matrix");
     assert!(file(&host).unwrap().contains("\"m.server\":\"m.site.test:443\""));
 }
 
-/// No longer wanted, for whatever reason: taken out again.
+/// The files are removed once they are obsolete, whatever the reason.
 #[test]
 fn removes_obsolete_files() {
     let cases: [(&str, fn(&TestHost), &str, Vec<&str>); 4] = [
@@ -145,7 +146,7 @@ fn removes_obsolete_files() {
         assert_eq!(file(&host), None, "{what}");
         assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
     }
-    // The homeserver takes the server name's domain itself.
+    // The homeserver itself takes over the domain that is its server name.
     let host = create_host();
     host.ok(CREATE);
     host.setup(&["domains:set site www.site.test"]);
@@ -154,7 +155,8 @@ fn removes_obsolete_files() {
     assert_eq!(file(&host), None);
 }
 
-/// Twice the same location stops nginx for every app: taken back at once, and told.
+/// nginx rejects a duplicate location, which would affect every app. The plugin reverts its own
+/// file and reports it.
 #[test]
 fn reverts_a_duplicate_location() {
     const REFUSAL: &str =
@@ -174,7 +176,7 @@ Look for the same location in <host>/home/site/nginx.conf.d/
         assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
     }
     assert!(!host.changes().iter().any(|call| call == BUILD));
-    // It answers rightly to other servers alone, or leads clients elsewhere.
+    // The app's own files are correct for other servers, but missing or wrong for clients.
     let server = ("server", "{\"m.server\": \"matrix.site.test:443\"}");
     let client = |url| format!("{{\"m.homeserver\": {{\"base_url\": \"{url}\"}}}}");
     let elsewhere = client("https://elsewhere.test");
@@ -184,18 +186,18 @@ Look for the same location in <host>/home/site/nginx.conf.d/
         assert_eq!(output.code, Some(3), "{output:#?}");
         assert_eq!(says(&output.stderr), format!("{REFUSAL}{FILES_TO_HOST}"));
     }
-    // It answers rightly by itself: that is as good, and nothing is written.
+    // The app's own files are all correct, so the plugin writes nothing.
     add_locations(&host, "site", &[server, ("client", &client("https://matrix.site.test/"))]);
     let output = host.ok(CREATE);
     assert_eq!(says(&output.stderr), "");
     assert_eq!(host.changes(), [""; 0]);
     assert_eq!(file(&host), None);
-    // Also where nginx serves it on one address alone.
+    // The same if nginx binds a single address for the app.
     host.setup(&["nginx:set site bind-address-ipv4 127.0.0.9", "proxy:build-config site"]);
     let output = host.ok(CREATE);
     assert_eq!(says(&output.stderr), "");
     assert_eq!(host.changes(), [""; 0]);
-    // The location is gone: ours comes.
+    // The app's own files are gone, so the plugin writes its file.
     fs::remove_file(host.scene.root().join("site/nginx.conf.d/own.conf")).unwrap();
     host.setup(&["proxy:build-config site"]);
     host.ok(CREATE);
@@ -203,7 +205,8 @@ Look for the same location in <host>/home/site/nginx.conf.d/
     assert!(file(&host).is_some());
 }
 
-/// nginx rejects the host already: the homeserver runs on, and it is told.
+/// nginx already rejects the host's configuration: the homeserver keeps running, and an error says
+/// so.
 #[test]
 fn survives_a_broken_nginx_configuration() {
     let host = create_host();
@@ -236,7 +239,7 @@ fn shows_the_files_to_host_without_a_sibling() {
         let output = host.dokku("matrix:deploy matrix");
         assert_eq!((output.code, says(&output.stderr).as_str()), (Some(3), FILES_TO_HOST));
         assert_eq!(host.changes(), [""; 0]);
-        // The sibling comes later, or its certificate does: then it is done.
+        // Once there is a sibling with a certificate, it serves the files.
         if !host.state().apps.contains_key("site") {
             host.website("site", "site.test");
         }
@@ -248,8 +251,8 @@ fn shows_the_files_to_host_without_a_sibling() {
     }
 }
 
-/// A directory that is no app's and that dokku may not read, as root finds it: a directory in a file's
-/// place is read by nobody.
+/// Dokku's root may contain directories that dokku's user cannot read. Root can read them all, so
+/// this test has a directory in place of each file, which nobody can read.
 #[test]
 fn ignores_directories_that_are_not_apps() {
     let host = create_host();
@@ -260,7 +263,7 @@ fn ignores_directories_that_are_not_apps() {
     assert!(file(&host).is_some());
 }
 
-/// Without TLS, or with a port in the name, nobody looks for well-known files.
+/// Without TLS, or with a port in the server name, nothing reads well-known files.
 #[test]
 fn writes_nothing_without_delegation() {
     for flags in
@@ -273,7 +276,7 @@ fn writes_nothing_without_delegation() {
     }
 }
 
-/// Killed between the file and nginx's being told of it.
+/// Killed after the file was written, before or after nginx was reloaded.
 #[test]
 fn reloads_nginx_after_a_kill() {
     for (kind, left) in [(Kind::KillBefore, &[BUILD][..]), (Kind::KillAfter, &[])] {
@@ -291,7 +294,7 @@ fn reloads_nginx_after_a_kill() {
     }
 }
 
-/// Killed, or failing, between the file that goes and nginx's being told of it.
+/// Killed, or failed, after the file was removed and before nginx was reloaded.
 #[test]
 fn reloads_nginx_after_removing_a_file() {
     for kind in [Kind::KillBefore, Kind::Fail] {
@@ -315,7 +318,8 @@ fn reloads_nginx_after_removing_a_file() {
     }
 }
 
-/// One app whose configuration cannot be built is told; the others forget the server all the same.
+/// If one app's nginx configuration cannot be built, that is reported, and the files are removed
+/// from the other apps all the same.
 #[test]
 fn one_failed_app_does_not_stop_the_others() {
     let host = create_host();
@@ -334,8 +338,8 @@ fn one_failed_app_does_not_stop_the_others() {
     assert!(!path("site").exists() && !path("site2").exists());
 }
 
-/// Killed before nginx has judged a file that it rejects: that file passes for nothing, whether or
-/// not somebody has tried to build with it meanwhile.
+/// Killed before nginx has checked a file that it rejects. The file must not pass for verified
+/// later, even if somebody has run `proxy:build-config` meanwhile.
 #[test]
 fn rejects_an_unverified_file_after_a_kill() {
     for (app, name, code) in [("site", "matrix-well-known.conf", 3), ("matrix", "matrix.conf", 1)] {
@@ -368,7 +372,7 @@ fn rejects_an_unverified_file_after_a_kill() {
     }
 }
 
-/// A homeserver that goes takes its own files out, and no others.
+/// A destroyed homeserver removes only its own files.
 #[test]
 fn keeps_files_of_other_servers() {
     let host = create_host();

@@ -1,4 +1,4 @@
-//! `matrix:deploy`: the situations in which it finds a server.
+//! `matrix:deploy`, in the situations in which it may find a server.
 
 use super::harness::{SYNAPSE, TestHost, in_parallel};
 use super::snapshot::PreparedHost;
@@ -8,7 +8,7 @@ use std::fs;
 const CREATE: &str = "matrix:create matrix --tls off --domain localhost --timeout 10";
 const NEW: &str = "matrixdotorg/synapse:v1.164.0";
 
-/// A server that runs, and an image that can be pulled.
+/// A host with a running server, and a newer image that can be pulled.
 fn create_host() -> TestHost {
     let host = TestHost::new();
     host.ok(CREATE);
@@ -30,7 +30,6 @@ fn deploys_once() {
     assert_snapshot!(format!("{dry}\n{first}\n{}", host.transcript("matrix:deploy matrix")));
 }
 
-/// What was only prepared is what is started.
 #[test]
 fn deploys_the_prepared_image() {
     let host = TestHost::new();
@@ -42,7 +41,7 @@ fn deploys_the_prepared_image() {
     assert!(last.ends_with("is prepared; to start it: dokku matrix:deploy matrix"), "{last}");
     host.ok("matrix:deploy matrix");
     assert_eq!(host.state().running("matrix").next().unwrap().image, NEW);
-    // Where one runs it stays on record until the new one does.
+    // While a server runs, its image stays recorded until the new one is ready.
     let output = host.dokku(&prepare.replace(NEW, SYNAPSE));
     let last = output.stdout.lines().last().unwrap().to_owned();
     assert!(last.ends_with(&format!("matrix:deploy matrix --image {SYNAPSE}")), "{last}");
@@ -50,7 +49,7 @@ fn deploys_the_prepared_image() {
     assert_eq!(host.dokku("matrix:report matrix").stdout.matches("v1.163.2").count(), 0);
 }
 
-/// nginx listens on one address alone: that is where it is asked.
+/// If nginx binds a single address, the checks must use that one.
 #[test]
 fn checks_the_address_that_nginx_binds() {
     let host = TestHost::new();
@@ -76,9 +75,8 @@ fn records_an_image_once_it_is_ready() {
     assert_eq!(host.state().max_mains.into_values().sum::<usize>(), 1);
 }
 
-/// It does not build, ends at once, or never becomes ready: the old one stays on record, the
-/// report names the new one, and there is a way back. One that ends at once is deployed all the same,
-/// for nobody checks it.
+/// The image does not build, exits at once, or never becomes ready. The old image stays recorded, the
+/// report names the new one, and the next deploy returns to the old one.
 #[test]
 fn does_not_record_a_failing_image() {
     let prepared = PreparedHost::from_host(create_host());
@@ -114,7 +112,8 @@ fn does_not_record_a_failing_image() {
     });
 }
 
-/// Docker is about to start it again: what made it end may be mended by now, which is seen then.
+/// The container has exited, and Docker will restart it. The cause may be fixed by now, so the deploy
+/// waits for the result of that restart.
 #[test]
 fn waits_for_the_next_restart() {
     let prepared = PreparedHost::from_host(create_host());
@@ -125,7 +124,7 @@ fn waits_for_the_next_restart() {
             (image.starts, image.code) = (*mended, 1);
             let container = state.containers.last_mut().unwrap();
             container.status = stand_in::Status::Restarting;
-            // The next pause is of 12.8 seconds, the present one of half of that.
+            // Docker's current back-off is 6.4 seconds, the next one is twice as long.
             container.restarts = 7;
             container.ended_at = jiff::Timestamp::now().as_nanosecond();
         };
@@ -144,8 +143,8 @@ fn waits_for_the_next_restart() {
     });
 }
 
-/// Docker has given it another address since, or it had ended when Dokku asked: no request comes to
-/// it, however well it runs.
+/// Docker gave the container a new address, or it was not running when Dokku recorded the address. It
+/// runs well, but gets no requests.
 #[test]
 fn restarts_an_app_with_a_stale_listener() {
     let host = create_host();
@@ -172,14 +171,14 @@ fn missing_image_changes_nothing() {
     let before = host.dump();
     let gone = "matrixdotorg/synapse:v9";
     assert_snapshot!(host.transcript(&format!("matrix:deploy matrix --image {gone}")));
-    // The attempt is on record, and nothing else has changed.
+    // Only the failed attempt is recorded.
     let after = host.dump();
     let note = format!(",\n  \"failed_image\": \"{gone}\"");
     assert!(after.contains(&note));
     assert_eq!(after.replace(&note, ""), before);
 }
 
-/// An earlier build failed: Dokku calls the same image no change.
+/// After a failed build, `git:from-image` with the same image does nothing.
 #[test]
 fn rebuilds_after_a_failed_build() {
     let host = TestHost::new();
@@ -199,7 +198,7 @@ fn restarts_for_changed_files() {
     fs::write(&local, format!("{text}\nBROKEN: 1\n")).unwrap();
     let container = host.state().running("matrix").next().unwrap().id.clone();
     let bad = host.transcript("matrix:deploy matrix");
-    // The old one runs on, whoever restarts it.
+    // `ps:restart` is refused as well, and the old server keeps running.
     let restart = host.transcript("ps:restart matrix");
     assert_eq!(host.state().running("matrix").next().unwrap().id, container);
     fs::write(&local, text).unwrap();
@@ -209,7 +208,7 @@ fn restarts_for_changed_files() {
     ));
 }
 
-/// A database container that was made anew: the running Synapse does not find it any more.
+/// The database's container was recreated, and the running Synapse cannot reach the new one.
 #[test]
 fn recreates_a_dead_database_link() {
     let host = create_host();

@@ -1,5 +1,5 @@
-//! `apps:destroy`: what is kept is named, what the host shared is taken back, and the same server
-//! name takes all of it up again.
+//! `apps:destroy`: it names what is kept and removes the homeserver's settings from the host. A new
+//! app with the same server name takes over the data.
 
 use super::harness::{TestHost, in_parallel};
 use super::snapshot::Snapshots;
@@ -42,7 +42,7 @@ fn names_what_is_kept() {
     let output = host.dokku("matrix:list");
     assert_eq!(output.stderr, " !     There are no Matrix homeservers\n");
     assert_eq!(host.dokku("matrix:deploy matrix").code, Some(20));
-    // Again, as it was told, and under another name: the same keys and the same database.
+    // Create it again as the output says, then as another app: keys and database stay the same.
     host.ok("matrix:create matrix --server-name matrix.site.test");
     assert_eq!(host.secrets(), keys);
     assert_eq!(host.state().services["matrix-db"].password, database);
@@ -61,7 +61,8 @@ fn names_what_is_kept() {
     assert!(host.state().max_mains.values().all(|mains| *mains == 1));
 }
 
-/// Destroyed while Dokku dies at each call inside it: the same command, or a new create, goes on.
+/// Dokku is killed at each call of `apps:destroy`. Either the same command or `matrix:create`
+/// continues from there.
 #[test]
 fn completes_a_killed_destroy() {
     let host = TestHost::after("matrix:create matrix --email a@site.test --server-name site.test");
@@ -81,7 +82,7 @@ fn completes_a_killed_destroy() {
         let again = "matrix:create matrix --server-name site.test";
         let output = host.dokku(again);
         if output.code == Some(1) {
-            // The link is gone, but not yet the variable.
+            // Dokku has removed the link, but not yet the variable.
             let says = " !     matrix has a DATABASE_URL, but matrix-db is not linked to it
  !     dokku config:unset --no-restart matrix DATABASE_URL
  !     dokku matrix:create matrix
@@ -95,7 +96,7 @@ fn completes_a_killed_destroy() {
     });
 }
 
-/// One part that fails is told, the rest is done, and the app is gone.
+/// One part fails and is reported. The other parts run, and the app is destroyed.
 #[test]
 fn continues_after_a_failed_part() {
     let withdrawn = "-----> Well-known files of site.test removed from site\n";
@@ -125,7 +126,7 @@ fn continues_after_a_failed_part() {
     }
 }
 
-/// Nothing that is damaged keeps an app from being destroyed, nor is anything lost with it.
+/// A damaged record neither prevents the destroy nor loses any data.
 #[test]
 fn destroys_with_a_damaged_spec() {
     let host = TestHost::after("matrix:create matrix --tls off");
@@ -145,7 +146,7 @@ fn destroys_with_a_damaged_spec() {
     assert_eq!(host.secrets(), keys);
 }
 
-/// Element Web's app destroyed by hand: the homeserver goes on without it.
+/// After the app of Element Web is destroyed, the homeserver continues without it.
 #[test]
 fn homeserver_survives_without_element() {
     let host = TestHost::after("matrix:create matrix --tls off --element");
@@ -165,8 +166,7 @@ fn homeserver_survives_without_element() {
     assert_eq!(host.state().running("chat").count(), 1);
 }
 
-/// The postgres service was destroyed by hand, too: an empty one in its place would be an empty
-/// server under the old name and key.
+/// A new signing key for an existing database would be another server with the same name.
 #[test]
 fn refuses_a_database_without_its_signing_key() {
     let host = TestHost::after("matrix:create matrix --tls off");
@@ -188,6 +188,7 @@ For a new homeserver name another service:
     host.ok("matrix:create matrix --tls off --service other-db");
 }
 
+/// An empty database in its place would be an empty server with the old name and key.
 #[test]
 fn refuses_a_missing_database_service() {
     let host = TestHost::after("matrix:create matrix --tls off");
@@ -204,12 +205,12 @@ To begin with an empty database: sudo rm <host>/lib/data/matrix/matrix.site.test
         assert_eq!((output.code, output.stderr.replace(" !     ", "")), (Some(1), says.to_owned()));
         assert_eq!(host.changes(), [""; 0]);
     }
-    // As it is told.
+    // Follow the hint.
     let mut command = host.command("postgres:create matrix-db --custom-env");
     command.arg("POSTGRES_INITDB_ARGS=--encoding=UTF8 --lc-collate=C --lc-ctype=C");
     assert_eq!(host.run(command, b"").code, Some(0));
     host.ok("matrix:create matrix");
-    // Or anew.
+    // Or start with an empty database.
     host.setup(&["--force apps:destroy matrix", "postgres:destroy matrix-db --force"]);
     fs::remove_file(host.file("config/homeserver.d/20-database.yaml")).unwrap();
     host.ok("matrix:create matrix");

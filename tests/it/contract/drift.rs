@@ -1,5 +1,5 @@
-//! What was changed by hand: what breaks the server is put right by the same command, what does
-//! not stays, and what is not ours to change is refused with the way out.
+//! Changes made by hand. The same command corrects what breaks the server, leaves harmless changes
+//! alone, and refuses what the plugin must not change with an error that says what to do.
 
 use super::harness::{TestHost, in_parallel};
 use super::normalize::diff;
@@ -11,8 +11,8 @@ use std::sync::Mutex;
 
 const LINE: &str = "matrix:create matrix --email admin@site.test --element";
 
-/// Commands that somebody types, or files that somebody touches: `edit`, `remove`, `chmod`, by
-/// their path below the server's directory, or `/` and that below the host's.
+/// Dokku commands, or `edit`, `remove` and `chmod` of a file. A path is below the server's directory;
+/// with a leading `/` it is below the root of the host.
 const DRIFTS: &[&[&str]] = &[
     &["apps:destroy chat --force"],
     &["apps:destroy matrix --force"],
@@ -105,7 +105,7 @@ fn drift() {
     assert_snapshot!(told.into_iter().map(|(_, text)| text).collect::<String>());
 }
 
-/// The drift, the changes that put it right, what was said, and what came of it.
+/// Drift, the changes that correct it, the error if there is one, and the resulting state.
 fn correct(host: &TestHost, drift: &[&str]) -> String {
     let healthy = host.dump();
     for what in drift {
@@ -126,7 +126,7 @@ fn correct(host: &TestHost, drift: &[&str]) -> String {
         text += &format!("{}    exit code {code}\n", output.stderr);
         return text;
     }
-    // What was put right stays so.
+    // Corrected drift needs no second correction.
     host.dokku(LINE);
     for call in host.changes() {
         text += &format!("    AND THEN {call}\n");

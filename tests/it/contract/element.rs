@@ -12,7 +12,7 @@ fn create_host() -> TestHost {
     host
 }
 
-/// An app of its own: made, served, and destroyed again.
+/// A new app: created, deployed, and destroyed again.
 #[test]
 fn creates_and_destroys_its_app() {
     let host = create_host();
@@ -30,7 +30,7 @@ fn creates_and_destroys_its_app() {
     assert_snapshot!([dry, first, again, off, off_again].join("\n"));
 }
 
-/// An app that was there, never deployed: used, and given back.
+/// An existing app that was never deployed: used, and then returned to its owner.
 #[test]
 fn returns_an_existing_app() {
     let host = create_host();
@@ -53,7 +53,7 @@ fn returns_an_existing_app() {
     assert_eq!(host.state().running("web").count(), 1);
 }
 
-/// A slip in the first name of an image must not be in the way of the homeserver.
+/// A typo in the image of Element Web must not affect the homeserver.
 #[test]
 fn does_not_record_a_missing_image() {
     let host = create_host();
@@ -137,7 +137,7 @@ fn refusals_change_nothing() {
     }
 }
 
-/// Docker makes a directory of a mounted file that is not there; the file is written before.
+/// Docker creates a directory in place of a missing mounted file, so the file is written first.
 #[test]
 fn refuses_a_directory_at_the_mounted_file() {
     let host = create_host();

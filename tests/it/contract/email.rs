@@ -14,7 +14,7 @@ fn email(host: &TestHost) -> Option<String> {
     fs::read_to_string(host.lib(FILE)).ok()
 }
 
-/// The whole of `dokku <line>`, with something on standard input.
+/// Everything visible of `dokku <line>` with this standard input.
 fn whole(host: &TestHost, line: &str, stdin: &str) -> String {
     let output = host.dokku_with(line, stdin.as_bytes());
     let changes = host.changes().join("\n");
@@ -96,7 +96,7 @@ fn refusals_change_nothing() {
     }
 }
 
-/// The links in mails follow Element Web, with the next start of Synapse.
+/// After the next restart of Synapse, the links in its e-mails lead to Element Web.
 #[test]
 fn links_follow_element() {
     let host = TestHost::after(CREATE);
@@ -116,7 +116,7 @@ fn links_follow_element() {
     assert_eq!(client(), None);
 }
 
-/// Synapse has the last word: what it refuses is taken back before anything is restarted.
+/// Settings that Synapse does not accept are reverted before anything is restarted.
 #[test]
 fn reverts_what_synapse_rejects() {
     let host = TestHost::new();

@@ -1,5 +1,5 @@
-//! Each call that a run makes fails once: then the run says so and stops, or goes on knowingly; and
-//! the same command finishes the job.
+//! Each call of a run fails once. The run reports the failure, and stops unless it can do without
+//! the call. The same command then completes.
 
 use super::harness::{TestHost, in_parallel};
 use super::normalize::assert_same;
@@ -11,7 +11,8 @@ use std::sync::Mutex;
 
 const LINE: &str = "matrix:create matrix --email admin@site.test --element";
 
-/// The calls of a run that are worth a failure, with their places: none twice, of sigil one.
+/// The calls of a run to be failed, with their numbers. Repeated reads are tried once, and so is
+/// sigil, whose calls are all alike.
 fn calls(host: &TestHost) -> Vec<(u64, String)> {
     let mut seen = BTreeSet::new();
     let all = host.calls().into_iter().filter(|call| !call.nested && !call.forwarded);
@@ -28,12 +29,13 @@ fn calls(host: &TestHost) -> Vec<(u64, String)> {
     worth
 }
 
-/// The call at that place fails.
+/// Makes the call with this number fail.
 fn set_failing_call(host: &TestHost, place: u64) {
     host.scene.set_fault(&Fault { call: Some(place), ..Fault::default() }).unwrap();
 }
 
-/// What is told otherwise than with the call and its exit code, and how the run ends then.
+/// Calls whose failure is not reported with the command and its exit code: the exit code of the
+/// run, and the message.
 const SPECIAL_REPORTS: [(&str, i32, &str); 8] = [
     ("docker image pull ", 1, " cannot be pulled: "),
     ("docker run ", 1, "Synapse does not accept its configuration: "),
@@ -45,7 +47,7 @@ const SPECIAL_REPORTS: [(&str, i32, &str); 8] = [
     ("ufw status", 3, "ufw is on this host, and does not answer dokku."),
 ];
 
-/// The run has told that the call failed.
+/// Checks that the run reported the failed call.
 fn assert_reported(output: &Output, call: &str) {
     let other = SPECIAL_REPORTS.iter().find(|(start, ..)| call.starts_with(start));
     let (code, words) = match other {
@@ -56,8 +58,8 @@ fn assert_reported(output: &Output, call: &str) {
     assert!(output.code == Some(code) && first.contains(words), "{call}: {output:#?}");
 }
 
-/// A read that fails is an error, never an answer: on a host where all is well it leads to no
-/// change at all.
+/// A failed read is an error and never taken for a result: on a host without drift it causes no
+/// change.
 #[test]
 fn failed_read_changes_nothing() {
     let prepared = PreparedHost::after(LINE);
@@ -75,7 +77,7 @@ fn failed_read_changes_nothing() {
     });
 }
 
-/// Many failures leave the same host: each is tried once.
+/// Many failures leave the host in the same state, from which the command is repeated only once.
 #[test]
 fn repeated_command_completes_after_any_failed_call() {
     let host = TestHost::new();

@@ -1,5 +1,6 @@
-//! Days on which the host is against us: nothing is lost, nothing is left half written, the exit
-//! code and the words say what happened, and the same command goes on from there.
+//! Failures of the host: certificates, images, full disks, obstructed paths, concurrent commands.
+//! Nothing is lost or half written, exit code and message say what happened, and the same command
+//! continues from there.
 
 use super::harness::{SYNAPSE, TestHost, in_parallel};
 use nix::unistd::{Uid, chown};
@@ -13,15 +14,15 @@ use std::time::{Duration, Instant};
 
 const CREATE: &str = "matrix:create matrix --email a@site.test";
 
-/// What is said, without Dokku's prefix.
+/// The text without Dokku's prefix.
 fn says(text: &str) -> String {
     text.lines()
         .map(|line| line.strip_prefix(" !     ").unwrap_or(line).to_owned() + "\n")
         .collect()
 }
 
-/// The server is reachable on port 80, the exit code says that it lacks something, and the next
-/// deploy gets it.
+/// The server is reachable on port 80, the exit code says that something is missing, and the next
+/// deploy retries.
 #[test]
 fn certificate_is_refused() {
     let host = TestHost::new();
@@ -37,7 +38,7 @@ fn certificate_is_refused() {
     assert!(said.starts_with(wanted), "{said}");
     let way = "It must resolve to this host, and port 80 must be reachable. Then: dokku matrix:deploy matrix\n";
     assert!(said.contains(way), "{said}");
-    // Its own check asked over plain http, and was answered; Element has its certificate.
+    // The plugin's own check succeeded over plain http, and Element Web has its certificate.
     assert!(said.contains("http://matrix.site.test/_matrix/client/versions"), "{said}");
     let state = host.state();
     assert!(state.apps["matrix"].cert.is_none() && state.apps["chat"].cert.is_some());
@@ -53,7 +54,7 @@ fn certificate_is_refused() {
     assert_eq!(host.changes(), [""; 0]);
 }
 
-/// The first create with an image that is not good, and the same command once it is.
+/// The first create fails because of the image. The same command succeeds once the image is fixed.
 #[test]
 fn image_is_unusable() {
     let absent = |state: &mut State| state.pullable.clear();
@@ -86,7 +87,7 @@ fn image_is_unusable() {
     }
 }
 
-/// Not ready in time: the last lines of the log, without what is secret in them, and the way on.
+/// The error shows the last lines of the log, with secrets masked, and how to continue.
 #[test]
 fn not_ready_before_the_timeout() {
     let host = TestHost::new();
@@ -107,11 +108,11 @@ To go on: dokku matrix:deploy matrix
     );
 }
 
-/// A small file system of its own where the plugin's data are.
+/// A small file system, mounted over the plugin's data directory.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// None where tests may not mount.
+    /// `None` where tests may not mount anything.
     #[expect(clippy::print_stderr, reason = "what is skipped is told")]
     fn new(host: &TestHost, blocks: u32) -> Option<Self> {
         let directory = host.lib("data/matrix");
@@ -139,7 +140,7 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Every file of ours, with its content.
+/// Every file below a directory, with its content.
 fn all(directory: &Path) -> Vec<(PathBuf, String)> {
     let mut files = vec![];
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -155,8 +156,8 @@ fn all(directory: &Path) -> Vec<(PathBuf, String)> {
     files
 }
 
-/// The disk is full at one write after the other: no file is half there, and with room again the
-/// same command goes on, with the secrets that were made.
+/// The disk is full at different writes. No file is incomplete, and with more space the same
+/// command continues with the secrets that exist already.
 #[test]
 fn disk_is_full() {
     let line = "matrix:create matrix --tls off";
@@ -195,7 +196,7 @@ fn disk_is_full() {
     assert!(failed == 0 || failed >= 6, "{failed} of {} sizes were too small", sizes.len());
 }
 
-/// The disk fills up under a server that runs: it runs on, with its files as they were.
+/// The disk fills up while a server runs: it keeps running, and its files are unchanged.
 #[test]
 fn disk_fills_up_later() {
     let host = TestHost::new();
@@ -229,7 +230,7 @@ fn disk_fills_up_later() {
     assert!(host.read("config/homeserver.d/20-database.yaml").contains("password: other"));
 }
 
-/// Directories and files that are in the way, or somebody else's.
+/// Paths of the wrong type, missing or empty secrets, and files of another user.
 #[test]
 fn obstructed_paths() {
     let server = "<host>/lib/data/matrix/matrix.site.test";
@@ -289,7 +290,7 @@ Put it back from a backup, or remove it to have a new one made.\n"
     }
 }
 
-/// Two at once: the second one is told who is at work, and touches nothing.
+/// The error names the command that is running, and nothing changes.
 #[test]
 fn second_create_is_refused() {
     let host = TestHost::new();
@@ -328,7 +329,7 @@ fn second_create_is_refused() {
     assert_eq!(host.state().running("matrix").count(), 1);
 }
 
-/// Two homeservers may be made at once: each has a lock of its own.
+/// Each homeserver has a lock of its own.
 #[test]
 fn two_servers_are_created_in_parallel() {
     let host = TestHost::new();

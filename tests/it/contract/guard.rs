@@ -1,4 +1,5 @@
-//! The deploy guard, on every path that deploys: never two main processes, never an outage by it.
+//! The deploy guard, on every path that deploys: it never allows a second main process, and never
+//! causes an outage.
 
 use super::harness::TestHost;
 use crate::support::Output;
@@ -13,17 +14,17 @@ fn create_host() -> TestHost {
     TestHost::after("matrix:create matrix --tls off")
 }
 
-/// The containers of an app that run.
+/// The ids of an app's running containers.
 fn running(host: &TestHost, app: &str) -> Vec<String> {
     host.state().running(app).map(|container| container.id.clone()).collect()
 }
 
-/// At no moment were there two main processes.
+/// Checks that there was never more than one main process at the same time.
 fn assert_single_process(host: &TestHost) {
     assert_eq!(host.state().max_mains.into_values().max(), Some(1));
 }
 
-/// What Dokku has recorded: a line for each process.
+/// The scale that Dokku has recorded.
 fn scale(host: &TestHost) -> String {
     fs::read_to_string(host.lib("config/ps/matrix/scale")).unwrap()
 }
@@ -38,7 +39,7 @@ fn record_scale(host: &TestHost, lines: &str) {
     host.scene.update(|state| state.apps.get_mut("matrix").unwrap().scale = pairs).unwrap();
 }
 
-/// The machine went down: nothing runs, and Dokku puts it up again.
+/// Reboots the host: nothing runs until Dokku restores the app.
 fn boot(host: &TestHost) -> Output {
     let stop = |state: &mut State| {
         state.containers.iter_mut().for_each(|c| c.status = stand_in::Status::Exited);
@@ -116,7 +117,7 @@ fn allows_restarts_and_rebuilds() {
     assert_single_process(&host);
 }
 
-/// At boot a refusal would be an outage.
+/// At boot nothing is running, so a refusal would cause an outage.
 #[test]
 fn corrects_the_scale_at_boot() {
     let host = create_host();
@@ -134,7 +135,7 @@ fn corrects_the_scale_at_boot() {
     assert_single_process(&host);
 }
 
-/// `apps:rename` and `checks:enable` lose it: then the old process would run beside the new one.
+/// `apps:rename` and `checks:enable` reset it, and then the old process would overlap the new one.
 #[test]
 fn restores_the_checks_setting() {
     let host = create_host();
@@ -159,10 +160,10 @@ fn writes_a_new_database_password_before_the_start() {
     assert_eq!(host.dokku("ps:restart matrix").code, Some(0));
     assert!(host.read(DATABASE).contains("n3w-p'w@rd"), "{}", host.read(DATABASE));
     assert_eq!(host.changes(), ["dokku ps:restart matrix"]);
-    // Written before the container started: there is nothing left for a deploy.
+    // It was written before the container started, so a deploy changes nothing.
     host.ok("matrix:deploy matrix");
     assert_eq!(host.changes(), [""; 0]);
-    // Without a database at all the old one runs on.
+    // Without any database the deploy is refused, and the old server keeps running.
     host.setup(&["config:unset --no-restart matrix DATABASE_URL"]);
     assert_eq!(
         guard(&host),
@@ -174,7 +175,7 @@ Nothing was stopped: the old server runs on."
     );
 }
 
-/// Every way that deploys is refused with these words, and stops nothing.
+/// Checks that every command that deploys fails with this error and leaves the old server running.
 fn assert_keeps_running(host: &TestHost, why: &str) {
     let before = running(host, "matrix");
     let says = refuses(&format!("{why}\nNothing was stopped: the old server runs on."));
@@ -202,11 +203,10 @@ Mend it, then: dokku matrix:deploy matrix";
     assert_eq!(output.code, Some(1));
     assert_eq!(output.stderr, refuses(BAD).stderr);
     assert_eq!(host.changes(), [""; 0]);
-    // At boot it is told, and what Synapse makes of it is seen then.
+    // At boot it is only a warning: nothing is running that could be protected.
     let output = boot(&host);
     assert!(output.stdout.contains(&warns(BAD).stderr), "{output:#?}");
     assert!(output.stdout.contains("-----> Deploying web (count=1)"), "{output:#?}");
-    // Mended: up again.
     fs::write(host.file(LOCAL), good).unwrap();
     host.ok("matrix:deploy matrix");
     assert_eq!(running(&host, "matrix").len(), 1);
@@ -227,8 +227,7 @@ Nothing was changed.";
     assert!(!host.file(KEY).exists());
     fs::write(host.file(KEY), key).unwrap();
     host.ok("matrix:deploy matrix");
-    // The other secrets are of this host alone: new ones harm nobody, and without them Synapse does
-    // not start.
+    // The other secrets are private to this host: replacing them is harmless, and Synapse needs them.
     let other = "config/secrets/form_secret";
     fs::remove_file(host.file(other)).unwrap();
     assert_eq!(host.dokku("ps:restart matrix").code, Some(0));
@@ -236,7 +235,7 @@ Nothing was changed.";
     assert_single_process(&host);
 }
 
-/// The image that is about to run judges, not the one that runs.
+/// The image that is about to run validates the configuration, not the running one.
 #[test]
 fn validates_with_the_new_image() {
     let host = create_host();
@@ -253,7 +252,7 @@ fn validates_with_the_new_image() {
         state.exec.push(answer);
     };
     host.scene.update(change).unwrap();
-    // What was accepted is not asked again: the same files and the same image.
+    // The same files are not validated again with the same image.
     assert_eq!(guard(&host), allows());
     let output = host.dokku(&format!("git:from-image matrix {other}"));
     assert_eq!(output.code, Some(1), "{output:#?}");
@@ -280,7 +279,8 @@ fn verifies_the_template_after_an_nginx_upgrade() {
     assert_eq!(host.changes(), ["dokku ps:restart matrix"]);
 }
 
-/// Another app with a homeserver's configuration would be a second main process, marked or not.
+/// Another app with a homeserver's configuration would be a second main process, with or without a
+/// marker.
 #[test]
 fn refuses_other_apps_that_mount_the_configuration() {
     let host = create_host();
@@ -305,13 +305,13 @@ dokku apps:destroy other",
         host.setup(&[&format!("storage:unmount other {mount}")]);
         assert_eq!(ask(), allows());
     }
-    // Even while the intent cannot be read, for then nobody knows whose it is.
+    // This holds even while `server.json` cannot be read and the owner is unknown.
     host.setup(&[&format!("storage:mount other {config}:/config:ro")]);
     let intent = host.read("server.json");
     fs::write(host.file("server.json"), "").unwrap();
     assert_eq!(ask(), clone);
     fs::write(host.file("server.json"), intent).unwrap();
-    // The homeserver's own app without its marker is still the homeserver's own app.
+    // The homeserver's own app is recognized without its marker.
     fs::remove_file(host.lib("data/matrix/.apps/matrix")).unwrap();
     assert_eq!(guard(&host), allows());
     assert_eq!(host.dokku("ps:scale matrix web=2").code, Some(1));
@@ -365,7 +365,7 @@ fn damaged_spec_stops_no_server() {
         assert_eq!(output.code, Some(0), "{output:#?}");
         assert!(output.stdout.contains(&warns(&says).stderr), "{output:#?}");
         assert_eq!(running(&host, "matrix").len(), 1);
-        // Not even then are there two.
+        // A second process is refused even now.
         assert_eq!(host.dokku("ps:scale matrix web=2").code, Some(1));
         assert_eq!(scale(&host), "web=1\n");
         fs::write(host.file("server.json"), &good).unwrap();
@@ -374,11 +374,12 @@ fn damaged_spec_stops_no_server() {
     assert_single_process(&host);
 }
 
-/// Each question that the guard asks Dokku fails once: the old server runs on, or the boot goes on;
-/// only what could start a second one is never let pass.
+/// Each read of the guard fails once. The old server keeps running, or the boot continues, unless that
+/// could start a second process.
 #[test]
 fn survives_failed_reads() {
-    // What fails, the state before, and whether the guard lets it pass.
+    // The failing command, the recorded scale, whether a server is running, and whether the guard allows
+    // the deploy.
     let cases: [(&[&str], &str, bool, bool); 9] = [
         (&["docker", "ps"], "web=1\n", true, false),
         (&["dokku", "checks:report"], "web=1\n", true, false),
@@ -417,7 +418,7 @@ fn survives_failed_reads() {
     assert_single_process(&host);
 }
 
-/// Element Web may have as many processes as one likes.
+/// Element Web has no data that several processes could corrupt.
 #[test]
 fn allows_any_scale_for_element() {
     let host = TestHost::after("matrix:create matrix --tls off --element");

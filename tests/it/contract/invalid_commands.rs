@@ -1,8 +1,8 @@
-//! Command lines that cannot be obeyed: said in one breath, and nothing is touched.
+//! Command lines that are refused with a single error, and change nothing.
 
 use super::harness::{TestHost, in_parallel};
 
-/// What was typed, the exit code, and what is said, without Dokku's prefix.
+/// The command line, the exit code, and the error without Dokku's prefix.
 type Case = (&'static str, i32, &'static str);
 
 const WITHOUT_HOMESERVER: &[Case] = &[
@@ -176,7 +176,7 @@ See `dokku help` for a list of available commands.",
     ),
 ];
 
-/// On a host with the homeserver `matrix` and Element Web in `chat`.
+/// For a host with the homeserver `matrix` and Element Web in `chat`.
 const WITH_HOMESERVER: &[Case] = &[
     (
         "matrix:create matrix --server-name other.test",
@@ -244,7 +244,7 @@ It would let a page of one read the other; choose another one.",
     ),
 ];
 
-/// Each is refused, in these words, and the host stays what it was.
+/// Checks that each command fails with this error and that the host stays unchanged.
 fn assert_refused(host: &TestHost, cases: &[Case]) {
     let before = host.dump();
     host.changes();
@@ -278,7 +278,7 @@ fn refused_with_a_homeserver() {
     assert_refused(&host, WITH_HOMESERVER);
 }
 
-/// Names of Dokku that look odd and are right.
+/// Names that look unusual, but that Dokku accepts.
 #[test]
 fn accepts_unusual_names() {
     in_parallel(

@@ -1,5 +1,5 @@
-//! Killed anywhere, the same command finishes the job: the host is then what it would have become
-//! undisturbed, and what was secret has stayed the same.
+//! A run that is killed at any moment is completed by the same command. The host is then the same
+//! as after an uninterrupted run, and secrets that existed have not changed.
 
 use super::harness::{TestHost, in_parallel};
 use super::normalize::assert_same;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const LINE: &str = "matrix:create matrix --email admin@site.test --element";
 
-/// An undisturbed run.
+/// The result of an uninterrupted run.
 struct Uninterrupted {
     portrait: String,
     changes: u64,
@@ -25,7 +25,7 @@ static UNINTERRUPTED: LazyLock<Uninterrupted> = LazyLock::new(|| {
     Uninterrupted { portrait: host.dump(), changes: changes.try_into().unwrap() }
 });
 
-/// After whatever has happened, the same command ends well and the host is as it should be.
+/// Checks that the same command completes, and that the host is then in the expected state.
 fn assert_completes(host: &TestHost, what: &str) {
     host.scene.settle(Duration::from_secs(20)).unwrap();
     host.scene.clear_fault().unwrap();
@@ -39,7 +39,8 @@ fn assert_completes(host: &TestHost, what: &str) {
     assert_same(&host.dump(), &UNINTERRUPTED.portrait, what);
 }
 
-/// After each with one step at a time, before each with three: then others are at work.
+/// After each change with one step at a time, and before each change with three parallel steps, so
+/// that others are still running.
 #[test]
 fn completes_after_a_kill_at_any_change() {
     let kinds = [(Kind::KillAfter, 1), (Kind::KillBefore, 3)];
@@ -57,8 +58,8 @@ fn completes_after_a_kill_at_any_change() {
     });
 }
 
-/// Before every call, those of triggers included: then Dokku dies in the middle of a command as
-/// well. Many calls follow each other on the same host, and each host is tried once.
+/// Killed before every call, including those of triggers, when Dokku dies in the middle of a
+/// command, too. Each distinct state of the host is tried once.
 #[test]
 fn completes_after_a_kill_at_any_call() {
     let host = TestHost::new();
@@ -76,7 +77,7 @@ fn completes_after_a_kill_at_any_call() {
     assert!(counts.0 >= 130 && counts.1 >= 30, "calls, and hosts that differ: {counts:?}");
 }
 
-/// The database is made by a command of its own, which a crash leaves half done.
+/// Dokku creates a service in several steps, which a crash can interrupt.
 #[test]
 fn recreates_an_unfinished_database() {
     let missing = |service: &mut Service| service.databases.retain(|name, _| name != "matrix_db");
@@ -98,7 +99,7 @@ fn recreates_an_unfinished_database() {
     });
 }
 
-/// What is not ours to destroy: tables, and a service that no run of ours was making.
+/// A service is never destroyed if it has tables, or if no run of the plugin was creating it.
 #[test]
 fn never_recreates_other_databases() {
     let wrong = |host: &TestHost, tables: u32| {
@@ -129,7 +130,7 @@ fn never_recreates_other_databases() {
     }
 }
 
-/// The child of a killed run goes on: until it has ended, the server is busy.
+/// A command that a killed run has started keeps running. Until it ends, the server is locked.
 #[test]
 fn waits_for_an_orphaned_command() {
     let host = TestHost::new();
@@ -150,8 +151,8 @@ fn waits_for_an_orphaned_command() {
     assert_completes(&host, "an orphan");
 }
 
-/// Dokku was killed after it had started a container and before it had noted it, or before it took the
-/// app for deployed: it would leave that one at work beside the next.
+/// Dokku was killed after it had started a container, and before it recorded the container or the
+/// deploy. It would start the next container beside that one.
 #[test]
 fn never_starts_a_second_process_beside_an_untracked_one() {
     let unnoted = |host: &TestHost| {

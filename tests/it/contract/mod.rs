@@ -1,7 +1,7 @@
-//! The real binary on a stood-in Dokku host, from the command line to the last call.
+//! The real binary on a stand-in host, from the command line to the last call.
 //!
-//! What is compared is the whole of it: both streams, the exit code, the calls that change
-//! something, and what the host is afterwards.
+//! The tests compare everything: both streams, the exit code, the calls that change something, and
+//! the resulting state of the host.
 
 mod certificate;
 mod clone;

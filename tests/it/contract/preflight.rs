@@ -1,9 +1,11 @@
-//! Hosts that lack something: the preflight names it, with the command, and nothing is touched.
+//! Hosts that do not meet the requirements: the preflight says what is missing and which command
+//! fixes it, and changes nothing.
 
 use super::harness::{TestHost, in_parallel};
 use std::fs;
 
-/// A host, the command on it, its exit code, and what is said, without Dokku's prefix.
+/// A name, what prepares the host, the command, its exit code, and the error without Dokku's
+/// prefix.
 type Case = (&'static str, fn(&TestHost), &'static str, i32, &'static str);
 
 const CREATE: &str = "matrix:create matrix --email a@site.test";
@@ -182,7 +184,7 @@ To go on with db: dokku matrix:create matrix --service db",
     ),
 ];
 
-/// A `dokku` that gives another answer to one question.
+/// Replaces one value that `dokku` reports.
 fn override_report(host: &TestHost, command: &str, flag: &str, answer: &str) {
     host.override_program(
         "dokku",
@@ -212,7 +214,7 @@ fn names_what_is_missing() {
     });
 }
 
-/// The way out of a wrong database, typed as it is told.
+/// The commands that the error suggests solve the problem.
 #[test]
 fn suggested_database_commands_work() {
     let host = TestHost::new();
@@ -231,7 +233,7 @@ fn suggested_database_commands_work() {
     assert!(yaml.contains("\n    dbname: synapse\n"), "{yaml}");
 }
 
-/// A plugin that is too old to request two certificates at a time, or that does not tell.
+/// A letsencrypt plugin that is too old for parallel requests, or that does not report its version.
 #[test]
 fn works_with_old_plugins() {
     for version in ["0.24.0", ""] {
@@ -241,7 +243,7 @@ fn works_with_old_plugins() {
     }
 }
 
-/// Another service may be named until Synapse was told of the first one.
+/// Another service can be named until Synapse is configured with the first one.
 #[test]
 fn allows_another_service_before_the_first() {
     let host = TestHost::new();

@@ -1,4 +1,4 @@
-//! `apps:rename`: the intent goes over to the new name, and what Dokku loses is put back.
+//! `apps:rename`: the plugin follows to the new name, and restores the settings that Dokku loses.
 
 use super::harness::{TestHost, in_parallel};
 use super::normalize::assert_same;
@@ -14,7 +14,7 @@ fn assert_single_process(host: &TestHost) {
     assert_eq!(host.state().max_mains.into_values().max(), Some(1));
 }
 
-/// What the plugin has said among what Dokku says.
+/// The titles that the plugin prints among Dokku's own output.
 fn plugin_titles(output: &Output) -> Vec<String> {
     let titles = ["Setting", "Mapping", "Allowing", "Requesting", "Adding nginx"];
     let of_ours = |line: &&str| {
@@ -62,7 +62,7 @@ fn renames_the_homeserver() {
     assert!(!state.apps.contains_key("matrix"));
     assert_single_process(&host);
     assert_eq!(host.secrets(), keys);
-    // Nothing is left to do, and all commands know the new name alone.
+    // A deploy changes nothing, and all commands know only the new name.
     host.ok("matrix:deploy synapse");
     assert_eq!(host.changes(), [""; 0]);
     assert_eq!(host.dokku("matrix:list").stdout, "=====> Matrix homeservers\nsynapse\n");
@@ -70,7 +70,7 @@ fn renames_the_homeserver() {
     assert_eq!(host.dokku("matrix:deploy matrix").code, Some(20));
     assert!(host.dokku("letsencrypt:list").stdout.contains("\nsynapse "));
     assert_eq!(host.dokku("ps:scale synapse web=2").code, Some(1));
-    // And back again, by the name that it had.
+    // Rename it back.
     assert_eq!(host.dokku("apps:rename synapse matrix").code, Some(0));
     host.changes();
     host.ok(CREATE);
@@ -108,7 +108,7 @@ fn renames_element() {
     assert!(!host.state().apps.contains_key("talk"));
 }
 
-/// Each way of being renamed, and what a deploy finds to do afterwards.
+/// Renames with other settings, and the changes that the next deploy makes.
 #[test]
 fn renames_with_other_options() {
     let from_image = "dokku git:from-image synapse matrixdotorg/synapse:v1.163.2";
@@ -135,7 +135,8 @@ fn renames_with_other_options() {
     );
 }
 
-/// Dokku takes the domain that it gave away with the name; others look for the server name there.
+/// Dokku removes the domain that it derived from the old name, which here is also the server name,
+/// where other servers look for this one.
 #[test]
 fn keeps_both_domains() {
     let host = TestHost::after("matrix:create matrix --email a@site.test");
@@ -151,7 +152,7 @@ fn keeps_both_domains() {
     assert_eq!(host.changes(), [""; 0]);
 }
 
-/// The authority refuses: the rename goes on, the server is there, and a deploy asks again.
+/// The certificate authority refuses: the rename continues, the server runs, and a deploy retries.
 #[test]
 fn continues_without_a_certificate() {
     let host = TestHost::after("matrix:create matrix --email a@site.test");
@@ -170,7 +171,7 @@ fn continues_without_a_certificate() {
     assert_eq!(host.changes(), ["dokku letsencrypt:enable synapse"]);
 }
 
-/// Whatever Dokku does not answer or do while it renames is told, and a deploy does it.
+/// A call to Dokku that fails during the rename is reported, and the next deploy repeats it.
 #[test]
 fn continues_after_a_failed_call() {
     in_parallel(
@@ -203,8 +204,8 @@ fn continues_after_a_failed_call() {
     );
 }
 
-/// The machine goes down at each call inside the rename, Dokku's own doing included: what Dokku
-/// has left is what a deploy goes on from.
+/// The machine fails at each call during the rename, Dokku's own calls included. A deploy completes
+/// whatever state that leaves.
 #[test]
 fn deploy_completes_a_killed_rename() {
     let host = TestHost::after("matrix:create matrix --email a@site.test");
@@ -225,14 +226,13 @@ fn deploy_completes_a_killed_rename() {
         assert_eq!(output.code, Some(3), "{what}: {output:#?}");
         assert_eq!(host.state().running("synapse").count(), 1, "{what}");
         assert_single_process(&host);
-        // Two names of the app are not one too many: Dokku's default one may be left.
         assert_same(&host.dump(), &whole, &what);
     });
     assert!(seen.lock().unwrap().len() >= 5, "hosts that differ: {}", seen.lock().unwrap().len());
 }
 
-/// Killed while the intent goes over: two apps carry the marker, and Dokku has made no more than
-/// the new app.
+/// Killed while the record changes to the new name: both apps have the marker, and Dokku has only
+/// created the new app.
 #[test]
 fn only_the_recorded_app_runs_after_a_kill() {
     let host = TestHost::after("matrix:create matrix --tls off");
@@ -240,7 +240,7 @@ fn only_the_recorded_app_runs_after_a_kill() {
     host.setup(&["apps:create synapse"]);
     let marker = host.lib("data/matrix/.apps/synapse");
     fs::write(&marker, "synapse matrix.site.test\n").unwrap();
-    // The record still names the old app: that is the homeserver, and the new one is refused.
+    // While the record names the old app, that one is the homeserver, and the new one is refused.
     let taken = |old: &str, new: &str| {
         format!(
             " !     {old} was the app of matrix.site.test, which {new} is now\n \
@@ -253,7 +253,7 @@ fn only_the_recorded_app_runs_after_a_kill() {
     host.changes();
     host.ok("matrix:deploy matrix");
     assert_eq!(host.changes(), [""; 0]);
-    // The record names the new one.
+    // Now the record names the new app.
     let intent = host.read("server.json").replace("\"app\": \"matrix\"", "\"app\": \"synapse\"");
     fs::write(host.file("server.json"), intent).unwrap();
     let before = host.state().running("matrix").next().unwrap().id.clone();
@@ -261,7 +261,7 @@ fn only_the_recorded_app_runs_after_a_kill() {
     assert_eq!((output.code, output.stdout), (Some(1), taken("matrix", "synapse")));
     let output = host.dokku("matrix:deploy matrix");
     assert_eq!((output.code, output.stderr), (Some(1), taken("matrix", "synapse")));
-    // Nor can the new one start while the old one runs.
+    // The new app cannot start while the old one runs.
     let output = guard("synapse");
     let says = " !     matrix runs on the data of synapse
  !     Two Synapse processes on one database corrupt it.
@@ -269,7 +269,7 @@ fn only_the_recorded_app_runs_after_a_kill() {
 ";
     assert_eq!((output.code, output.stderr.as_str()), (Some(1), says));
     assert_eq!(host.state().running("matrix").next().unwrap().id, before);
-    // As it is told: back to the old one.
+    // Follow the hint: return to the old app.
     host.setup(&["--force apps:destroy synapse"]);
     host.ok("matrix:create matrix");
     assert_eq!(host.state().running("matrix").next().unwrap().id, before);
@@ -280,7 +280,7 @@ fn only_the_recorded_app_runs_after_a_kill() {
     assert_single_process(&host);
 }
 
-/// A name that Dokku takes and we do not: nothing of the kind runs unguarded.
+/// Dokku accepts names that the plugin does not. An app with such a name must not run unguarded.
 #[test]
 fn guards_an_app_with_an_invalid_name() {
     let host = TestHost::after("matrix:create matrix --tls off");
@@ -290,7 +290,7 @@ fn guards_an_app_with_an_invalid_name() {
     assert_eq!(host.state().running(&long).count(), 0);
     assert_eq!(host.dokku(&format!("ps:scale {long} web=2")).code, Some(1));
     let _synapse = host.homeserver("synapse");
-    // Another rename is the way out.
+    // Another rename solves it.
     let output = host.dokku(&format!("apps:rename {long} synapse"));
     assert_eq!(output.code, Some(0), "{output:#?}");
     host.ok("matrix:deploy synapse");

@@ -1,11 +1,11 @@
-//! What Dokku calls at every deploy of every app: silent for apps that are not ours, exact for
-//! those that are, and never anybody else's trouble.
+//! The triggers, which Dokku runs for every app. They do nothing for apps that have nothing to do
+//! with Matrix, whatever the state of the plugin's data.
 
 use super::harness::{SYNAPSE, TestHost, in_parallel};
 use crate::support::Output;
 use std::fs;
 
-/// The triggers, with the arguments that Dokku gives for an app.
+/// The triggers, with the arguments that Dokku passes for an app.
 const TRIGGERS: [(&str, &str); 9] = [
     ("nginx-app-template-source", "APP app-config"),
     ("post-app-clone-setup", "APP copy"),
@@ -27,7 +27,7 @@ fn create_host(flags: &str) -> TestHost {
     TestHost::after(&format!("matrix:create matrix --tls off {flags}"))
 }
 
-/// Nothing is printed, called, or changed for an app of somebody else.
+/// Checks that the triggers print, call, and change nothing for this app.
 fn assert_ignored(host: &TestHost, app: &str) {
     let before = host.dump();
     host.changes();
@@ -52,7 +52,7 @@ fn ignores_other_apps() {
     }
 }
 
-/// On a host where the plugin was never used there is not even its directory.
+/// Where the plugin was never used, not even its data directory exists.
 #[test]
 fn ignores_apps_without_a_homeserver() {
     let host = TestHost::new();
@@ -60,7 +60,6 @@ fn ignores_apps_without_a_homeserver() {
     assert_ignored(&host, "shop");
 }
 
-/// Whatever is broken in our files stays our own trouble.
 #[test]
 fn damaged_plugin_data_does_not_affect_other_apps() {
     let damages: [(&str, fn(&TestHost)); 5] = [
@@ -94,8 +93,7 @@ fn damaged_plugin_data_does_not_affect_other_apps() {
     }
 }
 
-/// A marker that says something strange belongs to that app alone, and nothing but the guard of a
-/// homeserver may fail for it.
+/// A damaged marker affects only its own app, and may make only the guard of a homeserver fail.
 #[test]
 fn damaged_marker_affects_only_its_app() {
     let host = create_host("");
@@ -117,7 +115,7 @@ fn damaged_marker_affects_only_its_app() {
             );
         }
     }
-    // The mounts of the homeserver's app still say what it is: the guard goes on as ever.
+    // The mounts still identify the homeserver's app, so the guard works as usual.
     assert_eq!(host.trigger("scheduler-deploy", "docker-local matrix latest"), warns("matrix"));
     host.changes();
     let output = host.dokku("ps:scale matrix web=2");
@@ -162,7 +160,7 @@ fn template_is_used_only_while_verified() {
         host.setup(&["proxy:build-config matrix"]);
         let conf = fs::read_to_string(host.scene.root().join("matrix/nginx.conf")).unwrap();
         assert!(conf.contains("the built-in template"), "{what}");
-        // Put right by hand's command, and used again.
+        // A deploy verifies it again.
         host.changes();
         host.ok("matrix:deploy matrix");
         assert_eq!(host.changes(), ["dokku proxy:build-config matrix"], "{what}");
@@ -170,7 +168,7 @@ fn template_is_used_only_while_verified() {
         let conf = fs::read_to_string(host.scene.root().join("matrix/nginx.conf")).unwrap();
         assert!(!conf.contains("the built-in template"), "{what}");
     }
-    // nginx is gone: the built-in template it is, without a failure.
+    // Without nginx the built-in template is used, and the trigger does not fail.
     fs::remove_file(host.scene.bin().join("nginx")).unwrap();
     let mut command =
         std::process::Command::new(host.scene.enabled().join("matrix/nginx-app-template-source"));
@@ -180,7 +178,7 @@ fn template_is_used_only_while_verified() {
     assert_eq!((output.code, output.stdout.as_str()), (Some(0), ""), "{output:#?}");
 }
 
-/// Dokku's built-in template serves, what must be hidden is hidden all the same, and it is said.
+/// A warning says that Dokku's built-in template is used. The admin API is hidden all the same.
 #[test]
 fn rejected_template_is_replaced_by_the_built_in_one() {
     let emerg = r#"echo 'nginx: [emerg] unknown directive "http2" in x:9' >&2; exit 1"#;
@@ -219,12 +217,12 @@ fn rejected_template_is_replaced_by_the_built_in_one() {
             assert!(hidden.contains(&format!("location ^~ {path} {{")), "{path}");
         }
         assert!(hidden.contains("location = /.well-known/matrix/client {"));
-        // A deploy says it too, and goes on.
+        // A deploy warns, too, and continues.
         let output = host.trigger("scheduler-deploy", "docker-local matrix latest");
         let says =
             format!(" !     The nginx template is not used, Dokku's built-in one serves: {why}\n");
         assert_eq!(output, Output { stderr: says, ..silent() });
-        // The host is mended: the next deploy takes our own.
+        // Once the program works again, the next deploy uses the plugin's template.
         fs::remove_file(host.scene.bin().join(program)).unwrap();
         let real = fs::read_link(host.scene.bin().join("docker")).unwrap();
         std::os::unix::fs::symlink(real, host.scene.bin().join(program)).unwrap();
@@ -234,8 +232,8 @@ fn rejected_template_is_replaced_by_the_built_in_one() {
     });
 }
 
-/// nginx was upgraded and takes the template no more: what it would have to read is built anew, and
-/// then there is nothing left to do until the host is mended.
+/// The upgraded nginx rejects the template. The configuration is rebuilt once with the built-in
+/// template, and further deploys change nothing until nginx accepts the template again.
 #[test]
 fn template_is_rejected_after_an_nginx_upgrade() {
     let host = create_host("--domain localhost");
@@ -265,7 +263,7 @@ fn template_is_rejected_after_an_nginx_upgrade() {
         assert!(conf().contains("the built-in template"));
         assert_eq!(host.trigger("nginx-app-template-source", "matrix app-config"), silent());
     }
-    // The guard says it, and after it has looked the built-in template still serves.
+    // The guard verifies the template again, too, and the built-in one stays in use.
     host.setup(&["ps:restart matrix"]);
     assert!(conf().contains("the built-in template"));
     fs::remove_file(&nginx).unwrap();
@@ -292,12 +290,12 @@ fn post_deploy_warns_when_synapse_is_not_ready() {
 ";
     let warned = Output { stderr: says.to_owned(), ..silent() };
     assert_eq!(host.trigger("post-deploy", "matrix - - latest"), warned);
-    // A deploy that took is no failure.
+    // The deploy itself has succeeded, so this is only a warning.
     let output = host.dokku("ps:restart matrix");
     assert_eq!(output.code, Some(0));
     assert!(output.stdout.contains(says), "{output:#?}");
     assert_eq!(host.changes(), ["dokku ps:restart matrix"]);
-    // With its database gone it answers, and is not ready either.
+    // Without its database Synapse answers, but is not ready.
     let host = create_host("");
     host.setup(&["postgres:stop matrix-db"]);
     let output = host.trigger("post-deploy", "matrix - - latest");

@@ -1,5 +1,5 @@
-//! TwoServers homeservers on one host, side by side: each with its own port 8448, one of them nginx's
-//! default there, and nginx valid at every moment.
+//! Two homeservers on one host: both have port 8448, one of them is the default server there, and
+//! the nginx configuration is valid at every moment.
 
 use super::harness::{TestHost, in_parallel};
 use super::homeserver::Homeserver;
@@ -11,7 +11,7 @@ struct TwoServers {
     second: Homeserver,
 }
 
-/// `matrix` and `matrix2`; the first of them is the default one on 8448.
+/// A host with `matrix`, the default server on 8448, and `matrix2`.
 fn two_servers() -> TwoServers {
     let host = TestHost::new();
     host.scene.update(|state| state.ufw.active = true).unwrap();
@@ -23,7 +23,7 @@ fn two_servers() -> TwoServers {
     TwoServers { host, second }
 }
 
-/// The app that is the default server on 8448, by the record and by nginx.
+/// The app that is the default server on 8448 according to both the record and nginx.
 fn default_server(host: &TestHost) -> Vec<String> {
     let record = fs::read_to_string(host.lib("data/matrix/default-8448")).unwrap_or_default();
     let is = |app: &&str| {
@@ -40,7 +40,7 @@ fn port_is_open(host: &TestHost) -> bool {
     host.state().ufw.allowed.contains("8448/tcp")
 }
 
-/// nginx accepts the host as it is before every call of Dokku that the command makes.
+/// Checks that nginx accepts its configuration before every call of Dokku that the command makes.
 fn assert_nginx_stays_valid(host: &TestHost, line: &str) {
     let bad = host.scene.path().join("bad");
     let log = format!("echo $STAND_IN_TRIGGER $* >> {}", bad.display());
@@ -80,7 +80,7 @@ fn run_side_by_side() {
             Some(0)
         );
     }
-    // Each knows its own users.
+    // Each server has its own users.
     let ids = |server: &Homeserver| server.users().into_keys().collect::<Vec<_>>();
     assert_eq!(ids(&host.synapse), ["@al:matrix.site.test"]);
     assert_eq!(ids(second), ["@al:matrix2.site.test"]);
@@ -101,11 +101,11 @@ fn next_server_becomes_the_default() {
         host.ok(&format!("matrix:deploy {app}"));
     }
     assert_eq!(host.changes(), [""; 0]);
-    // It may have its port back, but not the default.
+    // It can use the port again, but does not become the default.
     host.ok("matrix:create matrix --8448");
     assert_eq!(host.changes().len(), 1);
     assert_eq!(default_server(host), ["matrix2"]);
-    // When nobody wants it any more it is closed.
+    // The port is closed once no homeserver uses it.
     for app in ["matrix", "matrix2"] {
         host.ok(&format!("matrix:create {app} --no-8448"));
     }
@@ -131,7 +131,7 @@ fn nginx_stays_valid_when_the_default_is_destroyed() {
     host.changes();
     host.ok("matrix:deploy matrix2");
     assert_eq!(host.changes(), [""; 0]);
-    // The first comes back and finds the default taken.
+    // The first server is created again, and the second one stays the default.
     let key = host.secrets();
     host.ok("matrix:create matrix");
     assert_eq!(host.secrets(), key);
@@ -144,7 +144,8 @@ fn nginx_stays_valid_when_the_default_is_destroyed() {
     assert!(host.state().max_mains.values().all(|mains| *mains == 1));
 }
 
-/// The machine goes down while the default changes hands: either one finds its way.
+/// The machine fails while the default moves to the next server. A deploy of either one completes
+/// it.
 #[test]
 fn either_deploy_completes_a_killed_hand_over() {
     let two = two_servers();
@@ -179,7 +180,8 @@ fn either_deploy_completes_a_killed_hand_over() {
     });
 }
 
-/// Killed when the next one was chosen and nginx had not heard of it: whoever comes next goes on.
+/// Killed after the next default was recorded, before nginx had the new configuration. The next
+/// deploy completes it.
 #[test]
 fn deploy_completes_a_recorded_hand_over() {
     let two = two_servers();
@@ -213,8 +215,8 @@ fn deploy_completes_a_recorded_hand_over() {
     });
 }
 
-/// The one that it is passed on to has a template that this host rejects by then: that is told, and
-/// Dokku's own serves it.
+/// The host has since come to reject the template of the next default server: that is reported, and
+/// Dokku's built-in template is used.
 #[test]
 fn reports_a_rejected_template_of_the_next_default() {
     let prepared = PreparedHost::from_host(two_servers().host);
@@ -238,8 +240,8 @@ fn reports_a_rejected_template_of_the_next_default() {
     }
 }
 
-/// A homeserver whose intent cannot be read may want whatever it has: nothing of it is given away
-/// or taken, and the others go on.
+/// A homeserver with a damaged `server.json` keeps its port and its default, and other homeservers
+/// are not affected.
 #[test]
 fn server_with_a_damaged_spec_keeps_its_port() {
     let prepared = PreparedHost::from_host({
@@ -264,7 +266,7 @@ fn server_with_a_damaged_spec_keeps_its_port() {
         assert_eq!(output.code, Some(0), "{output:#?}");
         output
     };
-    // The default one.
+    // The damaged server is the default.
     let (host, _second) = create();
     damage(&host, "matrix");
     host.ok("matrix:deploy matrix2");
@@ -273,7 +275,7 @@ fn server_with_a_damaged_spec_keeps_its_port() {
     }
     assert_eq!(default_server(&host), ["matrix"]);
     assert!(port_is_open(&host));
-    // One that may be the next one.
+    // The damaged server could become the next default.
     let (host, _second) = create();
     let (path, text) = damage(&host, "matrix2");
     for app in ["third", "matrix"] {
@@ -284,7 +286,8 @@ fn server_with_a_damaged_spec_keeps_its_port() {
     fs::write(path, text).unwrap();
     host.ok("matrix:deploy matrix2");
     assert_eq!(default_server(&host), ["matrix2"]);
-    // nginx has it as the default, and the record is lost: two would stop nginx.
+    // The damaged server is the default in nginx, but the record is lost: nginx rejects two
+    // defaults.
     let (host, _second) = create();
     damage(&host, "matrix");
     fs::remove_file(host.lib("data/matrix/default-8448")).unwrap();

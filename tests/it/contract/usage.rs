@@ -1,4 +1,4 @@
-//! Help, and command lines that are wrong.
+//! Help, invalid command lines, and the preflight.
 
 use super::harness::{TestHost, in_parallel};
 use insta::assert_snapshot;
@@ -29,7 +29,7 @@ fn help() {
     assert_snapshot!(text);
 }
 
-/// What `dokku help` and unknown commands ask of every plugin.
+/// Dokku runs this script of every plugin for `dokku help` and for unknown commands.
 #[test]
 fn commands_script() {
     let host = TestHost::new();
@@ -90,7 +90,7 @@ fn invalid_command_lines_change_nothing() {
     assert_eq!(host.dump(), before);
 }
 
-/// A service that turned out to be wrong is no dead end while nothing is in it.
+/// If a service turns out to be unsuitable, another one can be named as long as nothing is stored.
 #[test]
 fn allows_another_service_while_nothing_is_stored() {
     let host = TestHost::new();
@@ -102,7 +102,7 @@ fn allows_another_service_while_nothing_is_stored() {
     assert!(host.state().services["matrix-db"].links.is_empty());
 }
 
-/// What the host is not fit for is found before anything is touched.
+/// Whatever prevents a command is detected before anything changes.
 #[test]
 fn preflight() {
     const LINE: &str = "matrix:create matrix --email a@site.test --element";

@@ -12,7 +12,7 @@ fn create_host() -> TestHost {
     host
 }
 
-/// How a registration ends: exit code, answer, error.
+/// Runs a registration and returns its exit code and both streams.
 fn register(host: &TestHost, words: &str, stdin: &[u8]) -> (Option<i32>, String, String) {
     let output = host.dokku_with(&format!("matrix:register-user {words}"), stdin);
     (output.code, output.stdout, output.stderr)
@@ -105,7 +105,7 @@ fn refuses_a_taken_name() {
     assert_eq!(host.synapse.users()["@alice:localhost"], user);
 }
 
-/// Nobody types a password in vain: it is not even read.
+/// This is checked before the password is read.
 #[test]
 fn needs_a_running_server() {
     let host = create_host();
@@ -123,7 +123,7 @@ fn needs_a_running_server() {
     assert_eq!(ended, (Some(20), String::new(), " !     App nobody does not exist\n".to_owned()));
 }
 
-/// A secret that Synapse does not have: its own words are told.
+/// If Synapse has another secret, its own error message is shown.
 #[test]
 fn reports_a_wrong_shared_secret() {
     let host = create_host();
@@ -140,7 +140,7 @@ fn reports_a_wrong_shared_secret() {
     host.must_not_leak(&secret);
 }
 
-/// On a terminal the password is asked for twice, and never shown.
+/// On a terminal the user types the password twice, and it is never shown.
 #[test]
 fn prompts_for_the_password_on_a_terminal() {
     let host = create_host();
