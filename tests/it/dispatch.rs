@@ -1,4 +1,4 @@
-//! The script that Dokku runs for help and for whatever has no subcommand.
+//! `commands`, the script that Dokku runs for help and for commands without a subcommand file.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -7,8 +7,8 @@ use std::process::Command;
 use crate::plugin_copy::{PluginCopy, run};
 use crate::support::Output;
 
-/// Bash stands for the binary: told to run a script that is not there, it says
-/// under which name it was called, and with what.
+/// Uses bash as the binary: for a missing script, its error contains the name and the argument with
+/// which it was called.
 fn with_bash_as_binary() -> PluginCopy {
     let copy = PluginCopy::new();
     fs::create_dir(copy.root().join("bin")).unwrap();
@@ -52,7 +52,7 @@ fn explains_how_to_get_a_missing_binary() {
     assert!(output.stderr.ends_with("sudo dokku plugin:install\n"), "{}", output.stderr);
 }
 
-/// `dokku help` runs each plugin's script in a loop that the first failure ends.
+/// `dokku help` runs the script of each plugin in a loop that stops at the first failure.
 #[test]
 fn dokku_help_works_without_a_binary() {
     let broken = PluginCopy::new();

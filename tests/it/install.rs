@@ -1,4 +1,4 @@
-//! `install` and `update`, run as they are on a made-up host.
+//! `install` and `update`, run unchanged on a fake host.
 
 use std::fmt::Write;
 use std::fs;
@@ -36,9 +36,9 @@ fn uses_the_binary_of_a_tarball() {
          dokku-matrix 0.1.0 is in place\n"
     );
     assert_eq!(output.stderr, "");
-    assert_eq!(copy.maker().unwrap(), "the release");
+    assert_eq!(copy.builder().unwrap(), "the release");
     assert_eq!(mode(&copy.root().join("bin/dokku-matrix")), 0o755);
-    assert!(!copy.ran_any(BUILDERS));
+    assert!(!copy.called_any(BUILDERS));
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn checkout_ignores_prebuilt_binaries() {
     let copy = PluginCopy::new().with_git("other", ORIGIN).with_cargo();
     copy.write(&format!("prebuilt/{ASSET}"), &binary("the release"));
     copy.install();
-    assert_eq!(copy.maker().unwrap(), "cargo");
+    assert_eq!(copy.builder().unwrap(), "cargo");
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn downloads_the_asset_of_a_released_tag() {
         .with_cargo();
     let output = copy.install();
     assert_eq!(output.stderr, "");
-    assert_eq!(copy.maker().unwrap(), "the release");
+    assert_eq!(copy.builder().unwrap(), "the release");
     let calls = copy.calls();
     let curls: Vec<&String> = calls.iter().filter(|call| call.starts_with("curl")).collect();
     assert_eq!(curls.len(), 2, "{calls:?}");
@@ -79,7 +79,7 @@ fn rejects_an_asset_with_a_wrong_checksum() {
         .with_cargo();
     let output = copy.install();
     assert!(output.stderr.contains("does not fit its SHA256SUMS"), "{}", output.stderr);
-    assert_eq!(copy.maker().unwrap(), "cargo");
+    assert_eq!(copy.builder().unwrap(), "cargo");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn builds_when_the_release_has_no_asset() {
     let copy = PluginCopy::new().with_git("v0.1.0", ORIGIN).with_release(&[]).with_cargo();
     let output = copy.install();
     assert!(output.stderr.contains("The release v0.1.0 has no"), "{}", output.stderr);
-    assert_eq!(copy.maker().unwrap(), "cargo");
+    assert_eq!(copy.builder().unwrap(), "cargo");
 }
 
 #[test]
@@ -99,15 +99,15 @@ fn downloads_nothing_for_a_changed_or_local_checkout() {
     for copy in [between, changed, local] {
         let copy = copy.with_release(&[]).with_cargo();
         copy.install();
-        assert_eq!(copy.maker().unwrap(), "cargo");
-        assert!(!copy.ran_any(&["curl"]));
+        assert_eq!(copy.builder().unwrap(), "cargo");
+        assert!(!copy.called_any(&["curl"]));
     }
 }
 
 #[test]
 fn reads_a_checkout_of_another_user() {
     if !nix::unistd::geteuid().is_root() {
-        return; // Nobody else can give files away.
+        return; // Only root can change the owner of files.
     }
     let asset = binary("the release");
     let copy = PluginCopy::new()
@@ -117,7 +117,7 @@ fn reads_a_checkout_of_another_user() {
         std::os::unix::fs::chown(copy.root().join(path), Some(1001), Some(1001)).unwrap();
     }
     copy.install();
-    assert_eq!(copy.maker().unwrap(), "the release");
+    assert_eq!(copy.builder().unwrap(), "the release");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn cargo_build_leaves_the_checkout_clean() {
     let copy = PluginCopy::new().with_git("other", ORIGIN).with_cargo().with_docker();
     let output = copy.install();
     assert_eq!(output.stderr, "");
-    assert_eq!(copy.maker().unwrap(), "cargo");
+    assert_eq!(copy.builder().unwrap(), "cargo");
     let calls = copy.calls();
     assert!(
         calls.iter().any(|call| call.starts_with("cargo build --release --locked ")),
@@ -162,11 +162,13 @@ fn builds_in_a_container_when_cargo_is_unusable() {
         "cargo",
         "case $1 in -*) echo cargo 1.95.0 ;; *) echo no memory >&2; exit 101 ;; esac",
     );
-    for (copy, said) in [(old, "it is 1.63.0, and the plugin needs 1.89"), (failing, "no memory")] {
+    for (copy, message) in
+        [(old, "it is 1.63.0, and the plugin needs 1.89"), (failing, "no memory")]
+    {
         let copy = copy.with_docker();
         let output = copy.install();
-        assert!(output.stderr.contains(said), "{}", output.stderr);
-        assert_eq!(copy.maker().unwrap(), "docker");
+        assert!(output.stderr.contains(message), "{}", output.stderr);
+        assert_eq!(copy.builder().unwrap(), "docker");
     }
 }
 
@@ -178,7 +180,7 @@ fn container_build_gets_only_the_sources() {
         .with_docker();
     let output = copy.install();
     assert_eq!(output.stderr, "");
-    assert_eq!(copy.maker().unwrap(), "docker");
+    assert_eq!(copy.builder().unwrap(), "docker");
     let call = copy.calls().into_iter().find(|call| call.starts_with("docker")).unwrap();
     assert!(call.starts_with("docker run --rm -i --label=a=b --label=dokku --label="), "{call}");
     assert!(call.contains(" rust:1-alpine sh -c"), "{call}");
@@ -214,7 +216,7 @@ fn failed_build_keeps_the_old_binary() {
     copy.fake("cargo", "case $1 in -*) echo cargo 1.95.0 ;; *) exit 101 ;; esac");
     let output = copy.install();
     assert!(output.stderr.contains("its old binary stays in use"), "{}", output.stderr);
-    assert_eq!(copy.maker().unwrap(), "cargo");
+    assert_eq!(copy.builder().unwrap(), "cargo");
     assert!(!copy.root().join("target").exists());
 }
 
@@ -227,14 +229,14 @@ fn does_nothing_when_up_to_date() {
         let silent = Output { code: Some(0), stdout: String::new(), stderr: String::new() };
         assert_eq!(copy.run(script, &[]), silent);
     }
-    assert!(!copy.ran_any(BUILDERS));
+    assert!(!copy.called_any(BUILDERS));
 
     copy.write("src/main.rs", "fn main() { changed }\n");
     copy.run("update", &[]);
-    assert!(copy.ran_any(&["cargo"]), "changed sources are built");
+    assert!(copy.called_any(&["cargo"]), "changed sources are built");
     copy.fake("uname", "echo aarch64");
     copy.install();
-    assert!(copy.ran_any(&["cargo"]), "another machine is built for");
+    assert!(copy.called_any(&["cargo"]), "a binary is built for another machine");
 }
 
 #[test]
@@ -243,7 +245,7 @@ fn rejects_a_binary_that_does_not_run() {
     copy.write(&format!("prebuilt/{ASSET}"), "\x7fELF of another machine\0");
     let output = copy.install();
     assert!(output.stderr.contains("does not run on this host"), "{}", output.stderr);
-    assert_eq!(copy.maker().unwrap(), "cargo");
+    assert_eq!(copy.builder().unwrap(), "cargo");
 }
 
 #[test]
@@ -268,7 +270,7 @@ fn reports_a_wrong_plugin_name() {
 "
         )
     );
-    assert_eq!(copy.maker(), None);
+    assert_eq!(copy.builder(), None);
 }
 
 #[test]
@@ -306,15 +308,15 @@ dokku ALL=(root) NOPASSWD: {ufw} delete allow 8448/tcp
         )
     );
     assert_eq!(mode(&copy.sudoers()), 0o440);
-    let judged: Vec<String> =
+    let calls: Vec<String> =
         copy.calls().into_iter().filter(|call| call.starts_with("visudo")).collect();
     assert!(
-        judged[0].starts_with(&format!("visudo -cf {}.", copy.sudoers().display())),
-        "a draft is judged, under a name that sudo does not read: {judged:?}"
+        calls[0].starts_with(&format!("visudo -cf {}.", copy.sudoers().display())),
+        "a draft is validated, under a name that sudo does not read: {calls:?}"
     );
 
     copy.install();
-    assert!(!copy.ran_any(&["visudo"]), "an unchanged file is not written again");
+    assert!(!copy.called_any(&["visudo"]), "an unchanged file is not written again");
     fs::set_permissions(copy.sudoers(), fs::Permissions::from_mode(0o644)).unwrap();
     copy.install();
     assert_eq!(mode(&copy.sudoers()), 0o440);
@@ -330,7 +332,7 @@ fn real_visudo_accepts_the_sudoers_file() {
     assert!(copy.sudoers().exists());
 }
 
-/// What is in use was judged when it was written, and stays.
+/// The existing file was validated when it was written, and stays in use.
 #[test]
 fn removes_a_rejected_draft() {
     for visudo in ["exit 1", "exit 127"] {
@@ -342,7 +344,7 @@ fn removes_a_rejected_draft() {
         assert!(output.stderr.contains("open port 8448 by hand"), "{}", output.stderr);
         assert_eq!(fs::read_to_string(copy.sudoers()).unwrap(), "# of an older version\n");
         assert_eq!(fs::read_dir(copy.sudoers().parent().unwrap()).unwrap().count(), 1);
-        assert_eq!(copy.maker().unwrap(), "cargo", "the rest goes on");
+        assert_eq!(copy.builder().unwrap(), "cargo", "the rest of the installation continues");
     }
 }
 

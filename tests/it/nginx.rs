@@ -1,4 +1,4 @@
-//! What is written for nginx, read by the real sigil and the real nginx.
+//! The nginx template and locations, checked with the real sigil and the real nginx.
 
 mod harness;
 pub(crate) mod http;
@@ -82,10 +82,11 @@ fn rendered_locations() {
     let known = WellKnown { support: Some(&support), ..KNOWN };
     insta::assert_snapshot!("homeserver", locations::homeserver(&known));
     insta::assert_snapshot!("element", locations::element());
-    // A sibling gets the first part of the homeserver's, and there is no support without a contact.
-    let hides = locations::homeserver(&known).split_once("location ^~").unwrap().0.to_owned();
-    assert_eq!(locations::sibling(&known), hides);
-    let without = hides.split_once("location = /.well-known/matrix/support").unwrap().0;
+    // A sibling gets the well-known files, which are the first part of the homeserver's locations.
+    // The support file needs a contact.
+    let hidden = locations::homeserver(&known).split_once("location ^~").unwrap().0.to_owned();
+    assert_eq!(locations::sibling(&known), hidden);
+    let without = hidden.split_once("location = /.well-known/matrix/support").unwrap().0;
     assert_eq!(locations::sibling(&KNOWN), without);
     assert_eq!(
         locations::sibling(&WellKnown { support: Some(&Support::default()), ..KNOWN }),
@@ -93,7 +94,7 @@ fn rendered_locations() {
     );
 }
 
-/// Older and newer versions of Dokku may not hand over every variable.
+/// Other versions of Dokku may not set every variable.
 #[test]
 fn missing_and_empty_variables_are_left_out() {
     const NEEDED: [&str; 6] = [
@@ -130,7 +131,7 @@ fn broken_templates_are_rejected() {
         RejectedByNginx,
     }
     let good = template(false);
-    for (what, text, verdict) in [
+    for (case, text, validation) in [
         ("the template", good.clone(), Validation::Accepted),
         ("half a template", good[..good.len() / 2].to_owned(), Validation::RejectedBySigil),
         ("an unknown function", good.clone() + "{{ nothing }}", Validation::RejectedBySigil),
@@ -138,19 +139,19 @@ fn broken_templates_are_rejected() {
         ("a server left open", good.clone() + "server {", Validation::RejectedByNginx),
         ("the same upstream twice", good.clone() + &good, Validation::RejectedByNginx),
     ] {
-        let seen = match render(&text, &form("http", false)).map(|rendered| validate(&rendered)) {
+        let actual = match render(&text, &form("http", false)).map(|rendered| validate(&rendered)) {
             Err(_) => Validation::RejectedBySigil,
             Ok(Err(_)) => Validation::RejectedByNginx,
             Ok(Ok(())) => Validation::Accepted,
         };
-        assert_eq!(seen, verdict, "{what}");
+        assert_eq!(actual, validation, "{case}");
     }
 }
 
 #[test]
 fn nginx_rejects_two_default_servers_on_8448() {
     let tls = certificate(&["matrix.example.org"]);
-    for (first, second, taken) in
+    for (first, second, is_accepted) in
         [(false, false, true), (true, false, true), (false, true, true), (true, true, false)]
     {
         let both = [("matrix", first), ("other", second)].map(|(app, default_server)| {
@@ -158,9 +159,9 @@ fn nginx_rejects_two_default_servers_on_8448() {
             let form = forms(&site).into_iter().find(|form| form.name == "https and 8448").unwrap();
             render(&template(default_server), &form).unwrap()
         });
-        let verdict = validate(&both.concat());
-        assert_eq!(verdict.is_ok(), taken, "{first} {second}: {verdict:?}");
-        let complaint = verdict.err().unwrap_or_default();
-        assert_eq!(complaint.contains("a duplicate default server"), !taken, "{complaint}");
+        let validation = validate(&both.concat());
+        assert_eq!(validation.is_ok(), is_accepted, "{first} {second}: {validation:?}");
+        let error = validation.err().unwrap_or_default();
+        assert_eq!(error.contains("a duplicate default server"), !is_accepted, "{error}");
     }
 }

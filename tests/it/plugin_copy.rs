@@ -1,5 +1,5 @@
-//! A copy of the plugin's scripts on a made-up host: every program that they could
-//! find is a link to a harmless one or a script of the test, and writes down its calls.
+//! A copy of the plugin's scripts that runs on a fake host: PATH contains only harmless programs
+//! and fake ones, which record their calls.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use crate::support::Output;
 use stand_in::Scratch;
 
-/// What the scripts may use of the machine that the tests run on.
+/// The programs of the machine that the scripts may use.
 const TOOLS: &[&str] = &[
     "bash",
     "cat",
@@ -34,7 +34,7 @@ const TOOLS: &[&str] = &[
     "tar",
 ];
 
-/// What is copied of the plugin. `target` and the sources stay out: nothing is built.
+/// The files of the plugin that are copied. Nothing is built, so the sources are not needed.
 const FILES: &[&str] = &[
     ".gitignore",
     "Cargo.lock",
@@ -53,7 +53,7 @@ pub(crate) struct PluginCopy {
 }
 
 impl PluginCopy {
-    /// On a host of x86-64 that has none of cargo, docker, curl, and ufw.
+    /// On an x86-64 host without cargo, docker, curl, and ufw.
     pub(crate) fn new() -> Self {
         Self::named("matrix")
     }
@@ -82,7 +82,7 @@ impl PluginCopy {
         self
     }
 
-    /// Puts a program first in the path. It writes down its call, then runs `script`.
+    /// Adds a fake program that records its call and then runs `script`.
     pub(crate) fn fake(&self, name: &str, script: &str) {
         let path = self.dir.path().join("fakes").join(name);
         let text =
@@ -91,7 +91,7 @@ impl PluginCopy {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// A cargo that makes a binary and has no musl, and what it links with.
+    /// Adds a C compiler, and a cargo that builds a binary and lacks the musl target.
     pub(crate) fn with_cargo(self) -> Self {
         self.fake("cc", "");
         self.fake("rustc", "echo /nonexistent");
@@ -114,7 +114,7 @@ impl PluginCopy {
         self.env("DOKKU_MATRIX_CARGO", "")
     }
 
-    /// A Docker whose containers read the sources and answer with a binary.
+    /// Adds a Docker whose containers read the sources and return a binary.
     pub(crate) fn with_docker(self) -> Self {
         let sources = self.dir.path().join("sources");
         let script = format!("tar -tf - >'{}'\necho '{}'", sources.display(), binary("docker"));
@@ -122,7 +122,7 @@ impl PluginCopy {
         self
     }
 
-    /// A curl that finds these files in the release, and nothing else.
+    /// Adds a curl that finds only these files in the release.
     pub(crate) fn with_release(self, files: &[(&str, &str)]) -> Self {
         let release = self.dir.path().join("release");
         fs::create_dir(&release).unwrap();
@@ -141,7 +141,7 @@ impl PluginCopy {
         self
     }
 
-    /// Makes the copy a checkout of `tag`, cloned from `origin`.
+    /// Turns the copy into a checkout of `tag`, cloned from `origin`.
     pub(crate) fn with_git(self, tag: &str, origin: &str) -> Self {
         self.git(&["init", "--quiet"]);
         self.git(&["remote", "add", "origin", origin]);
@@ -174,7 +174,7 @@ impl PluginCopy {
             .envs(self.env.iter().map(|(name, value)| (name, value))))
     }
 
-    /// Runs `install`, which always ends with 0.
+    /// Runs `install`, which always exits with 0.
     pub(crate) fn install(&self) -> Output {
         let output = self.run("install", &[]);
         assert_eq!(output.code, Some(0), "{}", output.stderr);
@@ -187,21 +187,21 @@ impl PluginCopy {
         fs::write(path, content).unwrap();
     }
 
-    /// Who made the binary that is in place.
-    pub(crate) fn maker(&self) -> Option<String> {
+    /// What built the installed binary.
+    pub(crate) fn builder(&self) -> Option<String> {
         let text = fs::read_to_string(self.root().join("bin/dokku-matrix")).ok()?;
-        Some(text.split("made by ").nth(1)?.trim().into())
+        Some(text.split("built by ").nth(1)?.trim().into())
     }
 
-    /// The calls of fake programs since this was asked for the last time.
+    /// The calls of fake programs since the last time this was called.
     pub(crate) fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.log()).unwrap_or_default();
         let _ = fs::remove_file(self.log());
         text.lines().map(String::from).collect()
     }
 
-    /// Whether one of these programs was run since this was asked for the last time.
-    pub(crate) fn ran_any(&self, programs: &[&str]) -> bool {
+    /// Whether one of these programs was called since the last time the calls were read.
+    pub(crate) fn called_any(&self, programs: &[&str]) -> bool {
         self.calls()
             .iter()
             .any(|call| programs.contains(&call.split(' ').next().unwrap_or_default()))
@@ -224,9 +224,9 @@ impl PluginCopy {
     }
 }
 
-/// The text of a program that stands for the binary.
-pub(crate) fn binary(maker: &str) -> String {
-    format!("#!/bin/sh\n# made by {maker}")
+/// The text of a fake binary.
+pub(crate) fn binary(builder: &str) -> String {
+    format!("#!/bin/sh\n# built by {builder}")
 }
 
 pub(crate) fn run(command: &mut Command) -> Output {

@@ -1,4 +1,4 @@
-//! What is written for Synapse, taken and run by the real one.
+//! The files for Synapse, validated and used by the real one.
 
 use super::{
     support::{
@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 static SHARED: Shared<Homeserver> = Shared::new();
 
-/// A database that nobody asks: to judge a configuration is not to run it.
+/// Validation of a configuration does not connect to the database.
 fn unused_database_url() -> Secret {
     Secret::new("postgres://postgres:0123abc@dokku-postgres-matrix-db:5432/matrix_db")
 }
@@ -45,8 +45,8 @@ fn accepts_the_written_configuration() {
     let accepted = |server: &Server, port, local: &str| {
         let directories = Directories::write(server, &unused_database_url(), Some(&smtp(port)));
         directories.put_local(local);
-        let verdict = directories.verdict();
-        assert!(verdict.is_empty(), "{port}: {verdict:?}");
+        let errors = directories.validate();
+        assert!(errors.is_empty(), "{port}: {errors:?}");
     };
     accepted(&server(), 465, config::LOCAL_YAML);
     accepted(&server(), 587, config::LOCAL_YAML);
@@ -58,13 +58,13 @@ fn names_the_broken_file() {
     let directories = Directories::write(&server(), &unused_database_url(), None);
     let config = directories.config();
     let local = format!("{config}/homeserver.d/90-local.yaml");
-    let rejected = |file: &str| format!("Synapse does not accept its configuration: see {file}");
+    let rejection = |file: &str| format!("Synapse does not accept its configuration: see {file}");
     let again = "Mend it, then: dokku matrix:deploy matrix";
-    for (text, told) in [
+    for (text, expected) in [
         (
             "a: b: c\n",
             vec![
-                rejected(&local),
+                rejection(&local),
                 "  | yaml.scanner.ScannerError: mapping values are not allowed here".to_owned(),
                 format!("  |   in \"{local}\", line 1, column 5"),
             ],
@@ -72,7 +72,7 @@ fn names_the_broken_file() {
         (
             "email: {smtp_host: mail.example.org}\n",
             vec![
-                rejected(&local),
+                rejection(&local),
                 "  | Password reset emails are enabled on this homeserver due to a partial"
                     .to_owned(),
                 "  | 'email' block. However, the following required keys are missing:".to_owned(),
@@ -82,7 +82,7 @@ fn names_the_broken_file() {
         (
             "max_upload_size: lots\n",
             vec![
-                rejected(&local),
+                rejection(&local),
                 "  | ValueError: invalid literal for int() with base 10: 'lots'".to_owned(),
             ],
         ),
@@ -92,8 +92,8 @@ fn names_the_broken_file() {
         ),
     ] {
         directories.put_local(text);
-        let told: Vec<_> = told.into_iter().chain([again.to_owned()]).collect();
-        assert_eq!(directories.verdict(), told, "{text}");
+        let expected: Vec<_> = expected.into_iter().chain([again.to_owned()]).collect();
+        assert_eq!(directories.validate(), expected, "{text}");
     }
 }
 
@@ -106,8 +106,8 @@ fn never_generates_a_missing_signing_key() {
     let ran = directories.run("python", &ARGS);
     assert_eq!(ran.code, 1, "{:?}", ran.lines);
     assert!(ran.says("Read-only file system: '/config/secrets/signing.key'"), "{:?}", ran.lines);
-    let told = directories.verdict();
-    assert_eq!(told[0], format!("Synapse does not accept its configuration: see {key}"));
+    let errors = directories.validate();
+    assert_eq!(errors[0], format!("Synapse does not accept its configuration: see {key}"));
     assert!(!key.exists());
 }
 
@@ -126,16 +126,16 @@ fn publishes_the_generated_key() {
         &homeserver.directories.read("secrets/signing.key"),
     );
     let (name, public) = public.split_once(' ').unwrap();
-    let told = homeserver.get("/_matrix/key/v2/server", None).json();
-    assert_eq!(told["server_name"], "example.org");
-    assert_eq!(told["verify_keys"], json!({ name: {"key": public} }));
+    let response = homeserver.get("/_matrix/key/v2/server", None).json();
+    assert_eq!(response["server_name"], "example.org");
+    assert_eq!(response["verify_keys"], json!({ name: {"key": public} }));
 }
 
 #[test]
 fn well_known_names_the_domain() {
     let homeserver = SHARED.get(Homeserver::start);
-    let told = homeserver.get("/.well-known/matrix/client", None).json();
-    assert_eq!(told["m.homeserver"]["base_url"], "https://matrix.example.org/");
+    let response = homeserver.get("/.well-known/matrix/client", None).json();
+    assert_eq!(response["m.homeserver"]["base_url"], "https://matrix.example.org/");
     assert_eq!(homeserver.get("/.well-known/matrix/server", None).status, 404);
 }
 
@@ -168,7 +168,7 @@ fn only_admins_use_the_admin_api() {
         let reply = homeserver.get(&devices, Some(&token));
         assert_eq!(reply.status, status, "{}", reply.body);
         if admin {
-            // That of the login: registering left none.
+            // The device of the login: the registration did not leave one.
             assert_eq!(reply.json()["total"], 1);
         }
     }
@@ -199,7 +199,7 @@ fn wrong_secret_registers_nobody() {
     assert_eq!(log_in(&homeserver, "@mallory:example.org", "hunter22").0, 403);
 }
 
-/// Its own server: it does to it what the others could not bear.
+/// It needs a server of its own, because it stops the server and its database.
 #[test]
 fn recovers_after_a_database_outage() {
     let mut homeserver = Homeserver::start();
@@ -213,9 +213,9 @@ fn recovers_after_a_database_outage() {
     assert_eq!(homeserver.probe(), Readiness::NoDatabase);
     assert_eq!(homeserver.get("/health", None).status, 200);
     homeserver.postgres.resume();
-    let until = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(20);
     while homeserver.probe() != Readiness::Ready {
-        assert!(Instant::now() < until, "it does not come back");
+        assert!(Instant::now() < deadline, "Synapse is not ready again");
         std::thread::sleep(Duration::from_millis(50));
     }
     homeserver.stop();
@@ -229,7 +229,7 @@ fn register(homeserver: &Homeserver, user: &NewUser<'_>) -> Registered {
     users::register(&host(), &homeserver.address(), &homeserver.secret(), user).unwrap()
 }
 
-/// The status, and the access token.
+/// The status and the access token.
 fn log_in(homeserver: &Homeserver, user: &str, password: &str) -> (u16, String) {
     let identifier = json!({"type": "m.id.user", "user": user});
     let body = json!({"type": "m.login.password", "identifier": identifier, "password": password});

@@ -1,4 +1,4 @@
-//! The plugin's directory as Dokku sees it.
+//! The files of the plugin's directory, as Dokku sees them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::plugin_copy::run;
 
 use dokku_matrix::entry::{SUBCOMMANDS, TRIGGERS};
 
-/// The programs at the root that are scripts, and where the lines of one are shell.
+/// The shell scripts of the plugin and of its development.
 const SCRIPTS: &[&str] =
     &["commands", "dev/bench", "dev/demo", "dev/deny", "dev/release", "install", "uninstall"];
 
@@ -38,7 +38,7 @@ fn walk(directory: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// The names of the links in `directory` that point at `target`.
+/// The names of the symbolic links in `directory` that point to `target`.
 fn links(directory: &Path, target: &str) -> BTreeSet<String> {
     fs::read_dir(directory)
         .unwrap()
@@ -58,7 +58,7 @@ fn version_in(file: &str) -> String {
     line.trim_start_matches("version = ").trim_matches('"').into()
 }
 
-/// `dokku help` finds and runs everything of that name, at any depth.
+/// `dokku help` finds and runs every file with that name, at any depth.
 #[test]
 fn only_one_file_is_named_commands() {
     let named: Vec<PathBuf> =
@@ -79,7 +79,7 @@ fn triggers_are_links_to_the_binary() {
     assert_eq!(links(root(), "install"), names(&["update"]));
 }
 
-/// Dokku runs a command whose name holds `plugin` as root, and one with `git` in it unquoted.
+/// Dokku runs commands whose name contains `plugin` as root, and those with `git` without quoting.
 #[test]
 fn dokku_treats_no_subcommand_specially() {
     assert!(SUBCOMMANDS.iter().all(|name| !name.contains("plugin") && !name.contains("git")));
@@ -107,7 +107,7 @@ fn plugin_and_package_versions_match() {
     assert!(toml.contains("[plugin.config]"), "plugn panics without it");
 }
 
-/// `install` takes a binary for up to date when these directories are unchanged.
+/// `install` considers a binary up to date if these directories are unchanged.
 #[test]
 fn included_files_trigger_a_rebuild() {
     for path in walk(&root().join("src")) {

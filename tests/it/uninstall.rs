@@ -1,11 +1,11 @@
-//! `uninstall`, which Dokku runs for every plugin that is removed.
+//! `uninstall`, which Dokku runs whenever any plugin is removed.
 
 use std::fs;
 
 use crate::plugin_copy::PluginCopy;
 use crate::support::Output;
 
-/// A host with a homeserver, its Element Web, and a sudoers file of ours.
+/// A host with a homeserver, its Element Web, and the plugin's sudoers file.
 fn host(name: &str) -> PluginCopy {
     let copy = PluginCopy::named(name);
     let lib = copy.path().join("lib");

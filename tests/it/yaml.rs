@@ -1,4 +1,4 @@
-//! What is written, read back by PyYAML: exactly what was meant, whatever it was.
+//! The written YAML, read back by PyYAML: any text must survive unchanged.
 
 use super::support::{directories::server, python::PyYaml};
 use dokku_matrix::{
@@ -13,7 +13,7 @@ use dokku_matrix::{
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
 
-/// What YAML 1.1 takes for something else than text, and what breaks quotes and lines.
+/// Texts that YAML 1.1 may not read as strings, or that break quoting or lines.
 const AMBIGUOUS: [&str; 61] = [
     "no",
     "No",
@@ -78,7 +78,7 @@ const AMBIGUOUS: [&str; 61] = [
     "a,b",
 ];
 
-/// With line breaks of all kinds, control characters, and more than one plane of Unicode.
+/// Line breaks of all kinds, control characters, and characters of several Unicode planes.
 const UNUSUAL: [&str; 16] = [
     "a\nb",
     "a\n",
@@ -121,7 +121,7 @@ fn email(text: &str, from: &str) -> (String, Value) {
     (email_yaml(&smtp, Some(text)).unwrap().expose().to_owned(), want)
 }
 
-/// As an address must have it: everything but letters and digits stands as `%xx`.
+/// Percent-encodes everything except letters and digits.
 fn encoded(text: &str) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
@@ -163,7 +163,7 @@ fn ambiguous_texts_survive() {
 fn any_text_survives() {
     let mut pyyaml = PyYaml::new();
     let mut runner = TestRunner::new(ProptestConfig::with_cases(1000));
-    // Any character, and the ones that mean something to YAML much more often.
+    // Any character, but more often those that are special in YAML.
     let texts = prop_oneof![any::<String>(), "[-a-z0-9 .:#'\"\\\\%@`&*!|>?,=~\\[\\]{}\t\n]{0,100}"];
     let pyyaml = std::cell::RefCell::new(&mut pyyaml);
     let outcome = runner.run(&texts, |text| {
@@ -217,7 +217,7 @@ fn local_file_examples_are_valid() {
     );
 }
 
-/// The administrator's file with every example made a setting.
+/// The administrator's file with every example enabled.
 pub(crate) fn examples() -> String {
     let setting = |line: &str| {
         let rest = line.strip_prefix('#')?;
@@ -230,17 +230,17 @@ pub(crate) fn examples() -> String {
 fn python_accepts_the_log_configuration() {
     let program = "import logging.config, sys, yaml; logging.config.dictConfig(yaml.safe_load(sys.argv[1])); \
         print([type(h).__name__ + ' ' + h.stream.name for h in logging.getLogger().handlers])";
-    let told = super::support::python::python(program, config::LOG_CONFIG);
-    assert_eq!(told, "['StreamHandler <stderr>']");
+    let actual = super::support::python::python(program, config::LOG_CONFIG);
+    assert_eq!(actual, "['StreamHandler <stderr>']");
 }
 
 #[test]
 fn element_configuration_names_the_server() {
     let text = element::config::config_json(&server()).unwrap();
     let read: Value = serde_json::from_str(&text).unwrap();
-    let told = &read["default_server_config"]["m.homeserver"];
+    let actual = &read["default_server_config"]["m.homeserver"];
     assert_eq!(
-        told,
+        actual,
         &json!({"base_url": "https://matrix.example.org", "server_name": "example.org"})
     );
 }

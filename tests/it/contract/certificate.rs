@@ -18,11 +18,11 @@ fn expired() {
         })
         .unwrap();
     host.changes();
-    let whole = host.transcript("matrix:deploy matrix");
-    assert_eq!(host.changes(), [""; 0], "told by `whole`");
+    let transcript = host.transcript("matrix:deploy matrix");
+    assert_eq!(host.changes(), [""; 0], "`transcript` has read the changes");
     host.dokku("matrix:deploy matrix");
     assert_eq!(host.changes(), [""; 0]);
-    assert_snapshot!(whole);
+    assert_snapshot!(transcript);
 }
 
 /// An untrusted certificate does not stop anything else.

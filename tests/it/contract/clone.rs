@@ -48,8 +48,9 @@ fn clone_of_a_homeserver_never_runs() {
         ("matrix:enable-element copy", 1),
     ] {
         let output = host.dokku(line);
-        let says = " !     copy is a clone of a homeserver's app\n !     dokku apps:destroy copy\n";
-        assert_eq!((output.code, output.stderr.as_str()), (Some(code), says), "{line}");
+        let error =
+            " !     copy is a clone of a homeserver's app\n !     dokku apps:destroy copy\n";
+        assert_eq!((output.code, output.stderr.as_str()), (Some(code), error), "{line}");
     }
     assert_eq!(host.dokku("matrix:list").stdout, "=====> Matrix homeservers\nmatrix\n");
     let nothing = Output { code: Some(0), stdout: String::new(), stderr: String::new() };

@@ -25,7 +25,7 @@ fn create_host() -> TestHost {
     host
 }
 
-fn file(host: &TestHost) -> Option<String> {
+fn well_known_file(host: &TestHost) -> Option<String> {
     let path = host.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
     fs::read_to_string(path).ok()
 }
@@ -47,7 +47,7 @@ fn add_locations(host: &TestHost, app: &str, answers: &[(&str, &str)]) {
 }
 
 /// Standard error without the part about names that are not in the DNS.
-fn says(text: &str) -> String {
+fn errors(text: &str) -> String {
     let text = text.replace(" !     ", "");
     let end = text.find("Through the DNS, as others see it").unwrap_or(text.len());
     text[..end].to_owned()
@@ -57,9 +57,9 @@ fn says(text: &str) -> String {
 fn sibling_with_a_certificate_serves_the_files() {
     let host = create_host();
     let output = host.ok(CREATE);
-    assert_eq!(says(&output.stderr), "");
+    assert_eq!(errors(&output.stderr), "");
     assert_eq!(host.changes().last().unwrap(), BUILD);
-    let text = file(&host).unwrap();
+    let text = well_known_file(&host).unwrap();
     for line in [
         "# For the Matrix server site.test.\n",
         "location = /.well-known/matrix/server {\n",
@@ -86,7 +86,7 @@ fn sibling_with_a_certificate_serves_the_files() {
             BUILD,
         ]
     );
-    assert!(file(&host).unwrap().contains("\"m.server\":\"m.site.test:443\""));
+    assert!(well_known_file(&host).unwrap().contains("\"m.server\":\"m.site.test:443\""));
     let yaml = fs::read_to_string(directory.join("homeserver.d/10-server.yaml")).unwrap();
     assert!(yaml.contains("\nserver_name: site.test\n"), "{yaml}");
     assert!(yaml.contains("https://m.site.test"), "{yaml}");
@@ -97,7 +97,7 @@ fn sibling_with_a_certificate_serves_the_files() {
     let path = host.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
     fs::write(path, "").unwrap();
     host.ok("matrix:deploy matrix");
-    assert!(file(&host).unwrap().contains("\"m.server\":\"m.site.test:443\""));
+    assert!(well_known_file(&host).unwrap().contains("\"m.server\":\"m.site.test:443\""));
 }
 
 /// The files are removed once they are obsolete, whatever the reason.
@@ -134,16 +134,16 @@ fn removes_obsolete_files() {
             vec![BUILD, "dokku proxy:build-config site2"],
         ),
     ];
-    for (what, act, line, builds) in cases {
+    for (case, change, line, expected) in cases {
         let host = create_host();
         host.ok(CREATE);
-        act(&host);
+        change(&host);
         host.changes();
         host.ok(line);
         let changes = host.changes();
         let sites: Vec<_> = changes.iter().filter(|call| call.contains("config site")).collect();
-        assert_eq!(sites, builds, "{what}");
-        assert_eq!(file(&host), None, "{what}");
+        assert_eq!(sites, expected, "{case}");
+        assert_eq!(well_known_file(&host), None, "{case}");
         assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
     }
     // The homeserver itself takes over the domain that is its server name.
@@ -151,8 +151,8 @@ fn removes_obsolete_files() {
     host.ok(CREATE);
     host.setup(&["domains:set site www.site.test"]);
     let output = host.ok("matrix:create matrix --domain site.test");
-    assert_eq!(says(&output.stderr), "");
-    assert_eq!(file(&host), None);
+    assert_eq!(errors(&output.stderr), "");
+    assert_eq!(well_known_file(&host), None);
 }
 
 /// nginx rejects a duplicate location, which would affect every app. The plugin reverts its own
@@ -171,8 +171,8 @@ Look for the same location in <host>/home/site/nginx.conf.d/
     for _ in 0..2 {
         let output = host.dokku(CREATE);
         assert_eq!(output.code, Some(3), "{output:#?}");
-        assert_eq!(says(&output.stderr), format!("{REFUSAL}{FILES_TO_HOST}"));
-        assert_eq!(file(&host), None);
+        assert_eq!(errors(&output.stderr), format!("{REFUSAL}{FILES_TO_HOST}"));
+        assert_eq!(well_known_file(&host), None);
         assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
     }
     assert!(!host.changes().iter().any(|call| call == BUILD));
@@ -184,25 +184,25 @@ Look for the same location in <host>/home/site/nginx.conf.d/
         add_locations(&host, "site", own);
         let output = host.dokku(CREATE);
         assert_eq!(output.code, Some(3), "{output:#?}");
-        assert_eq!(says(&output.stderr), format!("{REFUSAL}{FILES_TO_HOST}"));
+        assert_eq!(errors(&output.stderr), format!("{REFUSAL}{FILES_TO_HOST}"));
     }
     // The app's own files are all correct, so the plugin writes nothing.
     add_locations(&host, "site", &[server, ("client", &client("https://matrix.site.test/"))]);
     let output = host.ok(CREATE);
-    assert_eq!(says(&output.stderr), "");
+    assert_eq!(errors(&output.stderr), "");
     assert_eq!(host.changes(), [""; 0]);
-    assert_eq!(file(&host), None);
+    assert_eq!(well_known_file(&host), None);
     // The same if nginx binds a single address for the app.
     host.setup(&["nginx:set site bind-address-ipv4 127.0.0.9", "proxy:build-config site"]);
     let output = host.ok(CREATE);
-    assert_eq!(says(&output.stderr), "");
+    assert_eq!(errors(&output.stderr), "");
     assert_eq!(host.changes(), [""; 0]);
     // The app's own files are gone, so the plugin writes its file.
     fs::remove_file(host.scene.root().join("site/nginx.conf.d/own.conf")).unwrap();
     host.setup(&["proxy:build-config site"]);
     host.ok(CREATE);
     assert_eq!(host.changes(), [BUILD]);
-    assert!(file(&host).is_some());
+    assert!(well_known_file(&host).is_some());
 }
 
 /// nginx already rejects the host's configuration: the homeserver keeps running, and an error says
@@ -218,7 +218,7 @@ fn survives_a_broken_nginx_configuration() {
     assert_eq!(output.code, Some(3), "{output:#?}");
     let hint = " !     nginx rejects this host's configuration without it, too: sudo nginx -t\n";
     assert!(output.stderr.contains(hint), "{output:#?}");
-    assert_eq!(file(&host), None);
+    assert_eq!(well_known_file(&host), None);
 }
 
 #[test]
@@ -234,10 +234,10 @@ fn shows_the_files_to_host_without_a_sibling() {
         let host = TestHost::new();
         before(&host);
         let output = host.dokku(CREATE);
-        assert_eq!((output.code, says(&output.stderr).as_str()), (Some(3), FILES_TO_HOST));
+        assert_eq!((output.code, errors(&output.stderr).as_str()), (Some(3), FILES_TO_HOST));
         host.changes();
         let output = host.dokku("matrix:deploy matrix");
-        assert_eq!((output.code, says(&output.stderr).as_str()), (Some(3), FILES_TO_HOST));
+        assert_eq!((output.code, errors(&output.stderr).as_str()), (Some(3), FILES_TO_HOST));
         assert_eq!(host.changes(), [""; 0]);
         // Once there is a sibling with a certificate, it serves the files.
         if !host.state().apps.contains_key("site") {
@@ -246,7 +246,7 @@ fn shows_the_files_to_host_without_a_sibling() {
         host.scene.give_certificate("site", &["site.test"]).unwrap();
         host.changes();
         let output = host.ok("matrix:deploy matrix");
-        assert_eq!(says(&output.stderr), "");
+        assert_eq!(errors(&output.stderr), "");
         assert_eq!(host.changes(), [BUILD]);
     }
 }
@@ -260,7 +260,7 @@ fn ignores_directories_that_are_not_apps() {
         fs::create_dir_all(host.scene.root().join("lost+found").join(name)).unwrap();
     }
     host.ok(CREATE);
-    assert!(file(&host).is_some());
+    assert!(well_known_file(&host).is_some());
 }
 
 /// Without TLS, or with a port in the server name, nothing reads well-known files.
@@ -272,7 +272,7 @@ fn writes_nothing_without_delegation() {
         let host = create_host();
         let output = host.ok(&format!("matrix:create matrix {flags}"));
         assert!(!output.stderr.contains("must serve"), "{output:#?}");
-        assert_eq!(file(&host), None, "{flags}");
+        assert_eq!(well_known_file(&host), None, "{flags}");
     }
 }
 
@@ -285,7 +285,7 @@ fn reloads_nginx_after_a_kill() {
         host.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
         assert_eq!(host.dokku(CREATE).code, Some(137));
         host.scene.settle(Duration::from_secs(20)).unwrap();
-        assert!(file(&host).is_some());
+        assert!(well_known_file(&host).is_some());
         host.changes();
         host.ok(CREATE);
         assert_eq!(host.changes(), left, "{kind:?}");
@@ -305,7 +305,7 @@ fn reloads_nginx_after_removing_a_file() {
         host.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
         assert!(matches!(host.dokku(CREATE).code, Some(1 | 137)), "{kind:?}");
         host.scene.settle(Duration::from_secs(20)).unwrap();
-        assert_eq!(file(&host), None, "{kind:?}");
+        assert_eq!(well_known_file(&host), None, "{kind:?}");
         host.changes();
         host.ok(CREATE);
         assert_eq!(host.changes(), [BUILD], "{kind:?}");
@@ -332,9 +332,9 @@ fn one_failed_app_does_not_stop_the_others() {
     let output = host.dokku("--force apps:destroy matrix");
     assert_eq!(output.code, Some(0));
     assert!(output.stderr.contains("`dokku proxy:build-config site` ended with"), "{output:#?}");
-    let told = "Well-known files of site.test removed from ";
-    assert!(output.stdout.contains(&format!("{told}site2\n")), "{output:#?}");
-    assert!(!output.stdout.contains(&format!("{told}site\n")), "{output:#?}");
+    let title = "Well-known files of site.test removed from ";
+    assert!(output.stdout.contains(&format!("{title}site2\n")), "{output:#?}");
+    assert!(!output.stdout.contains(&format!("{title}site\n")), "{output:#?}");
     assert!(!path("site").exists() && !path("site2").exists());
 }
 
@@ -361,10 +361,10 @@ fn rejects_an_unverified_file_after_a_kill() {
                 assert_eq!(host.dokku(&format!("proxy:build-config {app}")).code, Some(1));
             }
             let output = host.dokku("matrix:deploy matrix");
-            let said = says(&output.stderr);
+            let error = errors(&output.stderr);
             assert_eq!(output.code, Some(code), "{app}: {output:#?}");
-            assert!(said.starts_with("nginx rejects "), "{app}: {said}");
-            assert!(said.contains("\nLook for the same location in "), "{app}: {said}");
+            assert!(error.starts_with("nginx rejects "), "{app}: {error}");
+            assert!(error.contains("\nLook for the same location in "), "{app}: {error}");
             let left = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name());
             assert!(left.into_iter().all(|file| !file.to_string_lossy().contains(name)), "{app}");
             assert_eq!(host.dokku("nginx:validate-config").code, Some(0), "{app}");
@@ -378,11 +378,12 @@ fn keeps_files_of_other_servers() {
     let host = create_host();
     host.ok(CREATE);
     let path = host.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
-    let other =
-        file(&host).unwrap().replace("Matrix server site.test.", "Matrix server other.test.");
+    let other = well_known_file(&host)
+        .unwrap()
+        .replace("Matrix server site.test.", "Matrix server other.test.");
     fs::write(&path, &other).unwrap();
     let output = host.dokku("--force apps:destroy matrix");
     assert_eq!(output.code, Some(0));
     assert!(!output.stdout.contains("Well-known"), "{output:#?}");
-    assert_eq!(file(&host).unwrap(), other);
+    assert_eq!(well_known_file(&host).unwrap(), other);
 }

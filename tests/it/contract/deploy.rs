@@ -117,11 +117,11 @@ fn does_not_record_a_failing_image() {
 #[test]
 fn waits_for_the_next_restart() {
     let prepared = PreparedHost::from_host(create_host());
-    in_parallel(&[true, false], |mended| {
+    in_parallel(&[true, false], |fixed| {
         let host = prepared.copy();
         let change = |state: &mut stand_in::State| {
             let image = state.images.get_mut(SYNAPSE).unwrap();
-            (image.starts, image.code) = (*mended, 1);
+            (image.starts, image.code) = (*fixed, 1);
             let container = state.containers.last_mut().unwrap();
             container.status = stand_in::Status::Restarting;
             // Docker's current back-off is 6.4 seconds, the next one is twice as long.
@@ -131,13 +131,13 @@ fn waits_for_the_next_restart() {
         host.scene.update(change).unwrap();
         let id = host.state().containers.pop().unwrap().id;
         let output = host.dokku("matrix:deploy matrix");
-        if *mended {
+        if *fixed {
             assert_eq!(output.code, Some(0), "{output:#?}");
             assert_eq!(host.state().running("matrix").next().unwrap().id, id);
         } else {
             assert_eq!(output.code, Some(1), "{output:#?}");
-            let says = " !     matrix is not ready after <time>: it ends again and again\n";
-            assert!(output.stderr.starts_with(says), "{output:#?}");
+            let error = " !     matrix is not ready after <time>: it ends again and again\n";
+            assert!(output.stderr.starts_with(error), "{output:#?}");
         }
         assert_eq!(host.changes(), [""; 0]);
     });
@@ -149,16 +149,16 @@ fn waits_for_the_next_restart() {
 fn restarts_an_app_with_a_stale_listener() {
     let host = create_host();
     host.changes();
-    let would = |listener: &str| {
+    let dry_run_with = |listener: &str| {
         let change =
             |state: &mut stand_in::State| state.listeners.insert("matrix".into(), listener.into());
         let before = host.scene.update(change).unwrap().unwrap();
         (before, host.dokku("matrix:deploy matrix --dry-run").stdout)
     };
     let restart = "dokku ps:restart matrix (Dokku has an old address of it, or none)";
-    let (real, moved) = would("172.17.0.99:8008");
+    let (real, moved) = dry_run_with("172.17.0.99:8008");
     assert!(moved.contains(restart), "{moved}");
-    let (_, same) = would(&real);
+    let (_, same) = dry_run_with(&real);
     assert!(!same.contains(restart), "{same}");
     host.scene.update(|state| state.containers.last_mut().unwrap().listed = false).unwrap();
     assert_eq!(host.dokku("matrix:deploy matrix").code, Some(0));
@@ -169,11 +169,11 @@ fn restarts_an_app_with_a_stale_listener() {
 fn missing_image_changes_nothing() {
     let host = create_host();
     let before = host.dump();
-    let gone = "matrixdotorg/synapse:v9";
-    assert_snapshot!(host.transcript(&format!("matrix:deploy matrix --image {gone}")));
+    let missing = "matrixdotorg/synapse:v9";
+    assert_snapshot!(host.transcript(&format!("matrix:deploy matrix --image {missing}")));
     // Only the failed attempt is recorded.
     let after = host.dump();
-    let note = format!(",\n  \"failed_image\": \"{gone}\"");
+    let note = format!(",\n  \"failed_image\": \"{missing}\"");
     assert!(after.contains(&note));
     assert_eq!(after.replace(&note, ""), before);
 }
@@ -224,7 +224,7 @@ fn recreates_a_dead_database_link() {
 fn refuses_other_apps() {
     let host = create_host();
     host.setup(&["apps:create other", "apps:clone --skip-deploy matrix copy"]);
-    for (line, code, said) in [
+    for (line, code, error) in [
         ("matrix:deploy nobody", 20, " !     App nobody does not exist\n"),
         (
             "matrix:deploy other",
@@ -240,7 +240,7 @@ fn refuses_other_apps() {
         let output = host.dokku(line);
         assert_eq!(
             (output.code, output.stdout.as_str(), output.stderr.as_str()),
-            (Some(code), "", said)
+            (Some(code), "", error)
         );
     }
     assert_eq!(host.changes(), [""; 0]);

@@ -6,8 +6,8 @@ use super::snapshot::Snapshots;
 use stand_in::{Fault, State};
 use std::fs;
 
-fn set_failing_call(host: &TestHost, words: &[&str]) {
-    let argv_prefix = Some(words.iter().map(|&word| word.to_owned()).collect());
+fn set_failing_call(host: &TestHost, command: &[&str]) {
+    let argv_prefix = Some(command.iter().map(|&word| word.to_owned()).collect());
     let fault = Fault { argv_prefix, nested: true, ..Fault::default() };
     host.scene.set_fault(&fault).unwrap();
 }
@@ -68,30 +68,30 @@ fn completes_a_killed_destroy() {
     let host = TestHost::after("matrix:create matrix --email a@site.test --server-name site.test");
     host.website("site", "site.test");
     host.ok("matrix:deploy matrix");
-    let snapshots = Snapshots::record(&host);
+    let recording = Snapshots::record(&host);
     assert_eq!(host.dokku("--force apps:destroy matrix").code, Some(0));
-    let shots = snapshots.all();
-    assert!(shots.len() > 3);
-    in_parallel(&shots, |shot| {
-        let what = Snapshots::call(shot);
-        let host = snapshots.restore(shot);
-        assert_eq!(host.dokku("--force apps:destroy matrix").code, Some(0), "{what}");
-        assert_eq!(host.dokku("nginx:validate-config").code, Some(0), "{what}");
+    let snapshots = recording.all();
+    assert!(snapshots.len() > 3);
+    in_parallel(&snapshots, |snapshot| {
+        let call = Snapshots::call(snapshot);
+        let host = recording.restore(snapshot);
+        assert_eq!(host.dokku("--force apps:destroy matrix").code, Some(0), "{call}");
+        assert_eq!(host.dokku("nginx:validate-config").code, Some(0), "{call}");
         host.ok("matrix:create matrix --server-name site.test");
-        let host = snapshots.restore(shot);
+        let host = recording.restore(snapshot);
         let again = "matrix:create matrix --server-name site.test";
         let output = host.dokku(again);
         if output.code == Some(1) {
             // Dokku has removed the link, but not yet the variable.
-            let says = " !     matrix has a DATABASE_URL, but matrix-db is not linked to it
+            let error = " !     matrix has a DATABASE_URL, but matrix-db is not linked to it
  !     dokku config:unset --no-restart matrix DATABASE_URL
  !     dokku matrix:create matrix
 ";
-            assert_eq!(output.stderr, says, "{what}");
+            assert_eq!(output.stderr, error, "{call}");
             host.setup(&["config:unset --no-restart matrix DATABASE_URL"]);
         }
         host.ok(again);
-        assert_eq!(host.state().running("matrix").count(), 1, "{what}");
+        assert_eq!(host.state().running("matrix").count(), 1, "{call}");
         assert!(host.state().max_mains.values().all(|mains| *mains == 1));
     });
 }
@@ -99,27 +99,28 @@ fn completes_a_killed_destroy() {
 /// One part fails and is reported. The other parts run, and the app is destroyed.
 #[test]
 fn continues_after_a_failed_part() {
-    let withdrawn = "-----> Well-known files of site.test removed from site\n";
+    let removed = "-----> Well-known files of site.test removed from site\n";
     let closed = "-----> Closed port 8448 in the firewall\n";
-    for (words, done) in [
-        (&["dokku", "proxy:clear-config"][..], vec![withdrawn, closed]),
+    for (command, expected) in [
+        (&["dokku", "proxy:clear-config"][..], vec![removed, closed]),
         (&["dokku", "proxy:build-config", "site"], vec![closed]),
-        (&["ufw", "delete"], vec![withdrawn]),
-        (&["ufw", "status"], vec![withdrawn]),
+        (&["ufw", "delete"], vec![removed]),
+        (&["ufw", "status"], vec![removed]),
     ] {
         let host = TestHost::new();
         host.website("site", "site.test");
         host.scene.update(|state| state.ufw.active = true).unwrap();
         host.ok("matrix:create matrix --email a@site.test --server-name site.test");
-        set_failing_call(&host, words);
+        set_failing_call(&host, command);
         let output = host.dokku("--force apps:destroy matrix");
-        assert_eq!(output.code, Some(0), "{words:?}: {output:#?}");
-        let says = ["Well-known files", "Closed port"];
+        assert_eq!(output.code, Some(0), "{command:?}: {output:#?}");
+        let titles = ["Well-known files", "Closed port"];
         let lines = output.stdout.split_inclusive('\n');
-        let told: Vec<_> = lines.filter(|line| says.iter().any(|say| line.contains(say))).collect();
-        assert_eq!(told, done, "{words:?}: {output:#?}");
-        if words[1] != "status" {
-            assert!(output.stderr.contains("ended with exit code 1"), "{words:?}: {output:#?}");
+        let shown: Vec<_> =
+            lines.filter(|line| titles.iter().any(|title| line.contains(title))).collect();
+        assert_eq!(shown, expected, "{command:?}: {output:#?}");
+        if command[1] != "status" {
+            assert!(output.stderr.contains("ended with exit code 1"), "{command:?}: {output:#?}");
         }
         assert!(!host.state().apps.contains_key("matrix"));
         assert!(!host.lib("data/matrix/.apps/matrix").exists());
@@ -131,17 +132,17 @@ fn continues_after_a_failed_part() {
 fn destroys_with_a_damaged_spec() {
     let host = TestHost::after("matrix:create matrix --tls off");
     let keys = host.secrets();
-    let intent = host.read("server.json");
+    let spec = host.read("server.json");
     fs::write(host.file("server.json"), "{").unwrap();
     let output = host.dokku("--force apps:destroy matrix");
     assert_eq!(output.code, Some(0));
-    let says = " !     <host>/lib/data/matrix/matrix.site.test/server.json is damaged: ";
-    assert_eq!(output.stderr.matches(says).count(), 2, "{output:#?}");
+    let error = " !     <host>/lib/data/matrix/matrix.site.test/server.json is damaged: ";
+    assert_eq!(output.stderr.matches(error).count(), 2, "{output:#?}");
     assert!(!host.lib("data/matrix/.apps/matrix").exists());
     let output = host.dokku("matrix:create matrix --tls off");
     assert_eq!(output.code, Some(1));
-    assert!(output.stderr.starts_with(says), "{output:#?}");
-    fs::write(host.file("server.json"), intent).unwrap();
+    assert!(output.stderr.starts_with(error), "{output:#?}");
+    fs::write(host.file("server.json"), spec).unwrap();
     host.ok("matrix:create matrix");
     assert_eq!(host.secrets(), keys);
 }
@@ -174,14 +175,17 @@ fn refuses_a_database_without_its_signing_key() {
     host.scene.update(filled).unwrap();
     host.setup(&["--force apps:destroy matrix"]);
     fs::remove_dir_all(host.file("")).unwrap();
-    let says = "the postgres service matrix-db holds a homeserver, and its signing key is missing
+    let error = "the postgres service matrix-db holds a homeserver, and its signing key is missing
 Put the key back from a backup: <host>/lib/data/matrix/matrix.site.test/config/secrets/signing.key
 For a new homeserver name another service:
   dokku matrix:create matrix --service <name>
 ";
     for line in ["--dry-run", "", ""].map(|flag| format!("matrix:create matrix --tls off {flag}")) {
         let output = host.dokku(line.trim_end());
-        assert_eq!((output.code, output.stderr.replace(" !     ", "")), (Some(1), says.to_owned()));
+        assert_eq!(
+            (output.code, output.stderr.replace(" !     ", "")),
+            (Some(1), error.to_owned())
+        );
         assert!(!host.file("config/secrets/signing.key").exists());
         assert_eq!(host.state().running("matrix").count(), 0);
     }
@@ -193,7 +197,7 @@ For a new homeserver name another service:
 fn refuses_a_missing_database_service() {
     let host = TestHost::after("matrix:create matrix --tls off");
     host.setup(&["--force apps:destroy matrix", "postgres:destroy matrix-db --force"]);
-    let says = "the postgres service matrix-db is gone, with all users and rooms of matrix.site.test
+    let error = "the postgres service matrix-db is gone, with all users and rooms of matrix.site.test
 Nothing was changed. To restore it from a backup:
   dokku postgres:create matrix-db --custom-env \"POSTGRES_INITDB_ARGS=--encoding=UTF8 --lc-collate=C --lc-ctype=C\"
   dokku postgres:import matrix-db < <backup>
@@ -202,7 +206,10 @@ To begin with an empty database: sudo rm <host>/lib/data/matrix/matrix.site.test
 ";
     for line in ["matrix:create matrix", "matrix:create matrix --dry-run"] {
         let output = host.dokku(line);
-        assert_eq!((output.code, output.stderr.replace(" !     ", "")), (Some(1), says.to_owned()));
+        assert_eq!(
+            (output.code, output.stderr.replace(" !     ", "")),
+            (Some(1), error.to_owned())
+        );
         assert_eq!(host.changes(), [""; 0]);
     }
     // Follow the hint.

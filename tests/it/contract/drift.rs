@@ -74,8 +74,8 @@ const DRIFTS: &[&[&str]] = &[
     ],
 ];
 
-fn change_file(host: &TestHost, what: &str) {
-    let (word, rest) = what.split_once(' ').unwrap();
+fn change_file(host: &TestHost, change: &str) {
+    let (action, rest) = change.split_once(' ').unwrap();
     let (mode, path) = match rest.split_once(' ') {
         Some((mode, path)) => (u32::from_str_radix(mode, 8).unwrap(), path),
         None => (0, rest),
@@ -84,7 +84,7 @@ fn change_file(host: &TestHost, what: &str) {
         Some(path) => host.scene.path().join(path),
         None => host.file(path),
     };
-    match word {
+    match action {
         "edit" => fs::write(&path, fs::read_to_string(&path).unwrap() + "\n# by hand\n").unwrap(),
         "remove" => fs::remove_file(&path).unwrap(),
         _ => fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap(),
@@ -94,25 +94,25 @@ fn change_file(host: &TestHost, what: &str) {
 #[test]
 fn drift() {
     let prepared = PreparedHost::after(LINE);
-    let told = Mutex::new(vec![]);
+    let results = Mutex::new(vec![]);
     let cases: Vec<_> = DRIFTS.iter().enumerate().collect();
-    in_parallel(&cases, |(place, drift)| {
+    in_parallel(&cases, |(index, drift)| {
         let text = correct(&prepared.copy(), drift);
-        told.lock().unwrap().push((*place, text));
+        results.lock().unwrap().push((*index, text));
     });
-    let mut told = told.into_inner().unwrap();
-    told.sort();
-    assert_snapshot!(told.into_iter().map(|(_, text)| text).collect::<String>());
+    let mut results = results.into_inner().unwrap();
+    results.sort();
+    assert_snapshot!(results.into_iter().map(|(_, text)| text).collect::<String>());
 }
 
 /// Drift, the changes that correct it, the error if there is one, and the resulting state.
 fn correct(host: &TestHost, drift: &[&str]) -> String {
     let healthy = host.dump();
-    for what in drift {
-        if what.contains(':') {
-            host.setup(&[what]);
+    for change in drift {
+        if change.contains(':') {
+            host.setup(&[change]);
         } else {
-            change_file(host, what);
+            change_file(host, change);
         }
     }
     host.changes();

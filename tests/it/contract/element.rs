@@ -39,12 +39,12 @@ fn returns_an_existing_app() {
         "domains:set web w.site.test",
         "config:set --no-restart web A=b",
     ]);
-    let mine = || host.state().apps["web"].clone();
-    let before = mine();
+    let app = || host.state().apps["web"].clone();
+    let before = app();
     let on = host.transcript("matrix:enable-element matrix --app web");
     let off = host.transcript("matrix:disable-element matrix");
     assert_snapshot!(format!("{on}\n{off}"));
-    let after = mine();
+    let after = app();
     assert_eq!((after.config.get("A"), &after.mounts), (Some(&"b".to_owned()), &before.mounts));
     assert_eq!(after.config.get("ELEMENT_WEB_PORT"), None);
     assert_eq!(host.state().running("web").count(), 0);
@@ -89,7 +89,7 @@ fn refusals_change_nothing() {
     host.website("site", "site.test");
     host.setup(&["apps:create mine"]);
     let before = host.dump();
-    for (line, code, said) in [
+    for (line, code, error) in [
         ("matrix:enable-element nobody", 20, "App nobody does not exist"),
         ("matrix:enable-element mine", 1, "mine is not a Matrix homeserver\ndokku matrix:list"),
         (
@@ -115,12 +115,12 @@ fn refusals_change_nothing() {
         ("matrix:disable-element nobody", 20, "App nobody does not exist"),
     ] {
         let output = host.dokku(line);
-        let said: String = said.lines().map(|line| format!(" !     {line}\n")).collect();
-        assert_eq!((output.code, output.stderr), (Some(code), said), "{line}");
+        let error: String = error.lines().map(|line| format!(" !     {line}\n")).collect();
+        assert_eq!((output.code, output.stderr), (Some(code), error), "{line}");
         assert_eq!(host.dump(), before, "{line}");
     }
     host.ok("matrix:enable-element matrix");
-    for (line, code, said) in [
+    for (line, code, error) in [
         ("matrix:enable-element matrix --app web", 2, "Element Web is in the app chat already"),
         ("matrix:create matrix --element web", 2, "Element Web is in the app chat already"),
         ("matrix:deploy chat", 1, "chat runs Element Web, of the homeserver matrix"),
@@ -133,7 +133,11 @@ fn refusals_change_nothing() {
     ] {
         let output = host.dokku(line);
         let first = output.stderr.lines().next().unwrap_or_default();
-        assert_eq!((output.code, first), (Some(code), format!(" !     {said}").as_str()), "{line}");
+        assert_eq!(
+            (output.code, first),
+            (Some(code), format!(" !     {error}").as_str()),
+            "{line}"
+        );
     }
 }
 
@@ -144,9 +148,9 @@ fn refuses_a_directory_at_the_mounted_file() {
     let file = host.file("element/config.json");
     fs::create_dir_all(&file).unwrap();
     let output = host.dokku("matrix:enable-element matrix");
-    let said = "<host>/lib/data/matrix/matrix.site.test/element/config.json";
-    let said = format!(" !     {said} is a folder, which Docker made\n !     sudo rmdir {said}\n");
-    assert_eq!((output.code, output.stderr), (Some(1), said));
+    let path = "<host>/lib/data/matrix/matrix.site.test/element/config.json";
+    let error = format!(" !     {path} is a folder, which Docker made\n !     sudo rmdir {path}\n");
+    assert_eq!((output.code, output.stderr), (Some(1), error));
     fs::remove_dir(&file).unwrap();
     host.ok("matrix:enable-element matrix");
     assert!(file.is_file());

@@ -15,7 +15,7 @@ fn email(host: &TestHost) -> Option<String> {
 }
 
 /// Everything visible of `dokku <line>` with this standard input.
-fn whole(host: &TestHost, line: &str, stdin: &str) -> String {
+fn transcript(host: &TestHost, line: &str, stdin: &str) -> String {
     let output = host.dokku_with(line, stdin.as_bytes());
     let changes = host.changes().join("\n");
     format!("$ dokku {line}\n{}{}--- {:?}\n{changes}\n", output.stdout, output.stderr, output.code)
@@ -27,20 +27,20 @@ fn sets_changes_and_removes() {
     host.ok(CREATE);
     host.changes();
     host.must_not_leak("it's 100% secret");
-    let mut text = whole(&host, SET, "it's 100% secret\n");
+    let mut text = transcript(&host, SET, "it's 100% secret\n");
     text += &email(&host).unwrap();
     let mode = fs::metadata(host.lib(FILE)).unwrap().permissions();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
-    text += &whole(&host, SET, "it's 100% secret\n");
-    text += &whole(
+    text += &transcript(&host, SET, "it's 100% secret\n");
+    text += &transcript(
         &host,
         "matrix:email matrix --smtp-host 10.0.0.1 --smtp-port 465 --from a@site.test",
         "",
     );
     text += &email(&host).unwrap();
-    text += &whole(&host, "matrix:email matrix --off", "");
+    text += &transcript(&host, "matrix:email matrix --off", "");
     assert_eq!(email(&host), None);
-    text += &whole(&host, "matrix:email matrix --off", "");
+    text += &transcript(&host, "matrix:email matrix --off", "");
     assert_snapshot!(text);
 }
 
@@ -53,7 +53,7 @@ fn refusals_change_nothing() {
         "<host>/lib/data/matrix/localhost/{local} has an email: of its own beside the plugin's"
     );
     let prepared = PreparedHost::from_host(host);
-    for (line, stdin, code, said) in [
+    for (line, stdin, code, error) in [
         (SET, "", 2, "the password cannot be used: it is empty"),
         (SET, "a\nb\n", 2, "standard input must be one line, the password"),
         ("matrix:email matrix", "", 2, "the following required arguments were not provided:"),
@@ -90,7 +90,11 @@ fn refusals_change_nothing() {
         let before = host.dump();
         let output = host.dokku_with(line, stdin.as_bytes());
         let first = output.stderr.lines().next().unwrap_or_default();
-        assert_eq!((output.code, first), (Some(code), format!(" !     {said}").as_str()), "{line}");
+        assert_eq!(
+            (output.code, first),
+            (Some(code), format!(" !     {error}").as_str()),
+            "{line}"
+        );
         assert_eq!(output.stdout, "");
         assert_eq!(host.dump(), before, "{line}");
     }
@@ -125,6 +129,6 @@ fn reverts_what_synapse_rejects() {
     let before = (host.dump(), email(&host));
     host.changes();
     let bad = "matrix:email matrix --smtp-host BROKEN --from a@site.test";
-    assert_snapshot!(whole(&host, bad, ""));
+    assert_snapshot!(transcript(&host, bad, ""));
     assert_eq!((host.dump(), email(&host)), before);
 }

@@ -16,22 +16,22 @@ const LINE: &str = "matrix:create matrix --email admin@site.test --element";
 fn calls(host: &TestHost) -> Vec<(u64, String)> {
     let mut seen = BTreeSet::new();
     let all = host.calls().into_iter().filter(|call| !call.nested && !call.forwarded);
-    let mut worth = vec![];
-    for (place, call) in (1..).zip(all) {
+    let mut selected = vec![];
+    for (number, call) in (1..).zip(all) {
         let mut line = host.normalize(&call.line());
         if call.program == "sigil" {
             line.truncate("sigil -f".len());
         }
         if seen.insert(line.clone()) || call.changes {
-            worth.push((place, line));
+            selected.push((number, line));
         }
     }
-    worth
+    selected
 }
 
 /// Makes the call with this number fail.
-fn set_failing_call(host: &TestHost, place: u64) {
-    host.scene.set_fault(&Fault { call: Some(place), ..Fault::default() }).unwrap();
+fn set_failing_call(host: &TestHost, number: u64) {
+    host.scene.set_fault(&Fault { call: Some(number), ..Fault::default() }).unwrap();
 }
 
 /// Calls whose failure is not reported with the command and its exit code: the exit code of the
@@ -50,12 +50,12 @@ const SPECIAL_REPORTS: [(&str, i32, &str); 8] = [
 /// Checks that the run reported the failed call.
 fn assert_reported(output: &Output, call: &str) {
     let other = SPECIAL_REPORTS.iter().find(|(start, ..)| call.starts_with(start));
-    let (code, words) = match other {
-        Some((_, code, words)) => (*code, *words),
+    let (code, message) = match other {
+        Some((_, code, message)) => (*code, *message),
         None => (1, " ended with exit code 1"),
     };
     let first = output.stderr.lines().next().unwrap_or_default();
-    assert!(output.code == Some(code) && first.contains(words), "{call}: {output:#?}");
+    assert!(output.code == Some(code) && first.contains(message), "{call}: {output:#?}");
 }
 
 /// A failed read is an error and never taken for a result: on a host without drift it causes no
@@ -67,10 +67,10 @@ fn failed_read_changes_nothing() {
     host.ok(LINE);
     let cases = calls(&host);
     assert!(cases.len() > 25, "{cases:#?}");
-    in_parallel(&cases, |(place, call)| {
+    in_parallel(&cases, |(number, call)| {
         let host = prepared.copy();
         let before = host.dump();
-        set_failing_call(&host, *place);
+        set_failing_call(&host, *number);
         assert_reported(&host.dokku(LINE), call);
         assert_eq!(host.changes(), [""; 0], "{call}");
         assert_same(&host.dump(), &before, call);
@@ -82,18 +82,18 @@ fn failed_read_changes_nothing() {
 fn repeated_command_completes_after_any_failed_call() {
     let host = TestHost::new();
     host.ok(LINE);
-    let whole = host.dump();
+    let expected = host.dump();
     let cases = calls(&host);
     assert!(cases.len() > 60, "{cases:#?}");
     let seen = Mutex::new(BTreeSet::new());
-    in_parallel(&cases, |(place, call)| {
+    in_parallel(&cases, |(number, call)| {
         let host = TestHost::new();
-        set_failing_call(&host, *place);
+        set_failing_call(&host, *number);
         assert_reported(&host.dokku(LINE), call);
         host.scene.clear_fault().unwrap();
         if seen.lock().unwrap().insert(host.dump()) {
             host.ok(LINE);
-            assert_same(&host.dump(), &whole, call);
+            assert_same(&host.dump(), &expected, call);
         }
     });
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const CREATE: &str = "matrix:create matrix --email a@site.test";
 
 /// The text without Dokku's prefix.
-fn says(text: &str) -> String {
+fn without_prefix(text: &str) -> String {
     text.lines()
         .map(|line| line.strip_prefix(" !     ").unwrap_or(line).to_owned() + "\n")
         .collect()
@@ -29,17 +29,17 @@ fn certificate_is_refused() {
     host.scene.update(|state| state.letsencrypt.fails.insert("matrix".into())).unwrap();
     let output = host.dokku(&format!("{CREATE} --element"));
     assert_eq!(output.code, Some(3));
-    let said = says(&output.stderr);
-    let wanted = "No certificate for matrix.site.test: letsencrypt:enable matrix failed
+    let error = without_prefix(&output.stderr);
+    let expected = "No certificate for matrix.site.test: letsencrypt:enable matrix failed
   | =====> Enabling letsencrypt for matrix
   | -----> Enabling ACME proxy for matrix...
   | -----> Getting letsencrypt certificate for matrix via HTTP-01
 ";
-    assert!(said.starts_with(wanted), "{said}");
-    let way = "It must resolve to this host, and port 80 must be reachable. Then: dokku matrix:deploy matrix\n";
-    assert!(said.contains(way), "{said}");
+    assert!(error.starts_with(expected), "{error}");
+    let hint = "It must resolve to this host, and port 80 must be reachable. Then: dokku matrix:deploy matrix\n";
+    assert!(error.contains(hint), "{error}");
     // The plugin's own check succeeded over plain http, and Element Web has its certificate.
-    assert!(said.contains("http://matrix.site.test/_matrix/client/versions"), "{said}");
+    assert!(error.contains("http://matrix.site.test/_matrix/client/versions"), "{error}");
     let state = host.state();
     assert!(state.apps["matrix"].cert.is_none() && state.apps["chat"].cert.is_some());
     assert_eq!(state.running("matrix").count(), 1);
@@ -65,25 +65,25 @@ fn image_is_unusable() {
         ("no build", no_build, "matrixdotorg/synapse:v1.163.2 could not be deployed to matrix\n"),
         ("ends", ends, "matrix is not ready after <time>: it ends again and again\n"),
     ];
-    for (what, bad, message) in cases {
+    for (case, bad, message) in cases {
         let host = TestHost::new();
         host.scene.update(bad).unwrap();
         for _ in 0..2 {
             let output = host.dokku("matrix:create matrix --tls off");
-            assert_eq!(output.code, Some(1), "{what}: {output:#?}");
-            assert!(says(&output.stderr).starts_with(message), "{what}: {output:#?}");
+            assert_eq!(output.code, Some(1), "{case}: {output:#?}");
+            assert!(without_prefix(&output.stderr).starts_with(message), "{case}: {output:#?}");
         }
         let keys = host.secrets();
-        let mend = |state: &mut State| {
+        let fix = |state: &mut State| {
             state.pullable.insert(SYNAPSE.into());
             let image = state.images.get_mut(SYNAPSE).unwrap();
             (image.builds, image.starts) = (true, true);
         };
-        host.scene.update(mend).unwrap();
+        host.scene.update(fix).unwrap();
         host.ok("matrix:create matrix");
-        assert_eq!(host.state().running("matrix").count(), 1, "{what}");
+        assert_eq!(host.state().running("matrix").count(), 1, "{case}");
         let now = host.secrets();
-        assert!(keys.iter().all(|(name, text)| now[name] == *text), "{what}");
+        assert!(keys.iter().all(|(name, text)| now[name] == *text), "{case}");
     }
 }
 
@@ -96,9 +96,9 @@ fn not_ready_before_the_timeout() {
     host.scene.update(|state| state.logs.insert("matrix".into(), log)).unwrap();
     let output = host.dokku("matrix:create matrix --tls off --timeout 10");
     assert_eq!(output.code, Some(1));
-    let said = says(&output.stderr);
+    let error = without_prefix(&output.stderr);
     assert_eq!(
-        said,
+        error,
         "matrix is not ready after <time>: /health answers with status 503
   | starting
   | macaroon_secret_key: ***
@@ -113,7 +113,7 @@ struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// `None` where tests may not mount anything.
-    #[expect(clippy::print_stderr, reason = "what is skipped is told")]
+    #[expect(clippy::print_stderr, reason = "shows that a test is skipped")]
     fn new(host: &TestHost, blocks: u32) -> Option<Self> {
         let directory = host.lib("data/matrix");
         fs::create_dir_all(&directory).unwrap();
@@ -161,8 +161,8 @@ fn all(directory: &Path) -> Vec<(PathBuf, String)> {
 #[test]
 fn disk_is_full() {
     let line = "matrix:create matrix --tls off";
-    let whole = TestHost::after(line);
-    let lengths = all(&whole.lib("data/matrix/matrix.site.test"));
+    let complete = TestHost::after(line);
+    let lengths = all(&complete.lib("data/matrix/matrix.site.test"));
     let sizes = [1, 2, 3, 4, 6, 8, 10, 12];
     let failed = std::sync::Mutex::new(0);
     in_parallel(&sizes, |blocks| {
@@ -177,9 +177,9 @@ fn disk_is_full() {
             for (path, text) in all(&server) {
                 let name = path.strip_prefix(&server).unwrap();
                 assert!(!name.to_string_lossy().contains(".new-"), "{blocks}: {name:?} is left");
-                let wanted = lengths.iter().find(|(path, _)| path.ends_with(name));
-                if let Some((_, wanted)) = wanted {
-                    assert_eq!(text.len(), wanted.len(), "{blocks}: {name:?}");
+                let expected = lengths.iter().find(|(path, _)| path.ends_with(name));
+                if let Some((_, expected)) = expected {
+                    assert_eq!(text.len(), expected.len(), "{blocks}: {name:?}");
                 }
             }
         } else {
@@ -216,10 +216,10 @@ fn disk_fills_up_later() {
     let output = host.dokku("ps:restart matrix");
     assert_eq!(output.code, Some(1), "{output:#?}");
     let path = "<host>/lib/data/matrix/matrix.site.test/config/homeserver.d/20-database.yaml";
-    let wanted = format!("cannot write {path}: No space left on device (os error 28)");
-    let said = says(&output.stdout);
-    assert!(said.contains(&wanted), "{output:#?}");
-    assert!(said.contains("\nNothing was stopped: the old server runs on.\n"), "{output:#?}");
+    let expected = format!("cannot write {path}: No space left on device (os error 28)");
+    let error = without_prefix(&output.stdout);
+    assert!(error.contains(&expected), "{output:#?}");
+    assert!(error.contains("\nNothing was stopped: the old server runs on.\n"), "{output:#?}");
     let output = host.dokku("matrix:deploy matrix");
     assert_eq!(output.code, Some(1), "{output:#?}");
     assert!(output.stderr.contains("No space left on device (os error 28)"), "{output:#?}");
@@ -234,26 +234,26 @@ fn disk_fills_up_later() {
 #[test]
 fn obstructed_paths() {
     let server = "<host>/lib/data/matrix/matrix.site.test";
-    let fresh = |act: fn(&Path)| {
+    let before_create = |prepare: fn(&Path)| {
         let host = TestHost::new();
-        act(&host.file(""));
+        prepare(&host.file(""));
         host
     };
-    let made = |act: fn(&Path)| {
+    let after_create = |prepare: fn(&Path)| {
         let host = TestHost::after("matrix:create matrix --tls off");
-        act(&host.file(""));
+        prepare(&host.file(""));
         host
     };
     let mut cases = vec![
         (
-            fresh(|root| {
+            before_create(|root| {
                 fs::create_dir_all(root).unwrap();
                 fs::write(root.join("config"), "").unwrap();
             }),
             format!("{server}/config is in the way: it is not a folder\n"),
         ),
         (
-            made(|root| fs::remove_file(root.join("config/secrets/signing.key")).unwrap()),
+            after_create(|root| fs::remove_file(root.join("config/secrets/signing.key")).unwrap()),
             format!(
                 "the signing key {server}/config/secrets/signing.key is missing
 Put it back from a backup: with another key this is another server.
@@ -261,7 +261,7 @@ Nothing was changed.\n"
             ),
         ),
         (
-            made(|root| fs::write(root.join("config/secrets/form_secret"), "").unwrap()),
+            after_create(|root| fs::write(root.join("config/secrets/form_secret"), "").unwrap()),
             format!(
                 "{server}/config/secrets/form_secret is empty
 Put it back from a backup, or remove it to have a new one made.\n"
@@ -269,21 +269,21 @@ Put it back from a backup, or remove it to have a new one made.\n"
         ),
     ];
     if Uid::effective().is_root() {
-        let theirs =
+        let foreign =
             |root: &Path| chown(&root.join("data"), Some(Uid::from_raw(991)), None).unwrap();
         let user = TestHost::new().scene.env()["DOKKU_SYSTEM_USER"].clone();
         cases.push((
-            made(theirs),
+            after_create(foreign),
             format!(
                 "{server}/data does not belong to {user}\nsudo chown -R {user}:{user} {server}\n"
             ),
         ));
     }
-    for (host, wanted) in cases {
+    for (host, expected) in cases {
         let before = all(&host.lib("data"));
         host.changes();
         let output = host.dokku("matrix:create matrix --tls off");
-        assert_eq!((output.code, says(&output.stderr)), (Some(1), wanted));
+        assert_eq!((output.code, without_prefix(&output.stderr)), (Some(1), expected));
         let now = all(&host.lib("data"));
         assert!(before.iter().all(|file| file.0.ends_with(".lock") || now.contains(file)));
         assert!(!host.changes().iter().any(|call| call.contains("git:") || call.contains("ps:re")));
@@ -304,7 +304,7 @@ fn second_create_is_refused() {
         assert!(since.elapsed() < Duration::from_secs(20));
         sleep(Duration::from_millis(20));
     }
-    for (line, wanted) in [
+    for (line, expected) in [
         ("matrix:create matrix --tls off", 4),
         ("matrix:deploy matrix", 4),
         ("matrix:enable-element matrix", 4),
@@ -312,12 +312,12 @@ fn second_create_is_refused() {
         ("matrix:report matrix", 0),
     ] {
         let output = host.dokku(line);
-        assert_eq!(output.code, Some(wanted), "{line}: {output:#?}");
-        if wanted == 4 {
-            let said = says(&output.stderr);
-            let (who, hint) = said.split_once('\n').unwrap();
+        assert_eq!(output.code, Some(expected), "{line}: {output:#?}");
+        if expected == 4 {
+            let error = without_prefix(&output.stderr);
+            let (message, hint) = error.split_once('\n').unwrap();
             let start = "`dokku matrix:create matrix` is at work (process ";
-            assert!(who.starts_with(start) && who.ends_with(')'), "{said}");
+            assert!(message.starts_with(start) && message.ends_with(')'), "{error}");
             assert_eq!(hint, "wait until it has ended, then type the same command again\n");
             assert_eq!(output.stdout, "");
         }

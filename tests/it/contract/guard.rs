@@ -56,39 +56,39 @@ fn allows() -> Output {
     Output { code: Some(0), stdout: String::new(), stderr: String::new() }
 }
 
-fn refuses(says: &str) -> Output {
-    let stderr = says.lines().map(|line| format!(" !     {line}\n")).collect();
+fn refuses(error: &str) -> Output {
+    let stderr = error.lines().map(|line| format!(" !     {line}\n")).collect();
     Output { code: Some(1), stderr, ..allows() }
 }
 
-fn warns(says: &str) -> Output {
-    Output { code: Some(0), ..refuses(says) }
+fn warns(warning: &str) -> Output {
+    Output { code: Some(0), ..refuses(warning) }
 }
 
 #[test]
 fn refuses_more_than_one_process() {
     let two = "Two Synapse processes on one database corrupt it.";
-    let back = "The scale was put back to web=1; what runs was not touched.";
+    let scale_restored = "The scale was put back to web=1; what runs was not touched.";
     let host = create_host();
     let before = running(&host, "matrix");
-    for (line, mends, why, what) in [
-        ("ps:scale matrix web=2", "web=1", two, back),
-        ("ps:scale matrix worker=1", "worker=0", two, back),
-        ("ps:scale matrix web=3 worker=2 x=1", "web=1 worker=0 x=0", two, back),
-        ("ps:scale matrix web=0", "web=1", "To stop it: dokku ps:stop matrix", back),
+    for (line, correction, reason, note) in [
+        ("ps:scale matrix web=2", "web=1", two, scale_restored),
+        ("ps:scale matrix worker=1", "worker=0", two, scale_restored),
+        ("ps:scale matrix web=3 worker=2 x=1", "web=1 worker=0 x=0", two, scale_restored),
+        ("ps:scale matrix web=0", "web=1", "To stop it: dokku ps:stop matrix", scale_restored),
         ("ps:restart matrix worker", "", two, "What runs was not touched."),
     ] {
         let output = host.dokku(line);
         assert_eq!(output.code, Some(1), "{line}");
-        let says =
-            refuses(&format!("matrix must have one web process and no other\n{why}\n{what}"));
+        let expected =
+            refuses(&format!("matrix must have one web process and no other\n{reason}\n{note}"));
         assert!(
-            (output.stdout.clone() + &output.stderr).ends_with(&says.stderr),
+            (output.stdout.clone() + &output.stderr).ends_with(&expected.stderr),
             "{line}: {output:#?}"
         );
         let mut changes = vec![format!("dokku {line}")];
-        if !mends.is_empty() {
-            changes.push(format!("dokku ps:scale --skip-deploy matrix {mends}"));
+        if !correction.is_empty() {
+            changes.push(format!("dokku ps:scale --skip-deploy matrix {correction}"));
         }
         assert_eq!(host.changes(), changes);
         assert_eq!(scale(&host), "web=1\n", "{line}");
@@ -121,15 +121,17 @@ fn allows_restarts_and_rebuilds() {
 #[test]
 fn corrects_the_scale_at_boot() {
     let host = create_host();
-    for (lines, mends) in [("web=2\n", "web=1"), ("web=1\nworker=1\n", "worker=0"), ("", "web=1")] {
+    for (lines, correction) in
+        [("web=2\n", "web=1"), ("web=1\nworker=1\n", "worker=0"), ("", "web=1")]
+    {
         record_scale(&host, lines);
         host.changes();
         let output = boot(&host);
         assert_eq!(output.code, Some(0), "{output:#?}");
-        let says = " !     matrix must have one web process and no other; put back to web=1\n-----> Deploying";
-        assert!(output.stdout.contains(says), "{output:#?}");
-        let mended = format!("dokku ps:scale --skip-deploy matrix {mends}");
-        assert_eq!(host.changes(), ["dokku ps:restore matrix", &mended]);
+        let expected = " !     matrix must have one web process and no other; put back to web=1\n-----> Deploying";
+        assert!(output.stdout.contains(expected), "{output:#?}");
+        let corrected = format!("dokku ps:scale --skip-deploy matrix {correction}");
+        assert_eq!(host.changes(), ["dokku ps:restore matrix", &corrected]);
         assert_eq!(running(&host, "matrix").len(), 1);
     }
     assert_single_process(&host);
@@ -176,14 +178,14 @@ Nothing was stopped: the old server runs on."
 }
 
 /// Checks that every command that deploys fails with this error and leaves the old server running.
-fn assert_keeps_running(host: &TestHost, why: &str) {
+fn assert_keeps_running(host: &TestHost, reason: &str) {
     let before = running(host, "matrix");
-    let says = refuses(&format!("{why}\nNothing was stopped: the old server runs on."));
-    assert_eq!(guard(host), says);
+    let expected = refuses(&format!("{reason}\nNothing was stopped: the old server runs on."));
+    assert_eq!(guard(host), expected);
     for line in ["ps:restart matrix", "ps:rebuild matrix", "config:set matrix A=b"] {
         let output = host.dokku(line);
         assert_eq!(output.code, Some(1), "{line}: {output:#?}");
-        assert!(output.stdout.contains(&says.stderr), "{line}: {output:#?}");
+        assert!(output.stdout.contains(&expected.stderr), "{line}: {output:#?}");
         assert_eq!(running(host, "matrix"), before, "{line}");
     }
 }
@@ -256,13 +258,13 @@ fn validates_with_the_new_image() {
     assert_eq!(guard(&host), allows());
     let output = host.dokku(&format!("git:from-image matrix {other}"));
     assert_eq!(output.code, Some(1), "{output:#?}");
-    let says = refuses(
+    let expected = refuses(
         "Synapse does not accept its configuration: see <host>/lib/data/matrix/matrix.site.test/config/homeserver.d
   | Error in configuration: no such setting
 Mend it, then: dokku matrix:deploy matrix
 Nothing was stopped: the old server runs on.",
     );
-    assert!(output.stdout.contains(&says.stderr), "{output:#?}");
+    assert!(output.stdout.contains(&expected.stderr), "{output:#?}");
     assert_eq!(running(&host, "matrix"), before);
 }
 
@@ -270,10 +272,10 @@ Nothing was stopped: the old server runs on.",
 fn verifies_the_template_after_an_nginx_upgrade() {
     let host = create_host();
     host.scene.update(|state| state.nginx_version = "1.28.0".into()).unwrap();
-    let asks = || host.trigger("nginx-app-template-source", "matrix app-config").stdout;
-    assert_eq!(asks(), "");
+    let template = || host.trigger("nginx-app-template-source", "matrix app-config").stdout;
+    assert_eq!(template(), "");
     assert_eq!(guard(&host), allows());
-    assert_eq!(asks(), "<host>/lib/data/matrix/matrix.site.test/nginx/nginx.conf.sigil\n");
+    assert_eq!(template(), "<host>/lib/data/matrix/matrix.site.test/nginx/nginx.conf.sigil\n");
     host.changes();
     assert_eq!(host.dokku("ps:restart matrix").code, Some(0));
     assert_eq!(host.changes(), ["dokku ps:restart matrix"]);
@@ -293,7 +295,7 @@ fn refuses_other_apps_that_mount_the_configuration() {
 Two Synapse processes on one database corrupt it.
 dokku apps:destroy other",
     );
-    for (mount, says) in [
+    for (mount, expected) in [
         (format!("{data}:/data:ro"), allows()),
         (format!("{config}:/backup:ro"), allows()),
         (format!("{config}/secrets:/config:ro"), allows()),
@@ -301,16 +303,16 @@ dokku apps:destroy other",
         (format!("{config}:/config"), clone.clone()),
     ] {
         host.setup(&[&format!("storage:mount other {mount}")]);
-        assert_eq!(ask(), says, "{mount}");
+        assert_eq!(ask(), expected, "{mount}");
         host.setup(&[&format!("storage:unmount other {mount}")]);
         assert_eq!(ask(), allows());
     }
     // This holds even while `server.json` cannot be read and the owner is unknown.
     host.setup(&[&format!("storage:mount other {config}:/config:ro")]);
-    let intent = host.read("server.json");
+    let spec = host.read("server.json");
     fs::write(host.file("server.json"), "").unwrap();
     assert_eq!(ask(), clone);
-    fs::write(host.file("server.json"), intent).unwrap();
+    fs::write(host.file("server.json"), spec).unwrap();
     // The homeserver's own app is recognized without its marker.
     fs::remove_file(host.lib("data/matrix/.apps/matrix")).unwrap();
     assert_eq!(guard(&host), allows());
@@ -347,7 +349,7 @@ fn damaged_spec_stops_no_server() {
         ),
         ("-", format!("{path} is missing\nPut it back from a backup.")),
     ];
-    for (text, says) in cases {
+    for (text, expected) in cases {
         match text {
             "-" => fs::remove_file(host.file("server.json")).unwrap(),
             text => fs::write(host.file("server.json"), text).unwrap(),
@@ -355,15 +357,15 @@ fn damaged_spec_stops_no_server() {
         let before = running(&host, "matrix");
         assert_eq!(
             guard(&host),
-            refuses(&format!("{says}\nNothing was stopped: the old server runs on."))
+            refuses(&format!("{expected}\nNothing was stopped: the old server runs on."))
         );
         assert_eq!(host.dokku("ps:restart matrix").code, Some(1));
         assert_eq!(running(&host, "matrix"), before);
         let output = host.dokku("matrix:deploy matrix");
-        assert_eq!((output.code, output.stderr), (Some(1), refuses(&says).stderr));
+        assert_eq!((output.code, output.stderr), (Some(1), refuses(&expected).stderr));
         let output = boot(&host);
         assert_eq!(output.code, Some(0), "{output:#?}");
-        assert!(output.stdout.contains(&warns(&says).stderr), "{output:#?}");
+        assert!(output.stdout.contains(&warns(&expected).stderr), "{output:#?}");
         assert_eq!(running(&host, "matrix").len(), 1);
         // A second process is refused even now.
         assert_eq!(host.dokku("ps:scale matrix web=2").code, Some(1));
@@ -392,9 +394,10 @@ fn survives_failed_reads() {
         (&["dokku", "ps:scale"], "web=2\n", false, false),
     ];
     let host = create_host();
-    for (prefix, lines, runs, passes) in cases {
+    for (prefix, lines, is_running, is_allowed) in cases {
         let change = |state: &mut State| {
-            let status = if runs { stand_in::Status::Running } else { stand_in::Status::Exited };
+            let status =
+                if is_running { stand_in::Status::Running } else { stand_in::Status::Exited };
             state.containers.iter_mut().for_each(|c| c.status = status);
         };
         host.scene.update(change).unwrap();
@@ -407,11 +410,15 @@ fn survives_failed_reads() {
         };
         host.scene.set_fault(&fault).unwrap();
         let output = guard(&host);
-        assert_eq!(output.code, Some(i32::from(!passes)), "{prefix:?} {runs}: {output:#?}");
+        assert_eq!(
+            output.code,
+            Some(i32::from(!is_allowed)),
+            "{prefix:?} {is_running}: {output:#?}"
+        );
         assert!(output.stderr.contains("ended with exit code 1"), "{prefix:?}: {output:#?}");
         assert_eq!(
             output.stderr.contains("the old server runs on"),
-            runs && !matches!(prefix[1], "ps" | "ps:scale"),
+            is_running && !matches!(prefix[1], "ps" | "ps:scale"),
             "{prefix:?}: {output:#?}"
         );
     }

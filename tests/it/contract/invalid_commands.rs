@@ -248,11 +248,11 @@ It would let a page of one read the other; choose another one.",
 fn assert_refused(host: &TestHost, cases: &[Case]) {
     let before = host.dump();
     host.changes();
-    for (line, code, says) in cases {
+    for (line, code, expected) in cases {
         let output = host.dokku(line);
-        let said = output.stderr.lines().map(|line| line.strip_prefix(" !     ").unwrap_or(line));
-        let said = said.collect::<Vec<_>>().join("\n");
-        assert_eq!((output.code, said.as_str()), (Some(*code), *says), "{line}");
+        let error = output.stderr.lines().map(|line| line.strip_prefix(" !     ").unwrap_or(line));
+        let error = error.collect::<Vec<_>>().join("\n");
+        assert_eq!((output.code, error.as_str()), (Some(*code), *expected), "{line}");
         assert_eq!(output.stdout, "", "{line}");
     }
     assert_eq!(host.changes(), [""; 0]);

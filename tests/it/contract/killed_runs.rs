@@ -14,7 +14,7 @@ const LINE: &str = "matrix:create matrix --email admin@site.test --element";
 
 /// The result of an uninterrupted run.
 struct Uninterrupted {
-    portrait: String,
+    dump: String,
     changes: u64,
 }
 
@@ -22,21 +22,21 @@ static UNINTERRUPTED: LazyLock<Uninterrupted> = LazyLock::new(|| {
     let host = TestHost::new();
     host.ok(LINE);
     let changes = host.scene.changes().unwrap().iter().filter(|call| !call.nested).count();
-    Uninterrupted { portrait: host.dump(), changes: changes.try_into().unwrap() }
+    Uninterrupted { dump: host.dump(), changes: changes.try_into().unwrap() }
 });
 
 /// Checks that the same command completes, and that the host is then in the expected state.
-fn assert_completes(host: &TestHost, what: &str) {
+fn assert_completes(host: &TestHost, context: &str) {
     host.scene.settle(Duration::from_secs(20)).unwrap();
     host.scene.clear_fault().unwrap();
     let made = host.secrets();
     let output = host.dokku(LINE);
-    assert_eq!(output.code, Some(3), "{what}: {output:#?}");
+    assert_eq!(output.code, Some(3), "{context}: {output:#?}");
     let now = host.secrets();
     for (name, text) in made {
-        assert_eq!(now[&name], text, "{what}: {name}");
+        assert_eq!(now[&name], text, "{context}: {name}");
     }
-    assert_same(&host.dump(), &UNINTERRUPTED.portrait, what);
+    assert_same(&host.dump(), &UNINTERRUPTED.dump, context);
 }
 
 /// After each change with one step at a time, and before each change with three parallel steps, so
@@ -63,17 +63,17 @@ fn completes_after_a_kill_at_any_change() {
 #[test]
 fn completes_after_a_kill_at_any_call() {
     let host = TestHost::new();
-    let snapshots = Snapshots::record(&host);
+    let recording = Snapshots::record(&host);
     host.ok(LINE);
-    let shots = snapshots.all();
+    let snapshots = recording.all();
     let seen = Mutex::new(BTreeSet::new());
-    in_parallel(&shots, |shot| {
-        let host = snapshots.restore(shot);
+    in_parallel(&snapshots, |snapshot| {
+        let host = recording.restore(snapshot);
         if seen.lock().unwrap().insert(host.dump()) {
-            assert_completes(&host, &Snapshots::call(shot));
+            assert_completes(&host, &Snapshots::call(snapshot));
         }
     });
-    let counts = (shots.len(), seen.lock().unwrap().len());
+    let counts = (snapshots.len(), seen.lock().unwrap().len());
     assert!(counts.0 >= 130 && counts.1 >= 30, "calls, and hosts that differ: {counts:?}");
 }
 
@@ -86,14 +86,14 @@ fn recreates_an_unfinished_database() {
         let locale = ["SQL_ASCII", "C", "C"].map(str::to_owned);
         service.databases.insert("matrix_db".into(), locale);
     };
-    let halves: [(&str, fn(&mut Service)); 3] =
+    let damages: [(&str, fn(&mut Service)); 3] =
         [("without its database", missing), ("without a container", stopped), ("wrong", wrong)];
-    in_parallel(&halves, |(what, half)| {
+    in_parallel(&damages, |(context, damage)| {
         let host = killed_at("postgres:create");
         assert_eq!(host.read("making-service"), "matrix-db");
-        host.scene.update(|state| half(state.services.get_mut("matrix-db").unwrap())).unwrap();
+        host.scene.update(|state| damage(state.services.get_mut("matrix-db").unwrap())).unwrap();
         let before = host.state().services["matrix-db"].password.clone();
-        assert_completes(&host, what);
+        assert_completes(&host, context);
         assert_ne!(host.state().services["matrix-db"].password, before);
         assert!(!host.file("making-service").exists());
     });
@@ -155,7 +155,7 @@ fn waits_for_an_orphaned_command() {
 /// deploy. It would start the next container beside that one.
 #[test]
 fn never_starts_a_second_process_beside_an_untracked_one() {
-    let unnoted = |host: &TestHost| {
+    let untracked = |host: &TestHost| {
         fs::remove_file(host.scene.root().join("matrix/CONTAINER.web.1")).unwrap();
         let its = |state: &mut State| {
             let mut all = state.containers.iter_mut();
@@ -167,14 +167,14 @@ fn never_starts_a_second_process_beside_an_untracked_one() {
         host.scene.update(|state| state.apps.get_mut("matrix").unwrap().deployed = false).unwrap();
     };
     let both = |host: &TestHost| {
-        unnoted(host);
+        untracked(host);
         unfinished(host);
     };
     let prepared = PreparedHost::after(LINE);
     let states: [(&str, &(dyn Fn(&TestHost) + Sync)); 3] =
-        [("unnoted", &unnoted), ("unfinished", &unfinished), ("both", &both)];
+        [("unnoted", &untracked), ("unfinished", &unfinished), ("both", &both)];
     in_parallel(&[0, 1, 2], |&at| {
-        let (what, state) = &states[at];
+        let (context, state) = &states[at];
         for line in [LINE, "ps:rebuild matrix"] {
             let host = prepared.copy();
             let before: Vec<_> = host.state().running("matrix").map(|c| c.id.clone()).collect();
@@ -182,8 +182,8 @@ fn never_starts_a_second_process_beside_an_untracked_one() {
             host.ok(line);
             let now = host.state();
             let after: Vec<_> = now.running("matrix").map(|c| c.id.clone()).collect();
-            assert!(after.len() == 1 && after != before, "{what}, {line}: {before:?} {after:?}");
-            assert!(now.max_mains.values().all(|mains| *mains == 1), "{what}, {line}");
+            assert!(after.len() == 1 && after != before, "{context}, {line}: {before:?} {after:?}");
+            assert!(now.max_mains.values().all(|mains| *mains == 1), "{context}, {line}");
         }
     });
 }

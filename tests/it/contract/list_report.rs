@@ -8,10 +8,10 @@ fn no_homeservers() {
     let host = TestHost::new();
     for line in ["matrix:list", "matrix:report"] {
         let output = host.dokku(line);
-        let said = " !     There are no Matrix homeservers\n";
+        let message = " !     There are no Matrix homeservers\n";
         assert_eq!(
             (output.code, output.stdout.as_str(), output.stderr.as_str()),
-            (Some(0), "", said)
+            (Some(0), "", message)
         );
     }
 }

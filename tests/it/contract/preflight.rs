@@ -105,7 +105,7 @@ dokku proxy:set --global nginx",
                 "scheduler:report --global",
                 "--scheduler-computed-selected",
                 "k3s",
-            )
+            );
         },
         CREATE,
         1,
@@ -196,18 +196,18 @@ fn override_report(host: &TestHost, command: &str, flag: &str, answer: &str) {
 #[test]
 fn names_what_is_missing() {
     in_parallel(&CASES.iter().map(|case| case.0).collect::<Vec<_>>(), |name| {
-        let (_, before, line, code, says) = CASES.iter().find(|case| case.0 == *name).unwrap();
+        let (_, before, line, code, expected) = CASES.iter().find(|case| case.0 == *name).unwrap();
         let host = TestHost::new();
         before(&host);
         let portrait = host.dump();
         host.changes();
         let output = host.dokku(line);
-        let said = output.stderr.replace(" !     ", "");
-        let mut says = format!("{says}\n");
-        if says.contains("Synapse refuses") {
-            says += &format!("{WRONG_DATABASE_HELP}\n");
+        let error = output.stderr.replace(" !     ", "");
+        let mut expected = format!("{expected}\n");
+        if expected.contains("Synapse refuses") {
+            expected += &format!("{WRONG_DATABASE_HELP}\n");
         }
-        assert_eq!((output.code, said), (Some(*code), says), "{name}");
+        assert_eq!((output.code, error), (Some(*code), expected), "{name}");
         assert_eq!(output.stdout, "", "{name}");
         assert_eq!(host.changes(), [""; 0], "{name}");
         assert_eq!(host.dump(), portrait, "{name}");

@@ -160,8 +160,8 @@ fn continues_without_a_certificate() {
     host.scene.update(|state| state.letsencrypt.fails.insert("matrix.site.test".into())).unwrap();
     let output = host.dokku("apps:rename matrix synapse");
     assert_eq!(output.code, Some(0));
-    let said = " !     No certificate for matrix.site.test: letsencrypt:enable synapse failed\n";
-    assert!(output.stderr.contains(said), "{output:#?}");
+    let error = " !     No certificate for matrix.site.test: letsencrypt:enable synapse failed\n";
+    assert!(output.stderr.contains(error), "{output:#?}");
     let end = "Then: dokku matrix:deploy synapse\n";
     assert!(output.stderr.ends_with(end), "{output:#?}");
     assert_eq!(host.state().running("synapse").count(), 1);
@@ -185,10 +185,10 @@ fn continues_after_a_failed_call() {
             host.scene.set_fault(&fault).unwrap();
             let output = host.dokku("apps:rename matrix synapse");
             assert_eq!(output.code, Some(0), "{word}: {output:#?}");
-            let (failed, mends) =
+            let (failed, hint) =
                 (format!(" !     `dokku {word} "), " !     dokku matrix:deploy synapse\n");
             assert!(
-                output.stderr.contains(&failed) && output.stderr.contains(mends),
+                output.stderr.contains(&failed) && output.stderr.contains(hint),
                 "{word}: {output:#?}"
             );
             assert_eq!(host.state().running("synapse").count(), 1, "{word}");
@@ -210,23 +210,23 @@ fn continues_after_a_failed_call() {
 fn deploy_completes_a_killed_rename() {
     let host = TestHost::after("matrix:create matrix --email a@site.test");
     let _synapse = host.homeserver("synapse");
-    let snapshots = Snapshots::record(&host);
+    let recording = Snapshots::record(&host);
     assert_eq!(host.dokku("apps:rename matrix synapse").code, Some(0));
-    let whole = host.dump();
-    let shots = snapshots.all();
+    let expected = host.dump();
+    let snapshots = recording.all();
     let seen = Mutex::new(BTreeSet::new());
-    in_parallel(&shots[1..], |shot| {
-        let host = snapshots.restore(shot);
+    in_parallel(&snapshots[1..], |snapshot| {
+        let host = recording.restore(snapshot);
         let _synapse = host.homeserver("synapse");
         if !seen.lock().unwrap().insert(host.dump()) {
             return;
         }
-        let what = Snapshots::call(shot);
+        let call = Snapshots::call(snapshot);
         let output = host.dokku("matrix:deploy synapse");
-        assert_eq!(output.code, Some(3), "{what}: {output:#?}");
-        assert_eq!(host.state().running("synapse").count(), 1, "{what}");
+        assert_eq!(output.code, Some(3), "{call}: {output:#?}");
+        assert_eq!(host.state().running("synapse").count(), 1, "{call}");
         assert_single_process(&host);
-        assert_same(&host.dump(), &whole, &what);
+        assert_same(&host.dump(), &expected, &call);
     });
     assert!(seen.lock().unwrap().len() >= 5, "hosts that differ: {}", seen.lock().unwrap().len());
 }
@@ -254,8 +254,8 @@ fn only_the_recorded_app_runs_after_a_kill() {
     host.ok("matrix:deploy matrix");
     assert_eq!(host.changes(), [""; 0]);
     // Now the record names the new app.
-    let intent = host.read("server.json").replace("\"app\": \"matrix\"", "\"app\": \"synapse\"");
-    fs::write(host.file("server.json"), intent).unwrap();
+    let spec = host.read("server.json").replace("\"app\": \"matrix\"", "\"app\": \"synapse\"");
+    fs::write(host.file("server.json"), spec).unwrap();
     let before = host.state().running("matrix").next().unwrap().id.clone();
     let output = host.dokku("ps:restart matrix");
     assert_eq!((output.code, output.stdout), (Some(1), taken("matrix", "synapse")));
@@ -263,11 +263,11 @@ fn only_the_recorded_app_runs_after_a_kill() {
     assert_eq!((output.code, output.stderr), (Some(1), taken("matrix", "synapse")));
     // The new app cannot start while the old one runs.
     let output = guard("synapse");
-    let says = " !     matrix runs on the data of synapse
+    let error = " !     matrix runs on the data of synapse
  !     Two Synapse processes on one database corrupt it.
  !     dokku ps:stop matrix
 ";
-    assert_eq!((output.code, output.stderr.as_str()), (Some(1), says));
+    assert_eq!((output.code, output.stderr.as_str()), (Some(1), error));
     assert_eq!(host.state().running("matrix").next().unwrap().id, before);
     // Follow the hint: return to the old app.
     host.setup(&["--force apps:destroy synapse"]);

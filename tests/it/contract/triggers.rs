@@ -64,8 +64,8 @@ fn ignores_apps_without_a_homeserver() {
 fn damaged_plugin_data_does_not_affect_other_apps() {
     let damages: [(&str, fn(&TestHost)); 5] = [
         ("a marker", |host| fs::write(host.lib("data/matrix/.apps/matrix"), "x").unwrap()),
-        ("an intent", |host| fs::write(host.file("server.json"), "{").unwrap()),
-        ("no intent", |host| fs::remove_file(host.file("server.json")).unwrap()),
+        ("a damaged spec", |host| fs::write(host.file("server.json"), "{").unwrap()),
+        ("no spec", |host| fs::remove_file(host.file("server.json")).unwrap()),
         ("the directory of the markers", |host| {
             fs::remove_dir_all(host.lib("data/matrix/.apps")).unwrap();
             fs::write(host.lib("data/matrix/.apps"), "").unwrap();
@@ -76,7 +76,7 @@ fn damaged_plugin_data_does_not_affect_other_apps() {
     host.website("shop", "shop.site.test");
     let directory = host.lib("data/matrix");
     let kept = host.lib("kept");
-    for (what, damage) in damages {
+    for (case, damage) in damages {
         let copy = |from: &std::path::Path, to: &std::path::Path| {
             let mut cp = std::process::Command::new("cp");
             assert!(cp.arg("-a").arg(from).arg(to).status().unwrap().success());
@@ -84,8 +84,8 @@ fn damaged_plugin_data_does_not_affect_other_apps() {
         copy(&directory, &kept);
         damage(&host);
         assert_ignored(&host, "shop");
-        assert_eq!(host.dokku("ps:restart shop").code, Some(0), "{what}");
-        assert_eq!(host.dokku("proxy:build-config shop").code, Some(0), "{what}");
+        assert_eq!(host.dokku("ps:restart shop").code, Some(0), "{case}");
+        assert_eq!(host.dokku("proxy:build-config shop").code, Some(0), "{case}");
         if directory.exists() {
             fs::remove_dir_all(&directory).unwrap();
         }
@@ -129,10 +129,10 @@ fn damaged_marker_affects_only_its_app() {
 #[test]
 fn template_is_used_only_while_verified() {
     let host = create_host("--element");
-    let ask = |args: &str| host.trigger("nginx-app-template-source", args);
+    let template = |args: &str| host.trigger("nginx-app-template-source", args);
     let path = "<host>/lib/data/matrix/matrix.site.test/nginx/nginx.conf.sigil\n";
     let named = Output { stdout: path.to_owned(), ..silent() };
-    assert_eq!(ask("matrix app-config"), named);
+    assert_eq!(template("matrix app-config"), named);
     let others = [
         "matrix hsts-config",
         "matrix validate-config",
@@ -141,32 +141,34 @@ fn template_is_used_only_while_verified() {
         "x app-config",
     ];
     for args in others {
-        assert_eq!(ask(args), silent(), "{args}");
+        assert_eq!(template(args), silent(), "{args}");
     }
     let breaks: [(&str, fn(&TestHost)); 4] = [
         ("changed by hand", |host| {
             let template = host.read("nginx/nginx.conf.sigil") + "# mine\n";
             fs::write(host.file("nginx/nginx.conf.sigil"), template).unwrap();
         }),
-        ("taken away", |host| fs::remove_file(host.file("nginx/nginx.conf.sigil")).unwrap()),
-        ("proof missing", |host| fs::remove_file(host.file("nginx/proved")).unwrap()),
+        ("removed", |host| fs::remove_file(host.file("nginx/nginx.conf.sigil")).unwrap()),
+        ("record of the verification missing", |host| {
+            fs::remove_file(host.file("nginx/proved")).unwrap();
+        }),
         ("nginx upgraded", |host| {
             host.scene.update(|state| state.nginx_version = "1.26.0".into()).unwrap();
         }),
     ];
-    for (what, act) in breaks {
-        act(&host);
-        assert_eq!(ask("matrix app-config"), silent(), "{what}");
+    for (case, action) in breaks {
+        action(&host);
+        assert_eq!(template("matrix app-config"), silent(), "{case}");
         host.setup(&["proxy:build-config matrix"]);
         let conf = fs::read_to_string(host.scene.root().join("matrix/nginx.conf")).unwrap();
-        assert!(conf.contains("the built-in template"), "{what}");
+        assert!(conf.contains("the built-in template"), "{case}");
         // A deploy verifies it again.
         host.changes();
         host.ok("matrix:deploy matrix");
-        assert_eq!(host.changes(), ["dokku proxy:build-config matrix"], "{what}");
-        assert_eq!(ask("matrix app-config"), named, "{what}");
+        assert_eq!(host.changes(), ["dokku proxy:build-config matrix"], "{case}");
+        assert_eq!(template("matrix app-config"), named, "{case}");
         let conf = fs::read_to_string(host.scene.root().join("matrix/nginx.conf")).unwrap();
-        assert!(!conf.contains("the built-in template"), "{what}");
+        assert!(!conf.contains("the built-in template"), "{case}");
     }
     // Without nginx the built-in template is used, and the trigger does not fail.
     fs::remove_file(host.scene.bin().join("nginx")).unwrap();
@@ -196,17 +198,17 @@ fn rejected_template_is_replaced_by_the_built_in_one() {
             r#"nginx on the form "FORM": nginx: [emerg] unknown directive "http2" in x:9"#,
         ),
     ];
-    in_parallel(&cases, |(program, test, act, why)| {
+    in_parallel(&cases, |(program, condition, action, reason)| {
         let host = TestHost::new();
-        host.override_program(program, test, act);
+        host.override_program(program, condition, action);
         let output = host.dokku("matrix:create matrix --tls off --domain localhost");
         let form = "never deployed";
-        let why = why.replace("FORM", form);
+        let reason = reason.replace("FORM", form);
         assert_eq!(output.code, Some(3), "{output:#?}");
         assert_eq!(
             output.stderr,
             format!(
-                " !     This host refuses the nginx template, so Dokku's built-in one serves matrix: {why}\n"
+                " !     This host refuses the nginx template, so Dokku's built-in one serves matrix: {reason}\n"
             )
         );
         let home = host.scene.root().join("matrix");
@@ -219,9 +221,10 @@ fn rejected_template_is_replaced_by_the_built_in_one() {
         assert!(hidden.contains("location = /.well-known/matrix/client {"));
         // A deploy warns, too, and continues.
         let output = host.trigger("scheduler-deploy", "docker-local matrix latest");
-        let says =
-            format!(" !     The nginx template is not used, Dokku's built-in one serves: {why}\n");
-        assert_eq!(output, Output { stderr: says, ..silent() });
+        let message = format!(
+            " !     The nginx template is not used, Dokku's built-in one serves: {reason}\n"
+        );
+        assert_eq!(output, Output { stderr: message, ..silent() });
         // Once the program works again, the next deploy uses the plugin's template.
         fs::remove_file(host.scene.bin().join(program)).unwrap();
         let real = fs::read_link(host.scene.bin().join("docker")).unwrap();
@@ -247,14 +250,14 @@ fn template_is_rejected_after_an_nginx_upgrade() {
     let build = "dokku proxy:build-config matrix";
     let done = "nothing had to be changed\n";
     let nothing_to_do = "nothing would be changed\n";
-    for (line, changes, says) in [
+    for (line, changes, message) in [
         ("matrix:deploy matrix", &[build][..], "runs, but needs you"),
         ("matrix:deploy matrix", &[], done),
         ("matrix:deploy matrix --dry-run", &[], nothing_to_do),
     ] {
         let output = host.dokku(line);
         assert_eq!(output.code, Some(3), "{output:#?}");
-        assert!(output.stdout.contains(says), "{output:#?}");
+        assert!(output.stdout.contains(message), "{output:#?}");
         assert!(
             output.stderr.starts_with(" !     This host refuses the nginx template"),
             "{output:#?}"
@@ -282,18 +285,18 @@ fn post_deploy_warns_when_synapse_is_not_ready() {
     let line = "password=hunter2 is wrong".to_owned();
     let log = vec!["2026 - synapse - INFO - starting".to_owned(), line];
     host.scene.update(|state| state.logs.insert("matrix".into(), log)).unwrap();
-    let says = " !     matrix is not ready yet
+    let message = " !     matrix is not ready yet
  !       | 2026 - synapse - INFO - starting
  !       | password=***
  !     dokku logs matrix --tail
  !     dokku matrix:deploy matrix waits for it and says more
 ";
-    let warned = Output { stderr: says.to_owned(), ..silent() };
+    let warned = Output { stderr: message.to_owned(), ..silent() };
     assert_eq!(host.trigger("post-deploy", "matrix - - latest"), warned);
     // The deploy itself has succeeded, so this is only a warning.
     let output = host.dokku("ps:restart matrix");
     assert_eq!(output.code, Some(0));
-    assert!(output.stdout.contains(says), "{output:#?}");
+    assert!(output.stdout.contains(message), "{output:#?}");
     assert_eq!(host.changes(), ["dokku ps:restart matrix"]);
     // Without its database Synapse answers, but is not ready.
     let host = create_host("");

@@ -150,20 +150,20 @@ fn nginx_stays_valid_when_the_default_is_destroyed() {
 fn either_deploy_completes_a_killed_hand_over() {
     let two = two_servers();
     let host = &two.host;
-    let snapshots = Snapshots::record(host);
+    let recording = Snapshots::record(host);
     host.ok("matrix:create matrix --no-8448");
-    let shots = snapshots.all();
-    let passing: Vec<_> = shots
+    let snapshots = recording.all();
+    let passing: Vec<_> = snapshots
         .iter()
-        .filter(|shot| {
-            let call = Snapshots::call(shot);
+        .filter(|snapshot| {
+            let call = Snapshots::call(snapshot);
             call.contains("proxy:build-config") || call.contains("ports:set")
         })
         .collect();
     assert_eq!(passing.len(), 2);
-    in_parallel(&passing, |shot| {
+    in_parallel(&passing, |snapshot| {
         for (first, then) in [("matrix", "matrix2"), ("matrix2", "matrix")] {
-            let host = snapshots.restore(shot);
+            let host = recording.restore(snapshot);
             let _second = host.homeserver("matrix2");
             for app in [first, then] {
                 host.ok(&format!("matrix:deploy {app}"));
@@ -174,7 +174,7 @@ fn either_deploy_completes_a_killed_hand_over() {
                 default_server(&host),
                 ["matrix2"],
                 "{first}, before {}",
-                Snapshots::call(shot)
+                Snapshots::call(snapshot)
             );
         }
     });
@@ -188,19 +188,24 @@ fn deploy_completes_a_recorded_hand_over() {
     let host = &two.host;
     let template = "data/matrix/matrix2.site.test/nginx/nginx.conf.sigil";
     let before = fs::read_to_string(host.lib(template)).unwrap();
-    let snapshots = Snapshots::record(host);
+    let recording = Snapshots::record(host);
     host.ok("matrix:create matrix --no-8448");
-    let shots = snapshots.all();
-    let at = |what: &str| {
-        let found = shots.iter().find(|shot| Snapshots::call(shot).contains(what));
-        found.unwrap_or_else(|| panic!("{what}"))
+    let snapshots = recording.all();
+    let at = |case: &str| {
+        let found = snapshots.iter().find(|snapshot| Snapshots::call(snapshot).contains(case));
+        found.unwrap_or_else(|| panic!("{case}"))
     };
-    let (judged, built) = (at("matrix2.site.test/nginx"), at("dokku proxy:build-config matrix2"));
-    let cases = [("chosen", judged), ("written", judged), ("proved", built)];
-    in_parallel(&cases, |(what, shot)| {
-        let host = snapshots.restore(shot);
+    let (before_validation, before_build) =
+        (at("matrix2.site.test/nginx"), at("dokku proxy:build-config matrix2"));
+    let cases = [
+        ("recorded", before_validation),
+        ("written", before_validation),
+        ("verified", before_build),
+    ];
+    in_parallel(&cases, |(case, snapshot)| {
+        let host = recording.restore(snapshot);
         let _second = host.homeserver("matrix2");
-        if *what == "chosen" {
+        if *case == "recorded" {
             fs::write(host.lib(template), &before).unwrap();
         }
         assert_eq!(
@@ -209,8 +214,8 @@ fn deploy_completes_a_recorded_hand_over() {
         );
         for changes in [&["dokku proxy:build-config matrix2"][..], &[]] {
             host.ok("matrix:deploy matrix");
-            assert_eq!(host.changes(), changes, "{what}");
-            assert_eq!(default_server(&host), ["matrix2"], "{what}");
+            assert_eq!(host.changes(), changes, "{case}");
+            assert_eq!(default_server(&host), ["matrix2"], "{case}");
         }
     });
 }
@@ -226,8 +231,8 @@ fn reports_a_rejected_template_of_the_next_default() {
         let emerg = "echo 'nginx: [emerg] unknown directive' >&2; exit 1";
         host.override_program("nginx", "[[ $* == *-c* ]]", emerg);
         let output = host.ok(line);
-        let told = " !     No homeserver is the default one on port 8448: this host refuses the nginx template of matrix2.site.test: ";
-        assert!(output.stderr.contains(told), "{line}: {output:#?}");
+        let error = " !     No homeserver is the default one on port 8448: this host refuses the nginx template of matrix2.site.test: ";
+        assert!(output.stderr.contains(error), "{line}: {output:#?}");
         assert!(
             !output.stdout.contains("default homeserver on port 8448 now"),
             "{line}: {output:#?}"
@@ -291,10 +296,10 @@ fn server_with_a_damaged_spec_keeps_its_port() {
     let (host, _second) = create();
     damage(&host, "matrix");
     fs::remove_file(host.lib("data/matrix/default-8448")).unwrap();
-    let said = destroy(&host, "third").stderr;
+    let error = destroy(&host, "third").stderr;
     let damaged = " !     <host>/lib/data/matrix/matrix.site.test/server.json is damaged: ";
-    assert!(said.starts_with(damaged), "{said}");
-    assert!(said.ends_with("\n !     Put it back from a backup.\n"), "{said}");
+    assert!(error.starts_with(damaged), "{error}");
+    assert!(error.ends_with("\n !     Put it back from a backup.\n"), "{error}");
     assert!(!host.lib("data/matrix/default-8448").exists());
     assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
 }

@@ -33,19 +33,19 @@ fn help() {
 #[test]
 fn commands_script() {
     let host = TestHost::new();
-    let ask = |args: &[&str]| {
+    let run = |args: &[&str]| {
         let mut command = Command::new(host.scene.enabled().join("matrix/commands"));
         command.args(args).env_clear().envs(host.scene.env());
         let output = host.run(command, b"");
         (output.code, output.stdout, output.stderr)
     };
     let line = "    matrix, Manage Matrix homeservers\n".to_owned();
-    assert_eq!(ask(&["help"]), (Some(0), line, String::new()));
-    let whole = host.dokku("matrix:help").stdout;
-    assert_eq!(ask(&["matrix"]), (Some(0), whole.clone(), String::new()));
-    assert_eq!(ask(&["matrix:help"]), (Some(0), whole, String::new()));
+    assert_eq!(run(&["help"]), (Some(0), line, String::new()));
+    let help_text = host.dokku("matrix:help").stdout;
+    assert_eq!(run(&["matrix"]), (Some(0), help_text.clone(), String::new()));
+    assert_eq!(run(&["matrix:help"]), (Some(0), help_text, String::new()));
     for other in ["matrix:nothing", "postgres:create", "apps"] {
-        assert_eq!(ask(&[other]), (Some(10), String::new(), String::new()), "{other}");
+        assert_eq!(run(&[other]), (Some(10), String::new(), String::new()), "{other}");
     }
 }
 
@@ -161,19 +161,19 @@ fn preflight() {
             std::fs::write(host.file("server.json"), text).unwrap();
         }),
     ];
-    let told = std::sync::Mutex::new(vec![]);
-    in_parallel(cases, |(what, line, before)| {
+    let results = std::sync::Mutex::new(vec![]);
+    in_parallel(cases, |(case, line, before)| {
         let host = TestHost::new();
         before(&host);
         host.changes();
         let output = host.dokku(line);
-        assert_eq!(host.changes(), [""; 0], "{what}");
+        assert_eq!(host.changes(), [""; 0], "{case}");
         let code = output.code.unwrap();
-        let place = cases.iter().position(|case| case.0 == *what);
-        let text = format!("{what}\n$ dokku {line}\n{}--- {code}\n", output.stderr);
-        told.lock().unwrap().push((place, text));
+        let index = cases.iter().position(|other| other.0 == *case);
+        let text = format!("{case}\n$ dokku {line}\n{}--- {code}\n", output.stderr);
+        results.lock().unwrap().push((index, text));
     });
-    let mut told = told.into_inner().unwrap();
-    told.sort();
-    assert_snapshot!(told.into_iter().map(|(_, text)| text).collect::<String>());
+    let mut results = results.into_inner().unwrap();
+    results.sort();
+    assert_snapshot!(results.into_iter().map(|(_, text)| text).collect::<String>());
 }

@@ -13,8 +13,8 @@ fn create_host() -> TestHost {
 }
 
 /// Runs a registration and returns its exit code and both streams.
-fn register(host: &TestHost, words: &str, stdin: &[u8]) -> (Option<i32>, String, String) {
-    let output = host.dokku_with(&format!("matrix:register-user {words}"), stdin);
+fn register(host: &TestHost, arguments: &str, stdin: &[u8]) -> (Option<i32>, String, String) {
+    let output = host.dokku_with(&format!("matrix:register-user {arguments}"), stdin);
     (output.code, output.stdout, output.stderr)
 }
 
@@ -36,9 +36,9 @@ fn reads_the_password_from_standard_input() {
         ("frank.f/x+y=z-0_", "", &long, &long),
     ] {
         let kind = if flags.is_empty() { "user" } else { "admin" };
-        let told = format!("=====> Registered {kind} @{name}:localhost\n");
-        let ended = register(&host, &format!("matrix {name}{flags}"), stdin.as_bytes());
-        assert_eq!(ended, (Some(0), told, String::new()));
+        let title = format!("=====> Registered {kind} @{name}:localhost\n");
+        let result = register(&host, &format!("matrix {name}{flags}"), stdin.as_bytes());
+        assert_eq!(result, (Some(0), title, String::new()));
         let user = User { password: password.to_owned(), admin: !flags.is_empty() };
         assert_eq!(host.synapse.users()[&format!("@{name}:localhost")], user);
         host.must_not_leak(password);
@@ -52,7 +52,7 @@ fn refuses_invalid_passwords() {
     let host = create_host();
     let too_long = "a".repeat(513);
     let longer_than_all = vec![b'a'; 100_000];
-    for (stdin, code, said) in [
+    for (stdin, code, error) in [
         (&b""[..], 2, "the password cannot be used: it is empty"),
         (b"\n", 2, "the password cannot be used: it is empty"),
         (b"\r\n", 2, "the password cannot be used: it is empty"),
@@ -64,8 +64,8 @@ fn refuses_invalid_passwords() {
         (too_long.as_bytes(), 2, "the password cannot be used: it is longer than 512 characters"),
         (&longer_than_all, 2, "the password cannot be used: it is longer than 512 characters"),
     ] {
-        let ended = register(&host, "matrix alice", stdin);
-        assert_eq!(ended, (Some(code), String::new(), format!(" !     {said}\n")));
+        let result = register(&host, "matrix alice", stdin);
+        assert_eq!(result, (Some(code), String::new(), format!(" !     {error}\n")));
     }
     assert!(host.synapse.users().is_empty());
 }
@@ -79,7 +79,7 @@ fn refuses_invalid_names() {
     let bad = |name: &str, why: &str| {
         format!("invalid value '{name}' for '<USER>': \"{name}\" is not a valid user name: {why}")
     };
-    for (name, said) in [
+    for (name, error) in [
         ("Alice", bad("Alice", "it must be lower case")),
         ("@alice:localhost", bad("@alice:localhost", "give the part between '@' and ':' only")),
         ("_alice", bad("_alice", "it must not start with '_'")),
@@ -88,8 +88,8 @@ fn refuses_invalid_names() {
         ("älice", bad("älice", only)),
         (&long, too_long),
     ] {
-        let ended = register(&host, &format!("matrix {name}"), b"hunter2hunter2\n");
-        assert_eq!(ended, (Some(2), String::new(), format!(" !     {said}\n")), "{name}");
+        let result = register(&host, &format!("matrix {name}"), b"hunter2hunter2\n");
+        assert_eq!(result, (Some(2), String::new(), format!(" !     {error}\n")), "{name}");
     }
     assert!(host.synapse.users().is_empty());
 }
@@ -98,9 +98,9 @@ fn refuses_invalid_names() {
 fn refuses_a_taken_name() {
     let host = create_host();
     assert_eq!(register(&host, "matrix alice", b"hunter2hunter2\n").0, Some(0));
-    let said = " !     @alice:localhost is registered already\n".to_owned();
-    let ended = register(&host, "matrix alice --admin", b"another\n");
-    assert_eq!(ended, (Some(1), String::new(), said));
+    let error = " !     @alice:localhost is registered already\n".to_owned();
+    let result = register(&host, "matrix alice --admin", b"another\n");
+    assert_eq!(result, (Some(1), String::new(), error));
     let user = User { password: "hunter2hunter2".to_owned(), admin: false };
     assert_eq!(host.synapse.users()["@alice:localhost"], user);
 }
@@ -111,16 +111,16 @@ fn needs_a_running_server() {
     let host = create_host();
     let does_not_run = " !     matrix does not run\n !     dokku matrix:deploy matrix\n";
     host.setup(&["ps:stop matrix"]);
-    let ended = register(&host, "matrix alice", b"hunter2hunter2\n");
-    assert_eq!(ended, (Some(1), String::new(), does_not_run.to_owned()));
+    let result = register(&host, "matrix alice", b"hunter2hunter2\n");
+    assert_eq!(result, (Some(1), String::new(), does_not_run.to_owned()));
     host.ok("matrix:deploy matrix");
     host.setup(&["postgres:stop matrix-db"]);
-    let ended = register(&host, "matrix alice", b"hunter2hunter2\n");
+    let result = register(&host, "matrix alice", b"hunter2hunter2\n");
     let no_database =
         does_not_run.replace("does not run", "runs, but it does not reach its database");
-    assert_eq!(ended, (Some(1), String::new(), no_database));
-    let ended = register(&host, "nobody alice", b"hunter2hunter2\n");
-    assert_eq!(ended, (Some(20), String::new(), " !     App nobody does not exist\n".to_owned()));
+    assert_eq!(result, (Some(1), String::new(), no_database));
+    let result = register(&host, "nobody alice", b"hunter2hunter2\n");
+    assert_eq!(result, (Some(20), String::new(), " !     App nobody does not exist\n".to_owned()));
 }
 
 /// If Synapse has another secret, its own error message is shown.
@@ -130,13 +130,13 @@ fn reports_a_wrong_shared_secret() {
     let path = host.lib("data/matrix/localhost/config/secrets/registration_shared_secret");
     let secret = std::fs::read_to_string(&path).unwrap();
     host.scene.update(|state| state.containers[0].mounts.clear()).unwrap();
-    let said = " !     Synapse does not register alice: HMAC incorrect\n".to_owned();
-    let ended = register(&host, "matrix alice", b"hunter2hunter2\n");
-    assert_eq!(ended, (Some(1), String::new(), said));
+    let error = " !     Synapse does not register alice: HMAC incorrect\n".to_owned();
+    let result = register(&host, "matrix alice", b"hunter2hunter2\n");
+    assert_eq!(result, (Some(1), String::new(), error));
     std::fs::remove_file(&path).unwrap();
-    let said = " !     <host>/lib/data/matrix/localhost/config/secrets/registration_shared_secret is missing\n !     dokku matrix:deploy matrix\n";
-    let ended = register(&host, "matrix alice", b"hunter2hunter2\n");
-    assert_eq!(ended, (Some(1), String::new(), said.to_owned()));
+    let error = " !     <host>/lib/data/matrix/localhost/config/secrets/registration_shared_secret is missing\n !     dokku matrix:deploy matrix\n";
+    let result = register(&host, "matrix alice", b"hunter2hunter2\n");
+    assert_eq!(result, (Some(1), String::new(), error.to_owned()));
     host.must_not_leak(&secret);
 }
 

@@ -106,10 +106,10 @@ fn serve(
     let length = joined(&headers, "content-length").map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    let mut words = line.split(' ').map(str::to_owned);
+    let mut parts = line.split(' ').map(str::to_owned);
     let request = Request {
-        method: words.next()?,
-        path: words.next()?,
+        method: parts.next()?,
+        path: parts.next()?,
         host: joined(&headers, "host")?.split(':').next()?.to_owned(),
         body: serde_json::from_slice(&body).unwrap_or_default(),
         to,

@@ -1,5 +1,5 @@
-//! The directories of one homeserver with all that the plugin puts there, and its container's sight of
-//! them: the files are used as they are, under the paths that stand in them.
+//! The directories of one homeserver with everything that the plugin writes there, and a container
+//! that sees them under the paths that the files mention.
 
 use super::{host, synapse_home};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -36,7 +36,7 @@ pub(crate) fn server() -> Server {
 
 pub(crate) struct Directories {
     root: Utf8PathBuf,
-    #[expect(dead_code, reason = "it goes away with the value")]
+    #[expect(dead_code, reason = "the directory is removed with the value")]
     directory: Scratch,
 }
 
@@ -64,12 +64,12 @@ impl Directories {
         directories
     }
 
-    /// The directory that is seen as `/config`.
+    /// The directory that the container sees as `/config`.
     pub(crate) fn config(&self) -> Utf8PathBuf {
         self.root.join("config")
     }
 
-    /// The directory that is seen as `/test`: what the test itself has to add.
+    /// The directory that the container sees as `/test`, for additional files of the test.
     pub(crate) fn test(&self) -> Utf8PathBuf {
         self.root.join("test")
     }
@@ -87,7 +87,7 @@ impl Directories {
         self.put(&format!("homeserver.d/{}", config::LOCAL_FILE), text);
     }
 
-    /// Every file of the configuration with its content.
+    /// Every configuration file with its content.
     pub(crate) fn snapshot(&self) -> Vec<(Utf8PathBuf, String)> {
         let mut all = vec![];
         for directory in ["", "homeserver.d", "secrets"] {
@@ -102,25 +102,26 @@ impl Directories {
         all
     }
 
-    /// What the plugin tells of Synapse's verdict; nothing if it accepts the files.
-    pub(crate) fn verdict(&self) -> Vec<String> {
+    /// Lets Synapse validate the configuration, and returns the error that the plugin would show,
+    /// if any.
+    pub(crate) fn validate(&self) -> Vec<String> {
         let server = server();
         let local = self.read(&format!("homeserver.d/{}", config::LOCAL_FILE));
         let config = self.config();
-        let judged = judge::Judged { app: &server.app, config: &config, local: &local };
-        let ran = self.run(judge::PROGRAM, &judge::ARGS);
-        let verdict = judge::verdict(&Scrubber::default(), &judged, &ran);
-        verdict.map_or_else(|error| error.lines(), |()| vec![])
+        let input = judge::Judged { app: &server.app, config: &config, local: &local };
+        let output = self.run(judge::PROGRAM, &judge::ARGS);
+        let result = judge::verdict(&Scrubber::default(), &input, &output);
+        result.map_or_else(|error| error.lines(), |()| vec![])
     }
 
-    /// Runs a program in the sight of the container, to its end.
+    /// Runs a program in the container.
     pub(crate) fn run(&self, program: &str, args: &[&str]) -> Ran {
         let cmd = Cmd::reads("bwrap").args(self.container()).arg(program).args(args);
         host().run(&cmd).unwrap_or_else(|error| panic!("{error}: run dev/setup"))
     }
 
-    /// The arguments of bubblewrap: a system, Synapse, and the mounts. The user in there is not
-    /// root, whoever runs the test.
+    /// The arguments of bubblewrap: a system, Synapse, and the mounts. The container's user is
+    /// never root, whoever runs the test.
     pub(crate) fn container(&self) -> Vec<String> {
         let home = synapse_home();
         let home = home.to_str().unwrap();
