@@ -26,7 +26,7 @@ struct Inner {
 
 pub(crate) struct Homeserver {
     inner: Arc<Inner>,
-    #[expect(dead_code, reason = "it ends with the value")]
+    #[expect(dead_code, reason = "the server stops with the value")]
     server: Server,
 }
 
@@ -110,7 +110,7 @@ impl Inner {
             return Err((400, "M_USER_IN_USE: User ID already taken."));
         }
         users.insert(id.clone(), User { password: password.to_owned(), admin });
-        assert_eq!(body["inhibit_login"], true, "an access token that nobody takes back");
+        assert_eq!(body["inhibit_login"], true, "registration must not create an access token");
         Ok((200, json!({ "user_id": id, "home_server": server_name(container) })))
     }
 }

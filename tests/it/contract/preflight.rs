@@ -199,7 +199,7 @@ fn names_what_is_missing() {
         let (_, before, line, code, expected) = CASES.iter().find(|case| case.0 == *name).unwrap();
         let host = TestHost::new();
         before(&host);
-        let portrait = host.dump();
+        let before_run = host.dump();
         host.changes();
         let output = host.dokku(line);
         let error = output.stderr.replace(" !     ", "");
@@ -210,7 +210,7 @@ fn names_what_is_missing() {
         assert_eq!((output.code, error), (Some(*code), expected), "{name}");
         assert_eq!(output.stdout, "", "{name}");
         assert_eq!(host.changes(), [""; 0], "{name}");
-        assert_eq!(host.dump(), portrait, "{name}");
+        assert_eq!(host.dump(), before_run, "{name}");
     });
 }
 

@@ -1,4 +1,4 @@
-//! The host loses power while users send messages, and boots again without anybody's help.
+//! The host loses power while users send messages, and boots again without anyone's help.
 
 use super::stand_in_host::StandInHost;
 use super::user::User;
