@@ -103,9 +103,13 @@ fn never_generates_a_missing_signing_key() {
     let key = directories.config().join("secrets/signing.key");
     std::fs::remove_file(&key).unwrap();
     put_port(&directories, 1);
-    let ran = directories.run("python", &ARGS);
-    assert_eq!(ran.code, 1, "{:?}", ran.lines);
-    assert!(ran.says("Read-only file system: '/config/secrets/signing.key'"), "{:?}", ran.lines);
+    let output = directories.run("python", &ARGS);
+    assert_eq!(output.code, 1, "{:?}", output.lines);
+    assert!(
+        output.says("Read-only file system: '/config/secrets/signing.key'"),
+        "{:?}",
+        output.lines
+    );
     let errors = directories.validate();
     assert_eq!(errors[0], format!("Synapse does not accept its configuration: see {key}"));
     assert!(!key.exists());

@@ -66,7 +66,7 @@ fn warns(warning: &str) -> Output {
 }
 
 #[test]
-fn refuses_more_than_one_process() {
+fn refuses_any_scale_but_one_web_process() {
     let two = "Two Synapse processes on one database corrupt it.";
     let scale_restored = "The scale was put back to web=1; what runs was not touched.";
     let host = create_host();

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! The names of the host are not in the DNS, so a command whose last step checks the server from
-//! outside exits with 3 and says so. A server with the domain `localhost` and without TLS exits with 0.
+//! outside exits with 3 and says so. With the domain `localhost` and without TLS it exits with 0.
 
 use super::homeserver::Homeserver;
 use super::snapshot::PreparedHost;

@@ -191,12 +191,12 @@ fn deploy_completes_a_recorded_hand_over() {
     let recording = Snapshots::record(host);
     host.ok("matrix:create matrix --no-8448");
     let snapshots = recording.all();
-    let at = |case: &str| {
-        let found = snapshots.iter().find(|snapshot| Snapshots::call(snapshot).contains(case));
-        found.unwrap_or_else(|| panic!("{case}"))
+    let before_call = |text: &str| {
+        let snapshot = snapshots.iter().find(|snapshot| Snapshots::call(snapshot).contains(text));
+        snapshot.unwrap_or_else(|| panic!("no call of {text}"))
     };
     let (before_validation, before_build) =
-        (at("matrix2.site.test/nginx"), at("dokku proxy:build-config matrix2"));
+        (before_call("matrix2.site.test/nginx"), before_call("dokku proxy:build-config matrix2"));
     let cases = [
         ("recorded", before_validation),
         ("written", before_validation),
