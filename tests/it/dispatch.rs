@@ -1,13 +1,14 @@
-//! The script that Dokku runs for help and for whatever has no subcommand.
+//! `commands`, the script that Dokku runs for help and for commands without a subcommand file.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 
-use crate::plugin_copy::{PluginCopy, Ran, run};
+use crate::plugin_copy::{PluginCopy, run};
+use crate::support::Output;
 
-/// Bash stands for the binary: told to run a script that is not there, it says
-/// under which name it was called, and with what.
+/// Uses bash as the binary: for a missing script, its error contains the name and the argument with
+/// which it was called.
 fn with_bash_as_binary() -> PluginCopy {
     let copy = PluginCopy::new();
     fs::create_dir(copy.root().join("bin")).unwrap();
@@ -16,25 +17,25 @@ fn with_bash_as_binary() -> PluginCopy {
 }
 
 #[test]
-fn the_binary_is_called_under_our_name_with_the_same_arguments() {
+fn passes_name_and_arguments_to_the_binary() {
     let copy = with_bash_as_binary();
     let name = copy.root().join("commands").display().to_string();
     for argument in ["help", "matrix", "matrix:help", "matrix:no such"] {
-        let ran = copy.run("commands", &[argument]);
-        assert_eq!(ran.code, Some(127), "the exit code is the binary's");
-        assert!(ran.stderr.starts_with(&format!("{name}: {argument}: ")), "{}", ran.stderr);
+        let output = copy.run("commands", &[argument]);
+        assert_eq!(output.code, Some(127), "the exit code is the binary's");
+        assert!(output.stderr.starts_with(&format!("{name}: {argument}: ")), "{}", output.stderr);
     }
     copy.write("matrix:two", "echo \"$0,$#,$1,$2\"");
     let script = copy.root().join("matrix:two").display().to_string();
-    let ran = run(Command::new(copy.root().join("commands"))
+    let output = run(Command::new(copy.root().join("commands"))
         .args(["matrix:two", "a b", "--force"])
         .current_dir(copy.root()));
-    assert_eq!(ran.stdout, "matrix:two,2,a b,--force\n", "{script}: {}", ran.stderr);
+    assert_eq!(output.stdout, "matrix:two,2,a b,--force\n", "{script}: {}", output.stderr);
 }
 
 #[test]
-fn what_is_not_ours_is_refused_with_and_without_a_binary() {
-    let refused = Ran { code: Some(10), stdout: String::new(), stderr: String::new() };
+fn does_not_implement_other_commands() {
+    let refused = Output { code: Some(10), stdout: String::new(), stderr: String::new() };
     for copy in [PluginCopy::new(), with_bash_as_binary()] {
         for args in [&["postgres:create", "x"][..], &["matrix-bridge:help"], &["helper"], &[]] {
             assert_eq!(copy.run("commands", args), refused, "{args:?}");
@@ -45,27 +46,27 @@ fn what_is_not_ours_is_refused_with_and_without_a_binary() {
 }
 
 #[test]
-fn without_a_binary_our_commands_say_how_to_get_one() {
-    let ran = PluginCopy::new().run("commands", &["matrix:create", "m"]);
-    assert_eq!(ran.code, Some(10));
-    assert!(ran.stderr.ends_with("sudo dokku plugin:install\n"), "{}", ran.stderr);
+fn explains_how_to_get_a_missing_binary() {
+    let output = PluginCopy::new().run("commands", &["matrix:create", "m"]);
+    assert_eq!(output.code, Some(10));
+    assert!(output.stderr.ends_with("sudo dokku plugin:install\n"), "{}", output.stderr);
 }
 
-/// `dokku help` runs each plugin's script in a loop that the first failure ends.
+/// `dokku help` runs the script of each plugin in a loop that stops at the first failure.
 #[test]
-fn help_of_the_host_survives_a_missing_or_broken_binary() {
+fn dokku_help_works_without_a_binary() {
     let broken = PluginCopy::new();
     broken.write("bin/dokku-matrix", "\x7fELF of another machine\0");
     fs::set_permissions(broken.root().join("bin/dokku-matrix"), fs::Permissions::from_mode(0o755))
         .unwrap();
     for copy in [PluginCopy::new(), broken] {
         let plugin = copy.root().join("commands").display().to_string();
-        let ran = run(Command::new("bash").args([
+        let output = run(Command::new("bash").args([
             "-c",
             "export LC_ALL=C; set -eo pipefail; for c in \"$0\" echo; do $c help; done | sort; echo end",
             &plugin,
         ]));
-        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-        assert_eq!(ran.stdout, "    matrix, Manage Matrix homeservers\nhelp\nend\n");
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+        assert_eq!(output.stdout, "    matrix, Manage Matrix homeservers\nhelp\nend\n");
     }
 }

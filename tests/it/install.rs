@@ -1,4 +1,4 @@
-//! `install` and `update`, run as they are on a made-up host.
+//! `install` and `update`, run unchanged on a fake host.
 
 use std::fmt::Write;
 use std::fs;
@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use sha2::{Digest, Sha256};
 
-use crate::plugin_copy::{PluginCopy, Ran, binary};
+use crate::plugin_copy::{PluginCopy, binary};
+use crate::support::Output;
 
 const ASSET: &str = "dokku-matrix-x86_64-unknown-linux-musl";
 const ORIGIN: &str = "https://example.org/someone/dokku-matrix.git";
@@ -25,39 +26,39 @@ fn mode(path: &std::path::Path) -> u32 {
 }
 
 #[test]
-fn a_tarball_brings_its_binary() {
+fn uses_the_binary_of_a_tarball() {
     let copy = PluginCopy::new().with_cargo().with_docker().with_release(&[]);
     copy.write(&format!("prebuilt/{ASSET}"), &binary("the release"));
-    let ran = copy.install();
+    let output = copy.install();
     assert_eq!(
-        ran.stdout,
+        output.stdout,
         "-----> Installing the matrix plugin from the binary of its release\n       \
          dokku-matrix 0.1.0 is in place\n"
     );
-    assert_eq!(ran.stderr, "");
-    assert_eq!(copy.maker().unwrap(), "the release");
+    assert_eq!(output.stderr, "");
+    assert_eq!(copy.builder().unwrap(), "the release");
     assert_eq!(mode(&copy.root().join("bin/dokku-matrix")), 0o755);
-    assert!(!copy.ran_any(BUILDERS));
+    assert!(!copy.called_any(BUILDERS));
 }
 
 #[test]
-fn a_checkout_does_not_take_what_lies_in_prebuilt() {
+fn checkout_ignores_prebuilt_binaries() {
     let copy = PluginCopy::new().with_git("other", ORIGIN).with_cargo();
     copy.write(&format!("prebuilt/{ASSET}"), &binary("the release"));
     copy.install();
-    assert_eq!(copy.maker().unwrap(), "cargo");
+    assert_eq!(copy.builder().unwrap(), "cargo");
 }
 
 #[test]
-fn a_released_tag_brings_the_asset_of_its_release() {
+fn downloads_the_asset_of_a_released_tag() {
     let asset = binary("the release");
     let copy = PluginCopy::new()
         .with_git("v0.1.0", "https://user:secret@example.org/someone/dokku-matrix.git/")
         .with_release(&[(ASSET, &asset), ("SHA256SUMS", &sums(&asset))])
         .with_cargo();
-    let ran = copy.install();
-    assert_eq!(ran.stderr, "");
-    assert_eq!(copy.maker().unwrap(), "the release");
+    let output = copy.install();
+    assert_eq!(output.stderr, "");
+    assert_eq!(copy.builder().unwrap(), "the release");
     let calls = copy.calls();
     let curls: Vec<&String> = calls.iter().filter(|call| call.starts_with("curl")).collect();
     assert_eq!(curls.len(), 2, "{calls:?}");
@@ -71,26 +72,26 @@ fn a_released_tag_brings_the_asset_of_its_release() {
 }
 
 #[test]
-fn a_wrong_checksum_is_told_and_the_asset_not_used() {
+fn rejects_an_asset_with_a_wrong_checksum() {
     let copy = PluginCopy::new()
         .with_git("v0.1.0", ORIGIN)
         .with_release(&[(ASSET, &binary("somebody else")), ("SHA256SUMS", &sums("the real one"))])
         .with_cargo();
-    let ran = copy.install();
-    assert!(ran.stderr.contains("does not fit its SHA256SUMS"), "{}", ran.stderr);
-    assert_eq!(copy.maker().unwrap(), "cargo");
+    let output = copy.install();
+    assert!(output.stderr.contains("does not fit its SHA256SUMS"), "{}", output.stderr);
+    assert_eq!(copy.builder().unwrap(), "cargo");
 }
 
 #[test]
-fn a_release_without_the_asset_is_told_and_built() {
+fn builds_when_the_release_has_no_asset() {
     let copy = PluginCopy::new().with_git("v0.1.0", ORIGIN).with_release(&[]).with_cargo();
-    let ran = copy.install();
-    assert!(ran.stderr.contains("The release v0.1.0 has no"), "{}", ran.stderr);
-    assert_eq!(copy.maker().unwrap(), "cargo");
+    let output = copy.install();
+    assert!(output.stderr.contains("The release v0.1.0 has no"), "{}", output.stderr);
+    assert_eq!(copy.builder().unwrap(), "cargo");
 }
 
 #[test]
-fn what_is_not_exactly_a_release_is_not_downloaded() {
+fn downloads_nothing_for_a_changed_or_local_checkout() {
     let between = PluginCopy::new().with_git("nightly", ORIGIN);
     let changed = PluginCopy::new().with_git("v0.1.0", ORIGIN);
     changed.write("Cargo.lock", "# changed\n");
@@ -98,15 +99,15 @@ fn what_is_not_exactly_a_release_is_not_downloaded() {
     for copy in [between, changed, local] {
         let copy = copy.with_release(&[]).with_cargo();
         copy.install();
-        assert_eq!(copy.maker().unwrap(), "cargo");
-        assert!(!copy.ran_any(&["curl"]));
+        assert_eq!(copy.builder().unwrap(), "cargo");
+        assert!(!copy.called_any(&["curl"]));
     }
 }
 
 #[test]
-fn a_checkout_of_another_user_is_read_all_the_same() {
+fn reads_a_checkout_of_another_user() {
     if !nix::unistd::geteuid().is_root() {
-        return; // Nobody else can give files away.
+        return; // Only root can change the owner of files.
     }
     let asset = binary("the release");
     let copy = PluginCopy::new()
@@ -116,15 +117,15 @@ fn a_checkout_of_another_user_is_read_all_the_same() {
         std::os::unix::fs::chown(copy.root().join(path), Some(1001), Some(1001)).unwrap();
     }
     copy.install();
-    assert_eq!(copy.maker().unwrap(), "the release");
+    assert_eq!(copy.builder().unwrap(), "the release");
 }
 
 #[test]
-fn cargo_builds_and_leaves_the_checkout_clean() {
+fn cargo_build_leaves_the_checkout_clean() {
     let copy = PluginCopy::new().with_git("other", ORIGIN).with_cargo().with_docker();
-    let ran = copy.install();
-    assert_eq!(ran.stderr, "");
-    assert_eq!(copy.maker().unwrap(), "cargo");
+    let output = copy.install();
+    assert_eq!(output.stderr, "");
+    assert_eq!(copy.builder().unwrap(), "cargo");
     let calls = copy.calls();
     assert!(
         calls.iter().any(|call| call.starts_with("cargo build --release --locked ")),
@@ -153,7 +154,7 @@ fn cargo_prefers_musl() {
 }
 
 #[test]
-fn cargo_that_is_too_old_or_fails_gives_way_to_a_container() {
+fn builds_in_a_container_when_cargo_is_unusable() {
     let old = PluginCopy::new().with_cargo();
     old.fake("cargo", "echo 'cargo 1.63.0'");
     let failing = PluginCopy::new().with_cargo();
@@ -161,23 +162,25 @@ fn cargo_that_is_too_old_or_fails_gives_way_to_a_container() {
         "cargo",
         "case $1 in -*) echo cargo 1.95.0 ;; *) echo no memory >&2; exit 101 ;; esac",
     );
-    for (copy, said) in [(old, "it is 1.63.0, and the plugin needs 1.89"), (failing, "no memory")] {
+    for (copy, message) in
+        [(old, "it is 1.63.0, and the plugin needs 1.89"), (failing, "no memory")]
+    {
         let copy = copy.with_docker();
-        let ran = copy.install();
-        assert!(ran.stderr.contains(said), "{}", ran.stderr);
-        assert_eq!(copy.maker().unwrap(), "docker");
+        let output = copy.install();
+        assert!(output.stderr.contains(message), "{}", output.stderr);
+        assert_eq!(copy.builder().unwrap(), "docker");
     }
 }
 
 #[test]
-fn a_container_gets_the_sources_and_gives_the_binary() {
+fn container_build_gets_only_the_sources() {
     let copy = PluginCopy::new()
         .env("DOKKU_GLOBAL_RUN_ARGS", "--label=a=b --label=dokku")
         .with_git("other", ORIGIN)
         .with_docker();
-    let ran = copy.install();
-    assert_eq!(ran.stderr, "");
-    assert_eq!(copy.maker().unwrap(), "docker");
+    let output = copy.install();
+    assert_eq!(output.stderr, "");
+    assert_eq!(copy.builder().unwrap(), "docker");
     let call = copy.calls().into_iter().find(|call| call.starts_with("docker")).unwrap();
     assert!(call.starts_with("docker run --rm -i --label=a=b --label=dokku --label="), "{call}");
     assert!(call.contains(" rust:1-alpine sh -c"), "{call}");
@@ -187,12 +190,12 @@ fn a_container_gets_the_sources_and_gives_the_binary() {
 }
 
 #[test]
-fn with_nothing_to_build_with_it_says_what_to_do() {
+fn explains_what_to_install() {
     let copy = PluginCopy::new().with_git("other", ORIGIN);
-    let ran = copy.install();
-    assert_eq!(ran.stdout, "");
+    let output = copy.install();
+    assert_eq!(output.stdout, "");
     assert_eq!(
-        ran.stderr,
+        output.stderr,
         " !     The matrix plugin does nothing yet: there is no binary for it, and none could be built.
  !     Do one of these:
  !     - install Rust 1.89 or newer (https://rustup.rs) and a C compiler, then run:
@@ -206,59 +209,59 @@ fn with_nothing_to_build_with_it_says_what_to_do() {
 }
 
 #[test]
-fn a_failed_build_leaves_the_old_binary() {
+fn failed_build_keeps_the_old_binary() {
     let copy = PluginCopy::new().with_cargo();
     copy.install();
     copy.write("src/main.rs", "fn main() { broken }\n");
     copy.fake("cargo", "case $1 in -*) echo cargo 1.95.0 ;; *) exit 101 ;; esac");
-    let ran = copy.install();
-    assert!(ran.stderr.contains("its old binary stays in use"), "{}", ran.stderr);
-    assert_eq!(copy.maker().unwrap(), "cargo");
+    let output = copy.install();
+    assert!(output.stderr.contains("its old binary stays in use"), "{}", output.stderr);
+    assert_eq!(copy.builder().unwrap(), "cargo");
     assert!(!copy.root().join("target").exists());
 }
 
 #[test]
-fn up_to_date_is_silent_and_builds_nothing() {
+fn does_nothing_when_up_to_date() {
     let copy = PluginCopy::new().with_cargo();
     copy.install();
     copy.calls();
     for script in ["install", "update"] {
-        let silent = Ran { code: Some(0), stdout: String::new(), stderr: String::new() };
+        let silent = Output { code: Some(0), stdout: String::new(), stderr: String::new() };
         assert_eq!(copy.run(script, &[]), silent);
     }
-    assert!(!copy.ran_any(BUILDERS));
+    assert!(!copy.called_any(BUILDERS));
 
     copy.write("src/main.rs", "fn main() { changed }\n");
     copy.run("update", &[]);
-    assert!(copy.ran_any(&["cargo"]), "changed sources are built");
+    assert!(copy.called_any(&["cargo"]), "changed sources are built");
     copy.fake("uname", "echo aarch64");
     copy.install();
-    assert!(copy.ran_any(&["cargo"]), "another machine is built for");
+    assert!(copy.called_any(&["cargo"]), "a binary is built for another machine");
 }
 
 #[test]
-fn a_binary_that_does_not_run_here_is_not_used() {
+fn rejects_a_binary_that_does_not_run() {
     let copy = PluginCopy::new().with_cargo();
     copy.write(&format!("prebuilt/{ASSET}"), "\x7fELF of another machine\0");
-    let ran = copy.install();
-    assert!(ran.stderr.contains("does not run on this host"), "{}", ran.stderr);
-    assert_eq!(copy.maker().unwrap(), "cargo");
+    let output = copy.install();
+    assert!(output.stderr.contains("does not run on this host"), "{}", output.stderr);
+    assert_eq!(copy.builder().unwrap(), "cargo");
 }
 
 #[test]
-fn whatever_breaks_it_ends_with_zero() {
+fn exits_with_zero_after_an_unexpected_failure() {
     let copy = PluginCopy::new().with_cargo();
     copy.fake("sha256sum", "exit 3");
-    let ran = copy.install();
-    assert!(ran.stderr.contains("ended early (exit 3)"), "{}", ran.stderr);
+    let output = copy.install();
+    assert!(output.stderr.contains("ended early (exit 3)"), "{}", output.stderr);
 }
 
 #[test]
-fn another_name_is_told() {
+fn reports_a_wrong_plugin_name() {
     let copy = PluginCopy::named("dokku-matrix.tar.gz").with_git("v0.1.0", ORIGIN).with_cargo();
-    let ran = copy.install();
+    let output = copy.install();
     assert_eq!(
-        ran.stderr,
+        output.stderr,
         format!(
             " !     The matrix plugin was installed as dokku-matrix.tar.gz: Dokku finds its commands only under the name matrix.
  !     To put that right:
@@ -267,11 +270,11 @@ fn another_name_is_told() {
 "
         )
     );
-    assert_eq!(copy.maker(), None);
+    assert_eq!(copy.builder(), None);
 }
 
 #[test]
-fn folders_belong_to_dokkus_user_whoever_that_is() {
+fn directories_belong_to_the_dokku_user() {
     let copy = PluginCopy::new()
         .env("DOKKU_SYSTEM_USER", "paas")
         .env("DOKKU_SYSTEM_GROUP", "hosts")
@@ -287,7 +290,7 @@ fn folders_belong_to_dokkus_user_whoever_that_is() {
 }
 
 #[test]
-fn sudo_allows_the_firewall_commands_and_nothing_else() {
+fn sudoers_allows_only_the_firewall_commands() {
     let copy = PluginCopy::new();
     copy.fake("ufw", "");
     copy.fake("visudo", "");
@@ -305,22 +308,22 @@ dokku ALL=(root) NOPASSWD: {ufw} delete allow 8448/tcp
         )
     );
     assert_eq!(mode(&copy.sudoers()), 0o440);
-    let judged: Vec<String> =
+    let calls: Vec<String> =
         copy.calls().into_iter().filter(|call| call.starts_with("visudo")).collect();
     assert!(
-        judged[0].starts_with(&format!("visudo -cf {}.", copy.sudoers().display())),
-        "a draft is judged, under a name that sudo does not read: {judged:?}"
+        calls[0].starts_with(&format!("visudo -cf {}.", copy.sudoers().display())),
+        "a draft is validated, under a name that sudo does not read: {calls:?}"
     );
 
     copy.install();
-    assert!(!copy.ran_any(&["visudo"]), "an unchanged file is not written again");
+    assert!(!copy.called_any(&["visudo"]), "an unchanged file is not written again");
     fs::set_permissions(copy.sudoers(), fs::Permissions::from_mode(0o644)).unwrap();
     copy.install();
     assert_eq!(mode(&copy.sudoers()), 0o440);
 }
 
 #[test]
-fn the_real_visudo_accepts_the_sudoers_file() {
+fn real_visudo_accepts_the_sudoers_file() {
     let Ok(visudo) = which::which("visudo") else { return };
     let copy = PluginCopy::new();
     copy.fake("ufw", "");
@@ -329,24 +332,24 @@ fn the_real_visudo_accepts_the_sudoers_file() {
     assert!(copy.sudoers().exists());
 }
 
-/// What is in use was judged when it was written, and stays.
+/// The existing file was validated when it was written, and stays in use.
 #[test]
-fn a_rejected_draft_is_not_left_behind() {
+fn removes_a_rejected_draft() {
     for visudo in ["exit 1", "exit 127"] {
         let copy = PluginCopy::new().with_cargo();
         copy.fake("ufw", "");
         copy.fake("visudo", visudo);
         fs::write(copy.sudoers(), "# of an older version\n").unwrap();
-        let ran = copy.install();
-        assert!(ran.stderr.contains("open port 8448 by hand"), "{}", ran.stderr);
+        let output = copy.install();
+        assert!(output.stderr.contains("open port 8448 by hand"), "{}", output.stderr);
         assert_eq!(fs::read_to_string(copy.sudoers()).unwrap(), "# of an older version\n");
         assert_eq!(fs::read_dir(copy.sudoers().parent().unwrap()).unwrap().count(), 1);
-        assert_eq!(copy.maker().unwrap(), "cargo", "the rest goes on");
+        assert_eq!(copy.builder().unwrap(), "cargo", "the rest of the installation continues");
     }
 }
 
 #[test]
-fn without_a_firewall_sudo_is_left_alone() {
+fn writes_no_sudoers_file_without_a_firewall() {
     let copy = PluginCopy::new();
     copy.fake("visudo", "");
     copy.install();

@@ -1,9 +1,9 @@
-//! The integration tests: one crate, one file for each theme.
+//! The integration tests: one crate with a module for each topic.
 #![expect(
     clippy::disallowed_methods,
     clippy::expect_used,
     clippy::unwrap_used,
-    reason = "tests stand outside the house: they prepare the machine, and fail by panicking"
+    reason = "tests prepare the machine directly, and fail by panicking"
 )]
 
 mod contract;

@@ -1,7 +1,7 @@
-//! What is written for nginx, read by the real sigil and the real nginx.
+//! The nginx template and locations, checked with the real sigil and the real nginx.
 
+mod harness;
 pub(crate) mod http;
-mod rig;
 pub(crate) mod serving;
 pub(crate) mod tools;
 
@@ -9,7 +9,7 @@ use dokku_matrix::nginx::forms::{Form, Site, forms};
 use dokku_matrix::nginx::locations::{self, WellKnown};
 use dokku_matrix::nginx::template;
 use dokku_matrix::server::Support;
-use tools::{certificate, judge, knows_http2_directive, render};
+use tools::{certificate, knows_http2_directive, render, validate};
 
 const KNOWN: WellKnown<'_> = WellKnown {
     base_url: "https://matrix.example.org",
@@ -34,7 +34,7 @@ fn form(name: &str, http2_directive: bool) -> Form {
 }
 
 #[test]
-fn nginx_takes_every_form() {
+fn nginx_accepts_every_form() {
     let tls = certificate(&["matrix.example.org"]);
     for http2_directive in [false, true] {
         for default_server in [false, true] {
@@ -51,14 +51,15 @@ fn nginx_takes_every_form() {
                 if !knows_http2_directive() {
                     rendered = rendered.replace("http2 on;", "");
                 }
-                judge(&rendered).unwrap_or_else(|error| panic!("{}: {error}{rendered}", form.name));
+                validate(&rendered)
+                    .unwrap_or_else(|error| panic!("{}: {error}{rendered}", form.name));
             }
         }
     }
 }
 
 #[test]
-fn forms_as_text() {
+fn rendered_forms() {
     for (name, default_server, http2_directive) in [
         ("never deployed", false, false),
         ("https and 8448", true, false),
@@ -72,7 +73,7 @@ fn forms_as_text() {
 }
 
 #[test]
-fn locations_as_text() {
+fn rendered_locations() {
     let support = Support {
         email: "admin@example.org".parse().ok(),
         mxid: "@admin:example.org".parse().ok(),
@@ -81,10 +82,11 @@ fn locations_as_text() {
     let known = WellKnown { support: Some(&support), ..KNOWN };
     insta::assert_snapshot!("homeserver", locations::homeserver(&known));
     insta::assert_snapshot!("element", locations::element());
-    // A sibling gets the first part of the homeserver's, and there is no support without a contact.
-    let hides = locations::homeserver(&known).split_once("location ^~").unwrap().0.to_owned();
-    assert_eq!(locations::sibling(&known), hides);
-    let without = hides.split_once("location = /.well-known/matrix/support").unwrap().0;
+    // A sibling gets the well-known files, which are the first part of the homeserver's locations.
+    // The support file needs a contact.
+    let hidden = locations::homeserver(&known).split_once("location ^~").unwrap().0.to_owned();
+    assert_eq!(locations::sibling(&known), hidden);
+    let without = hidden.split_once("location = /.well-known/matrix/support").unwrap().0;
     assert_eq!(locations::sibling(&KNOWN), without);
     assert_eq!(
         locations::sibling(&WellKnown { support: Some(&Support::default()), ..KNOWN }),
@@ -92,9 +94,9 @@ fn locations_as_text() {
     );
 }
 
-/// Older and newer versions of Dokku may not hand over every variable.
+/// Other versions of Dokku may not set every variable.
 #[test]
-fn a_variable_that_is_missing_or_empty_leaves_its_line_out() {
+fn missing_and_empty_variables_are_left_out() {
     const NEEDED: [&str; 6] = [
         "APP",
         "DOKKU_ROOT",
@@ -117,39 +119,39 @@ fn a_variable_that_is_missing_or_empty_leaves_its_line_out() {
     let [missing, empty] = [missing, empty].map(|form| render(&template(false), &form).unwrap());
     assert_eq!(missing, empty);
     assert!(!missing.contains("<no value>"), "{missing}");
-    judge(&missing).unwrap();
+    validate(&missing).unwrap();
 }
 
 #[test]
-fn who_rejects_what() {
+fn broken_templates_are_rejected() {
     #[derive(Debug, PartialEq)]
-    enum Verdict {
-        Taken,
-        BySigil,
-        ByNginx,
+    enum Validation {
+        Accepted,
+        RejectedBySigil,
+        RejectedByNginx,
     }
     let good = template(false);
-    for (what, text, verdict) in [
-        ("the template", good.clone(), Verdict::Taken),
-        ("half a template", good[..good.len() / 2].to_owned(), Verdict::BySigil),
-        ("an unknown function", good.clone() + "{{ nothing }}", Verdict::BySigil),
-        ("an unknown directive", good.clone() + "nothing on;", Verdict::ByNginx),
-        ("a server left open", good.clone() + "server {", Verdict::ByNginx),
-        ("the same upstream twice", good.clone() + &good, Verdict::ByNginx),
+    for (case, text, validation) in [
+        ("the template", good.clone(), Validation::Accepted),
+        ("half a template", good[..good.len() / 2].to_owned(), Validation::RejectedBySigil),
+        ("an unknown function", good.clone() + "{{ nothing }}", Validation::RejectedBySigil),
+        ("an unknown directive", good.clone() + "nothing on;", Validation::RejectedByNginx),
+        ("a server left open", good.clone() + "server {", Validation::RejectedByNginx),
+        ("the same upstream twice", good.clone() + &good, Validation::RejectedByNginx),
     ] {
-        let seen = match render(&text, &form("http", false)).map(|rendered| judge(&rendered)) {
-            Err(_) => Verdict::BySigil,
-            Ok(Err(_)) => Verdict::ByNginx,
-            Ok(Ok(())) => Verdict::Taken,
+        let actual = match render(&text, &form("http", false)).map(|rendered| validate(&rendered)) {
+            Err(_) => Validation::RejectedBySigil,
+            Ok(Err(_)) => Validation::RejectedByNginx,
+            Ok(Ok(())) => Validation::Accepted,
         };
-        assert_eq!(seen, verdict, "{what}");
+        assert_eq!(actual, validation, "{case}");
     }
 }
 
 #[test]
-fn one_default_server_on_8448_and_no_more() {
+fn nginx_rejects_two_default_servers_on_8448() {
     let tls = certificate(&["matrix.example.org"]);
-    for (first, second, taken) in
+    for (first, second, is_accepted) in
         [(false, false, true), (true, false, true), (false, true, true), (true, true, false)]
     {
         let both = [("matrix", first), ("other", second)].map(|(app, default_server)| {
@@ -157,9 +159,9 @@ fn one_default_server_on_8448_and_no_more() {
             let form = forms(&site).into_iter().find(|form| form.name == "https and 8448").unwrap();
             render(&template(default_server), &form).unwrap()
         });
-        let verdict = judge(&both.concat());
-        assert_eq!(verdict.is_ok(), taken, "{first} {second}: {verdict:?}");
-        let complaint = verdict.err().unwrap_or_default();
-        assert_eq!(complaint.contains("a duplicate default server"), !taken, "{complaint}");
+        let validation = validate(&both.concat());
+        assert_eq!(validation.is_ok(), is_accepted, "{first} {second}: {validation:?}");
+        let error = validation.err().unwrap_or_default();
+        assert_eq!(error.contains("a duplicate default server"), !is_accepted, "{error}");
     }
 }

@@ -1,14 +1,15 @@
-//! A copy of the plugin's scripts on a made-up host: every program that they could
-//! find is a link to a harmless one or a script of the test, and writes down its calls.
+//! A copy of the plugin's scripts that runs on a fake host: PATH contains only harmless programs
+//! and fake ones, which record their calls.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::support::Output;
 use stand_in::Scratch;
 
-/// What the scripts may use of the machine that the tests run on.
+/// The programs of the machine that the scripts may use.
 const TOOLS: &[&str] = &[
     "bash",
     "cat",
@@ -33,7 +34,7 @@ const TOOLS: &[&str] = &[
     "tar",
 ];
 
-/// What is copied of the plugin. `target` and the sources stay out: nothing is built.
+/// The files of the plugin that are copied. Nothing is built, so the sources are not needed.
 const FILES: &[&str] = &[
     ".gitignore",
     "Cargo.lock",
@@ -51,24 +52,16 @@ pub(crate) struct PluginCopy {
     env: Vec<(String, String)>,
 }
 
-/// How a script ended, and what it said.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Ran {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
 impl PluginCopy {
-    /// On a host of x86-64 that has none of cargo, docker, curl, and ufw.
+    /// On an x86-64 host without cargo, docker, curl, and ufw.
     pub(crate) fn new() -> Self {
         Self::named("matrix")
     }
 
     pub(crate) fn named(name: &str) -> Self {
         let copy = Self { dir: Scratch::new().unwrap(), name: name.into(), env: Vec::new() };
-        for folder in ["fakes", "tools", "home", "sudoers.d"] {
-            fs::create_dir(copy.dir.path().join(folder)).unwrap();
+        for directory in ["fakes", "tools", "home", "sudoers.d"] {
+            fs::create_dir(copy.dir.path().join(directory)).unwrap();
         }
         for tool in TOOLS {
             symlink(which::which(tool).unwrap(), copy.dir.path().join("tools").join(tool)).unwrap();
@@ -89,7 +82,7 @@ impl PluginCopy {
         self
     }
 
-    /// Puts a program first in the path. It writes down its call, then runs `script`.
+    /// Adds a fake program that records its call and then runs `script`.
     pub(crate) fn fake(&self, name: &str, script: &str) {
         let path = self.dir.path().join("fakes").join(name);
         let text =
@@ -98,7 +91,7 @@ impl PluginCopy {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// A cargo that makes a binary and has no musl, and what it links with.
+    /// Adds a C compiler, and a cargo that builds a binary and lacks the musl target.
     pub(crate) fn with_cargo(self) -> Self {
         self.fake("cc", "");
         self.fake("rustc", "echo /nonexistent");
@@ -110,18 +103,18 @@ impl PluginCopy {
                     -vV) echo "host: x86_64-unknown-linux-gnu"; exit ;;
                 esac
                 while [ $# -gt 0 ]; do
-                    case "$1" in --target) target=$2 ;; --target-dir) folder=$2 ;; esac
+                    case "$1" in --target) target=$2 ;; --target-dir) directory=$2 ;; esac
                     shift
                 done
-                mkdir -p "$folder/$target/release"
-                echo '{}' >"$folder/$target/release/dokku-matrix""#,
+                mkdir -p "$directory/$target/release"
+                echo '{}' >"$directory/$target/release/dokku-matrix""#,
                 binary("cargo")
             ),
         );
         self.env("DOKKU_MATRIX_CARGO", "")
     }
 
-    /// A Docker whose containers read the sources and answer with a binary.
+    /// Adds a Docker whose containers read the sources and return a binary.
     pub(crate) fn with_docker(self) -> Self {
         let sources = self.dir.path().join("sources");
         let script = format!("tar -tf - >'{}'\necho '{}'", sources.display(), binary("docker"));
@@ -129,7 +122,7 @@ impl PluginCopy {
         self
     }
 
-    /// A curl that finds these files in the release, and nothing else.
+    /// Adds a curl that finds only these files in the release.
     pub(crate) fn with_release(self, files: &[(&str, &str)]) -> Self {
         let release = self.dir.path().join("release");
         fs::create_dir(&release).unwrap();
@@ -148,7 +141,7 @@ impl PluginCopy {
         self
     }
 
-    /// Makes the copy a checkout of `tag`, cloned from `origin`.
+    /// Turns the copy into a checkout of `tag`, cloned from `origin`.
     pub(crate) fn with_git(self, tag: &str, origin: &str) -> Self {
         self.git(&["init", "--quiet"]);
         self.git(&["remote", "add", "origin", origin]);
@@ -159,17 +152,17 @@ impl PluginCopy {
     }
 
     pub(crate) fn git(&self, args: &[&str]) -> String {
-        let ran = run(Command::new("git")
+        let output = run(Command::new("git")
             .args(["-c", "user.name=A", "-c", "user.email=a@example.org"])
             .args(["-c", "safe.directory=*", "-C"])
             .arg(self.root())
             .args(args)
             .env("HOME", self.dir.path().join("home")));
-        assert_eq!(ran.code, Some(0), "git {args:?}: {}", ran.stderr);
-        ran.stdout
+        assert_eq!(output.code, Some(0), "git {args:?}: {}", output.stderr);
+        output.stdout
     }
 
-    pub(crate) fn run(&self, script: &str, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, script: &str, args: &[&str]) -> Output {
         let path = self.dir.path();
         run(Command::new(self.root().join(script))
             .args(args)
@@ -181,11 +174,11 @@ impl PluginCopy {
             .envs(self.env.iter().map(|(name, value)| (name, value))))
     }
 
-    /// Runs `install`, which always ends with 0.
-    pub(crate) fn install(&self) -> Ran {
-        let ran = self.run("install", &[]);
-        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-        ran
+    /// Runs `install`, which always exits with 0.
+    pub(crate) fn install(&self) -> Output {
+        let output = self.run("install", &[]);
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+        output
     }
 
     pub(crate) fn write(&self, path: &str, content: &str) {
@@ -194,21 +187,21 @@ impl PluginCopy {
         fs::write(path, content).unwrap();
     }
 
-    /// Who made the binary that is in place.
-    pub(crate) fn maker(&self) -> Option<String> {
+    /// What built the installed binary.
+    pub(crate) fn builder(&self) -> Option<String> {
         let text = fs::read_to_string(self.root().join("bin/dokku-matrix")).ok()?;
-        Some(text.split("made by ").nth(1)?.trim().into())
+        Some(text.split("built by ").nth(1)?.trim().into())
     }
 
-    /// The calls of fake programs since this was asked for the last time.
+    /// The calls of fake programs since the last time this was called.
     pub(crate) fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.log()).unwrap_or_default();
         let _ = fs::remove_file(self.log());
         text.lines().map(String::from).collect()
     }
 
-    /// Whether one of these programs was run since this was asked for the last time.
-    pub(crate) fn ran_any(&self, programs: &[&str]) -> bool {
+    /// Whether one of these programs was called since the last time the calls were read.
+    pub(crate) fn called_any(&self, programs: &[&str]) -> bool {
         self.calls()
             .iter()
             .any(|call| programs.contains(&call.split(' ').next().unwrap_or_default()))
@@ -231,14 +224,14 @@ impl PluginCopy {
     }
 }
 
-/// The text of a program that stands for the binary.
-pub(crate) fn binary(maker: &str) -> String {
-    format!("#!/bin/sh\n# made by {maker}")
+/// The text of a fake binary.
+pub(crate) fn binary(builder: &str) -> String {
+    format!("#!/bin/sh\n# built by {builder}")
 }
 
-pub(crate) fn run(command: &mut Command) -> Ran {
+pub(crate) fn run(command: &mut Command) -> Output {
     let output = command.stdin(Stdio::null()).output().unwrap();
-    Ran {
+    Output {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),

@@ -1,8 +1,7 @@
-//! The README keeps what it promises: its commands are run, in its order, and its tables are
-//! compared with the code.
+//! The README is correct: its commands run in their order, and its tables match the code.
 
-use crate::contract::rig::{ELEMENT, Rig, SYNAPSE};
-use crate::plugin_copy::Ran;
+use crate::contract::harness::{ELEMENT, SYNAPSE, TestHost};
+use crate::support::Output;
 use dokku_matrix::cmd::create::{ELEMENT_IMAGE, SYNAPSE_IMAGE};
 use dokku_matrix::error::Exit;
 use std::collections::BTreeSet;
@@ -11,15 +10,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn file(path: &str) -> String {
+fn repository_file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
 pub(crate) fn readme() -> String {
-    file("README.md")
+    repository_file("README.md")
 }
 
-/// The fenced blocks of that language, each as its lines.
+/// The fenced code blocks with this language, each as its lines.
 pub(crate) fn blocks<'a>(text: &'a str, language: &str) -> Vec<Vec<&'a str>> {
     let (mut blocks, mut inside) = (vec![], None);
     for line in text.lines() {
@@ -39,7 +38,7 @@ pub(crate) fn blocks<'a>(text: &'a str, language: &str) -> Vec<Vec<&'a str>> {
     blocks
 }
 
-/// The text below a heading, up to the next one of its rank or above.
+/// The text below a heading, up to the next heading of the same or a higher level.
 pub(crate) fn section<'a>(text: &'a str, heading: &str) -> &'a str {
     let start = text.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
     let below = &text[start + heading.len() + 2..];
@@ -48,125 +47,126 @@ pub(crate) fn section<'a>(text: &'a str, heading: &str) -> &'a str {
     &below[..end.unwrap_or(below.len())]
 }
 
-/// The rows of a section's table, cell by cell.
+/// The rows of a section's table, each as its cells.
 fn rows(section: &str) -> Vec<Vec<&str>> {
     let lines = section.lines().filter(|line| line.starts_with('|')).skip(2);
     lines.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
 }
 
-/// What stands between backticks.
+/// The texts between backticks.
 fn code(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-/// A host whose domain stands for the README's, with a Synapse for each app that it makes, and
-/// every image that it names.
-struct Host {
-    rig: Rig,
-    #[expect(dead_code, reason = "they end with the value")]
+/// A host with a Synapse for each app that the README creates, and all images that it names. Its
+/// domain takes the place of the README's.
+struct ReadmeHost {
+    host: TestHost,
+    #[expect(dead_code, reason = "the servers stop with the value")]
     others: Vec<crate::contract::homeserver::Homeserver>,
 }
 
-impl Host {
+impl ReadmeHost {
     fn new(text: &str) -> Self {
-        let rig = Rig::new();
+        let host = TestHost::new();
         let words = || text.split(|c: char| c.is_whitespace() || "`'(),".contains(c));
         let images = words().filter(|word| {
             word.starts_with("matrixdotorg/synapse:v") || word.starts_with("vectorim/")
         });
-        rig.scene.update(|state| state.pullable.extend(images.map(str::to_owned))).unwrap();
+        host.scene.update(|state| state.pullable.extend(images.map(str::to_owned))).unwrap();
         let made = text.lines().filter_map(|line| line.strip_prefix("dokku matrix:create "));
         let apps: BTreeSet<_> = made.filter_map(|rest| rest.split(' ').next()).collect();
         let others = apps.into_iter().filter(|app| *app != "matrix" && !app.starts_with('<'));
-        let others = others.map(|app| rig.homeserver(app)).collect();
-        Self { rig, others }
+        let others = others.map(|app| host.homeserver(app)).collect();
+        Self { host, others }
     }
 
-    /// A line as a shell takes it, with a password on standard input for who wants one.
-    fn shell(&self, line: &str) -> Ran {
-        self.rig.run(self.command(line), b"correct horse battery staple\n")
+    /// Runs a line in a shell, with a password on standard input.
+    fn shell(&self, line: &str) -> Output {
+        self.host.run(self.command(line), b"correct horse battery staple\n")
     }
 
     fn command(&self, line: &str) -> Command {
         let line = line.replace("example.org", "site.test");
-        let mut command = self.rig.scene.command("bash");
+        let mut command = self.host.scene.command("bash");
         command.args(["-c", &line]);
-        for (name, value) in self.rig.command("").get_envs() {
+        for (name, value) in self.host.command("").get_envs() {
             command.env(name, value.unwrap_or_default());
         }
         command
     }
 }
 
-/// Whether a line is for the stood-in host: what needs root, an editor, or a file is not.
-fn is_run(line: &str) -> bool {
+/// Whether a line can run on the stand-in host: not if it needs root, an editor, or a file.
+fn runs_on_stand_in(line: &str) -> bool {
     let other = ["sudo ", "#", "dokku postgres:", "dev/"];
     !line.contains('<') && !other.iter().any(|start| line.starts_with(start))
 }
 
 #[test]
-fn every_command_does_what_is_said() {
+fn commands_work() {
     let text = readme();
-    let host = Host::new(&text);
-    let mut done = 0;
+    let host = ReadmeHost::new(&text);
+    let mut matrix_commands = 0;
     for block in blocks(&text, "shell") {
-        for line in block.into_iter().filter(|line| is_run(line)) {
-            let ran = host.shell(line);
-            // Its names are in no DNS: the one thing that keeps a server here from ending with 0.
-            let unseen = ["<not in the DNS>", "must serve these two files over https"];
-            let attention = unseen.iter().any(|text| ran.stderr.contains(text));
-            let want = if attention { Exit::Attention } else { Exit::Done };
-            assert_eq!(ran.code, Some(want.code().into()), "{line}: {ran:#?}");
-            let ours = line.contains("dokku matrix:");
-            assert!(attention || !ours || ran.stderr.is_empty(), "{line}: {ran:#?}");
-            done += usize::from(ours);
+        for line in block.into_iter().filter(|line| runs_on_stand_in(line)) {
+            let output = host.shell(line);
+            // The only reason for an exit code other than 0: the names are not in the DNS.
+            let dns_errors = ["<not in the DNS>", "must serve these two files over https"];
+            let only_dns = dns_errors.iter().any(|text| output.stderr.contains(text));
+            let expected_exit = if only_dns { Exit::Attention } else { Exit::Done };
+            assert_eq!(output.code, Some(expected_exit.code().into()), "{line}: {output:#?}");
+            let is_matrix = line.contains("dokku matrix:");
+            assert!(only_dns || !is_matrix || output.stderr.is_empty(), "{line}: {output:#?}");
+            matrix_commands += usize::from(is_matrix);
         }
     }
-    let shown = text.lines().filter(|l| l.contains("dokku matrix:") && is_run(l));
+    let shown = text.lines().filter(|l| l.contains("dokku matrix:") && runs_on_stand_in(l));
     let shown = shown.filter(|line| line.starts_with("dokku") || line.starts_with("echo"));
-    assert_eq!(done, shown.count(), "a command stands outside of a block of shell");
-    assert!(done > 25, "{done}");
-    let users: Vec<_> = host.rig.synapse.users().into_keys().collect();
+    assert_eq!(matrix_commands, shown.count(), "a command is not in a `shell` block");
+    assert!(matrix_commands > 25, "{matrix_commands}");
+    let users: Vec<_> = host.host.synapse.users().into_keys().collect();
     assert_eq!(users, ["alice", "bob", "carol"].map(|name| format!("@{name}:matrix.site.test")));
-    assert!(host.rig.state().max_mains.into_values().all(|most| most == 1));
+    assert!(host.host.state().max_mains.into_values().all(|most| most == 1));
 }
 
-/// A fresh host, the folder put back, and what stands there is typed: the same server.
+/// The commands of the README restore the same server on a fresh host.
 #[test]
-fn it_is_restored_as_is_said() {
+fn restore_works() {
     let text = readme();
     let restore = &blocks(section(&text, "### Backups"), "shell")[1];
-    let lost = Rig::after("matrix:create matrix --tls off");
-    let (fresh, name) = (Host::new(&text), "data/matrix/matrix.site.test");
-    let copied = Command::new("cp").arg("-a").arg(lost.lib(name)).arg(fresh.rig.lib(name)).status();
+    let original = TestHost::after("matrix:create matrix --tls off");
+    let (fresh, name) = (ReadmeHost::new(&text), "data/matrix/matrix.site.test");
+    let copied =
+        Command::new("cp").arg("-a").arg(original.lib(name)).arg(fresh.host.lib(name)).status();
     assert!(copied.unwrap().success());
     for line in restore.iter().filter(|line| !line.starts_with("sudo ")) {
         if line.starts_with("dokku postgres:import ") {
             let filled = |state: &mut stand_in::State| {
                 state.services.get_mut("matrix-db").unwrap().tables = 176;
             };
-            fresh.rig.scene.update(filled).unwrap();
+            fresh.host.scene.update(filled).unwrap();
             continue;
         }
         if line.starts_with("dokku postgres:create ") {
-            // Prints the password, as Dokku does.
+            // It prints the password, which the checks of other commands would report.
             assert!(fresh.command(line).output().unwrap().status.success());
             continue;
         }
-        let ran = fresh.shell(line);
-        assert!(matches!(ran.code, Some(0 | 3)), "{line}: {ran:#?}");
+        let output = fresh.shell(line);
+        assert!(matches!(output.code, Some(0 | 3)), "{line}: {output:#?}");
     }
     for file in ["config/secrets/signing.key", "config/secrets/macaroon_secret_key"] {
-        assert_eq!(fresh.rig.read(file), lost.read(file));
+        assert_eq!(fresh.host.read(file), original.read(file));
     }
-    assert_eq!(fresh.rig.state().running("matrix").count(), 1);
+    assert_eq!(fresh.host.state().running("matrix").count(), 1);
 }
 
 #[test]
-fn the_commands_are_those_of_the_help() {
-    let help = Rig::new().dokku("matrix:help").stdout;
+fn commands_match_the_help() {
+    let help = TestHost::new().dokku("matrix:help").stdout;
     let lines = help.lines().skip_while(|line| *line != "Additional commands:").skip(1);
-    let helped: Vec<_> = lines.filter_map(|line| line.trim().split_once("  ")).collect();
+    let expected: Vec<_> = lines.filter_map(|line| line.trim().split_once("  ")).collect();
     let text = readme();
     let listed = &blocks(section(&text, "## Commands"), "")[0];
     let listed: Vec<_> = listed.iter().filter_map(|line| line.split_once("  ")).collect();
@@ -175,17 +175,17 @@ fn the_commands_are_those_of_the_help() {
     };
     assert_eq!(
         listed.iter().map(trimmed).collect::<Vec<_>>(),
-        helped.iter().map(trimmed).collect::<Vec<_>>()
+        expected.iter().map(trimmed).collect::<Vec<_>>()
     );
 }
 
 #[test]
-fn every_command_is_told_with_all_its_flags() {
-    let (text, rig) = (readme(), Rig::new());
+fn flags_match_the_help() {
+    let (text, host) = (readme(), TestHost::new());
     for name in dokku_matrix::entry::SUBCOMMANDS.iter().filter(|name| **name != "default") {
-        let told = section(&text, &format!("### matrix:{name}"));
-        let bullets = told.lines().filter_map(|line| line.strip_prefix("- `--"));
-        let told: BTreeSet<_> = bullets
+        let documented = section(&text, &format!("### matrix:{name}"));
+        let bullets = documented.lines().filter_map(|line| line.strip_prefix("- `--"));
+        let documented: BTreeSet<_> = bullets
             .flat_map(|rest| {
                 let names = rest.split("`:").next().unwrap();
                 names.split("`, `").map(|flag| flag.trim_start_matches('-').split(' ').next())
@@ -194,49 +194,51 @@ fn every_command_is_told_with_all_its_flags() {
             .filter(|flag| !flag.starts_with("matrix-"))
             .map(str::to_owned)
             .collect();
-        let help = rig.dokku(&format!("matrix:help {name}")).stdout;
+        let help = host.dokku(&format!("matrix:help {name}")).stdout;
         let lines = help.lines().map(str::trim_start).filter_map(|line| line.strip_prefix("--"));
         let flags = lines.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
-        assert_eq!(told, flags, "matrix:{name}");
+        assert_eq!(documented, flags, "matrix:{name}");
     }
 }
 
 #[test]
-fn the_report_has_the_flags_that_are_told() {
-    let (text, rig) = (readme(), Rig::new());
-    rig.ok("matrix:create matrix --tls off");
-    let json = rig.dokku("matrix:report matrix --format json").stdout;
+fn report_flags_match_the_report() {
+    let (text, host) = (readme(), TestHost::new());
+    host.ok("matrix:create matrix --tls off");
+    let json = host.dokku("matrix:report matrix --format json").stdout;
     let json: serde_json::Map<_, _> = serde_json::from_str(&json).unwrap();
     let keys: Vec<_> = json.keys().map(|key| format!("--matrix-{key}")).collect();
-    let told = section(&text, "### matrix:report");
-    let line = told.lines().find(|line| line.starts_with("- `--matrix-")).unwrap();
+    let documented = section(&text, "### matrix:report");
+    let line = documented.lines().find(|line| line.starts_with("- `--matrix-")).unwrap();
     assert_eq!(code(line), keys);
 }
 
 #[test]
-fn exit_codes() {
-    let source = file("src/error.rs");
+fn exit_codes_match_the_code() {
+    let source = repository_file("src/error.rs");
     let (_, body) = source.split_once("pub enum Exit {").unwrap();
     let variants = body.split('}').next().unwrap().lines().filter_map(|l| l.split_once(" = "));
     let codes = variants.map(|(_, code)| code.trim_end_matches(','));
-    // That one is between Dokku and the file `commands`.
+    // This one is only used between Dokku and the script `commands`.
     let codes: Vec<_> = codes.filter(|c| *c != Exit::NotImplemented.code().to_string()).collect();
     let text = readme();
-    let told: Vec<_> = rows(section(&text, "## Exit codes")).iter().map(|row| row[0]).collect();
-    assert_eq!(told, codes);
+    let documented: Vec<_> =
+        rows(section(&text, "## Exit codes")).iter().map(|row| row[0]).collect();
+    assert_eq!(documented, codes);
 }
 
-/// All that is kept is in the table, and is there when its writers have run.
+/// The table lists every file that is kept, and each of them exists after the commands that write
+/// it.
 #[test]
-fn what_is_kept_where() {
-    let rig = Rig::new();
-    rig.scene.update(|state| state.pullable.insert("nginx:1".into())).unwrap();
+fn kept_files_are_listed() {
+    let host = TestHost::new();
+    host.scene.update(|state| state.pullable.insert("nginx:1".into())).unwrap();
     for line in ["apps:create site", "domains:set site site.test", "git:from-image site nginx:1"] {
-        rig.ok(line);
+        host.ok(line);
     }
-    rig.scene.give_certificate("site", &["site.test"]).unwrap();
-    rig.ok("matrix:create matrix --server-name site.test --email a@site.test --element");
-    rig.ok("matrix:email matrix --smtp-host mail.site.test --from a@site.test");
+    host.scene.give_certificate("site", &["site.test"]).unwrap();
+    host.ok("matrix:create matrix --server-name site.test --email a@site.test --element");
+    host.ok("matrix:email matrix --smtp-host mail.site.test --from a@site.test");
     let text = readme();
     let mut known = BTreeSet::new();
     for row in rows(section(&text, "## What is kept where")) {
@@ -246,8 +248,8 @@ fn what_is_kept_where() {
         }
         for app in ["matrix", "chat"] {
             let path = code(path)[0]
-                .replace("/var/lib/dokku", rig.lib("").to_str().unwrap().trim_end_matches('/'))
-                .replace("/home/dokku", rig.scene.root().to_str().unwrap())
+                .replace("/var/lib/dokku", host.lib("").to_str().unwrap().trim_end_matches('/'))
+                .replace("/home/dokku", host.scene.root().to_str().unwrap())
                 .replace("<server name>", "site.test")
                 .replace("<other app>", "site")
                 .replace("<app>", app);
@@ -259,76 +261,76 @@ fn what_is_kept_where() {
         }
     }
     let mut files = vec![];
-    walk(&rig.lib("data/matrix"), &mut files);
+    walk(&host.lib("data/matrix"), &mut files);
     assert!(files.len() > 10);
-    // Locks are nothing that anybody has to know of.
+    // Lock files need no documentation.
     files.retain(|path| path.extension().is_none_or(|extension| extension != "lock"));
     for path in files {
         assert!(path.ancestors().any(|path| known.contains(path)), "{}", path.display());
     }
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
+fn walk(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() { walk(&path, files) } else { files.push(path) }
     }
 }
 
-/// The messages in the table are those of the program.
+/// The messages in the table must occur in the source.
 #[test]
-fn troubles_are_named_as_they_are_told() {
+fn troubleshooting_quotes_real_messages() {
     let mut sources = vec![];
     walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut sources);
-    let mut all = file("commands") + &file("install");
+    let mut all = repository_file("commands") + &repository_file("install");
     for path in sources {
         all += &fs::read_to_string(path).unwrap();
     }
-    // Names that are filled in part a message, and so does the end of a line of source.
+    // Some messages contain a name that is filled in at run time.
     let all = all.replace("the plugin {name} is", "the plugin postgres is");
     let text = readme();
     let rows = rows(section(&text, "## Troubleshooting"));
     assert!(rows.len() > 10);
     for row in rows {
         for part in code(row[0])[0].split(" ... ") {
-            assert!(all.contains(part), "nothing says {part:?}");
+            assert!(all.contains(part), "{part:?} is not in the source");
         }
     }
 }
 
 #[test]
-fn versions_and_names_are_those_of_the_code() {
-    let (text, cargo) = (readme(), file("Cargo.toml"));
+fn versions_and_names_match_the_code() {
+    let (text, cargo) = (readme(), repository_file("Cargo.toml"));
     let value = |key: &str| {
         let line = cargo.lines().find_map(|line| line.strip_prefix(&format!("{key} = ")));
         line.unwrap().trim_matches('"').to_owned()
     };
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains(&format!("if Rust {} or newer", value("rust-version"))));
+    let single_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(single_line.contains(&format!("if Rust {} or newer", value("rust-version"))));
     assert_eq!((SYNAPSE, ELEMENT), (SYNAPSE_IMAGE, ELEMENT_IMAGE));
     for image in [SYNAPSE_IMAGE, ELEMENT_IMAGE] {
         assert!(text.contains(&format!("(default: `{image}`)")), "{image}");
     }
     let version = value("version");
-    let changes = file("CHANGELOG.md");
+    let changes = repository_file("CHANGELOG.md");
     let known = [format!("## [{version}]"), "## [Unreleased]".to_owned()];
     assert!(known.iter().any(|heading| changes.contains(heading)), "{version}");
     for row in rows(section(&text, "## Development")) {
         let mut paths: Vec<_> = code(row[0]).into_iter().map(PathBuf::from).collect();
-        if let [folder @ ("dev/" | "tests/")] = code(row[0])[..] {
-            paths.extend(code(row[1]).into_iter().map(|name| Path::new(folder).join(name)));
+        if let [directory @ ("dev/" | "tests/")] = code(row[0])[..] {
+            paths.extend(code(row[1]).into_iter().map(|name| Path::new(directory).join(name)));
         }
         for path in paths {
-            let found = Path::new(env!("CARGO_MANIFEST_DIR")).join(&path).exists();
-            assert!(found, "{}", path.display());
+            let exists = Path::new(env!("CARGO_MANIFEST_DIR")).join(&path).exists();
+            assert!(exists, "{}", path.display());
         }
     }
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn links_work() {
     for page in ["README.md", "docs/architecture.md", "docs/testing.md"] {
-        let text = file(page);
+        let text = repository_file(page);
         let headings = text.lines().filter_map(|line| line.strip_prefix('#'));
         let anchors: BTreeSet<_> = headings
             .map(|line| line.trim_start_matches(['#', ' ']).to_lowercase())

@@ -1,53 +1,55 @@
-//! Scenarios in two places: on a stood-in host with real parts, with all other tests, and on a real
-//! Dokku, where root runs them:
+//! Scenarios from the first command on. They run on a stand-in host with real parts, with all other
+//! tests, and on a real Dokku host, where root runs them:
 //!
 //! ```text
 //! DOKKU_MATRIX_HOST_TESTS=1 cargo test --test it scenarios::real_
 //! ```
 //!
-//! There the plugins postgres, letsencrypt and matrix are installed, a global domain is set, and
-//! the names below it lead to the host. A host that has a homeserver already, or an app with a
-//! name of a scenario, is refused. Where the two places differ, the stand-in is wrong.
+//! The real host needs the plugins postgres, letsencrypt and matrix, a global domain, and DNS names
+//! below it that lead to the host. A host that already has a homeserver, or an app with a name of a
+//! scenario, is refused. Where the two hosts differ, the stand-in is wrong.
 
-mod bad_days;
 mod clients;
+mod failures;
 mod federation;
-mod interrupted;
-mod life;
-mod parts;
-mod person;
+mod interrupted_test;
+mod lifecycle;
 mod power_cut;
-mod real;
-mod restored;
+mod real_host;
+mod restore;
 mod serving;
-mod traps;
+mod stand_in_host;
+mod user;
+mod wrong_databases;
 
-use crate::plugin_copy::Ran;
+use crate::support::Output;
+use real_host::RealHost;
+use stand_in_host::StandInHost;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// A place to ask from.
-trait Outside: Sync {
-    /// curl that finds hosts by their public names, whatever the DNS says.
+/// Where HTTP requests are sent from.
+trait HttpClient: Sync {
+    /// A curl that resolves the public names of the hosts, whatever the DNS says.
     fn curl(&self) -> Command;
 }
 
-/// A host with Dokku and the plugin, and what differs from one to the other.
-trait Place: Outside {
-    /// With what a command ends that has done all it could.
-    const DONE: &'static [i32];
+/// A host with Dokku and the plugin.
+trait Host: HttpClient {
+    /// The exit codes of a command that did all it could on such a host.
+    const SUCCESS: &'static [i32];
 
-    /// What the names of its apps end with.
+    /// The domain below which new apps get their names.
     fn global_domain(&self) -> String;
 
-    /// `dokku <line>`, as a user types it, with this on standard input.
-    fn dokku(&self, line: &str, stdin: &str) -> Ran;
+    /// Runs `dokku <line>` as a user does, with this standard input.
+    fn dokku(&self, line: &str, stdin: &str) -> Output;
 
-    /// `docker <line>`, as dokku may call it.
-    fn docker(&self, line: &str) -> Ran;
+    /// Runs `docker <line>` as dokku's user.
+    fn docker(&self, line: &str) -> Output;
 
-    /// A program that root runs on the host.
+    /// A program to be run by root on the host.
     fn root(&self, program: &str) -> Command;
 
     /// `$DOKKU_LIB_ROOT`.
@@ -55,127 +57,131 @@ trait Place: Outside {
 }
 
 #[test]
-fn life() {
-    life::play(&parts::Parts::alone());
+fn lifecycle() {
+    lifecycle::run(&StandInHost::new());
 }
 
 #[test]
 fn serving() {
-    serving::play(&parts::Parts::alone());
+    serving::run(&StandInHost::new());
 }
 
 #[test]
-fn bad_days() {
-    bad_days::play(&parts::Parts::alone());
+fn failures() {
+    failures::run(&StandInHost::new());
 }
 
 #[test]
-fn traps() {
-    traps::play(&parts::Parts::alone());
+fn wrong_databases() {
+    wrong_databases::run(&StandInHost::new());
 }
 
 #[test]
-fn real_traps() {
-    on_a_real_host(traps::play);
+fn real_wrong_databases() {
+    on_a_real_host(wrong_databases::run);
 }
 
 #[test]
-fn real_life() {
-    on_a_real_host(life::play);
+fn real_lifecycle() {
+    on_a_real_host(lifecycle::run);
 }
 
 #[test]
 fn real_serving() {
-    on_a_real_host(serving::play);
+    on_a_real_host(serving::run);
 }
 
 #[test]
-fn real_bad_days() {
-    on_a_real_host(bad_days::play);
+fn real_failures() {
+    on_a_real_host(failures::run);
 }
 
-/// Each scenario finds it as bare as a stood-in one, and has it for itself.
-#[expect(clippy::print_stderr, reason = "who runs them wants to know how long a real host takes")]
-fn on_a_real_host(play: impl FnOnce(&real::Real)) {
-    let Some(place) = real::Real::new() else {
+/// One scenario at a time has the host, and each starts without any homeserver.
+#[expect(clippy::print_stderr, reason = "shows how long a scenario takes on a real host")]
+fn on_a_real_host(scenario: impl FnOnce(&RealHost)) {
+    let Some(host) = RealHost::new() else {
         eprintln!("skipped: no dokku here, or DOKKU_MATRIX_HOST_TESTS is not 1");
         return;
     };
-    let since = Instant::now();
-    play(&place);
-    eprintln!("played in {:.0?}", since.elapsed());
+    let start = Instant::now();
+    scenario(&host);
+    eprintln!("finished in {:.0?}", start.elapsed());
 }
 
-/// What is done on a host, with what has to come of it.
-trait Steps: Place {
-    fn ok(&self, line: &str) -> Ran {
-        self.done(line, self.dokku(line, ""))
+/// Commands on a host, with the checks that all scenarios share.
+trait HostExt: Host {
+    fn ok(&self, line: &str) -> Output {
+        self.assert_success(line, self.dokku(line, ""))
     }
 
-    /// It has ended as it should.
-    fn done(&self, line: &str, ran: Ran) -> Ran {
-        assert!(ran.code.is_some_and(|code| Self::DONE.contains(&code)), "{line}: {ran:#?}");
-        ran
+    fn assert_success(&self, line: &str, output: Output) -> Output {
+        let success = output.code.is_some_and(|code| Self::SUCCESS.contains(&code));
+        assert!(success, "{line}: {output:#?}");
+        output
     }
 
-    /// Fails with these words.
-    fn refused(&self, line: &str, why: &str) {
-        let ran = self.dokku(line, "");
-        assert_eq!(ran.code, Some(1), "{line}: {ran:#?}");
-        assert!(ran.stdout.contains(why) || ran.stderr.contains(why), "{line}: {ran:#?}");
+    /// Runs a command that must fail with this message.
+    fn fails(&self, line: &str, message: &str) {
+        let output = self.dokku(line, "");
+        assert_eq!(output.code, Some(1), "{line}: {output:#?}");
+        let all = [&output.stdout, &output.stderr];
+        assert!(all.iter().any(|text| text.contains(message)), "{line}: {output:#?}");
     }
 
-    /// Registers a user of an app's homeserver.
-    fn registered(&self, app: &str, name: &str, password: &str) {
-        let ran = self.dokku(&format!("matrix:register-user {app} {name}"), password);
-        assert_eq!(ran.code, Some(0), "{ran:#?}");
+    fn register(&self, app: &str, name: &str, password: &str) {
+        let output = self.dokku(&format!("matrix:register-user {app} {name}"), password);
+        assert_eq!(output.code, Some(0), "{output:#?}");
     }
 
     fn report(&self, app: &str, flag: &str) -> String {
         self.ok(&format!("matrix:report {app} --matrix-{flag}")).stdout.trim_end().to_owned()
     }
 
-    /// What `docker inspect` says of the one container that runs for an app.
-    fn inspected(&self, app: &str, format: &str) -> String {
-        let ids = self.by_docker(&format!("ps --quiet --filter label=com.dokku.app-name={app}"));
+    /// Runs `docker inspect` on the only running container of an app.
+    fn inspect(&self, app: &str, format: &str) -> String {
+        let ids = self.docker_ok(&format!("ps --quiet --filter label=com.dokku.app-name={app}"));
         let ids: Vec<_> = ids.lines().collect();
         assert_eq!(ids.len(), 1, "{app}: {ids:?}");
-        self.by_docker(&format!("inspect --format {format} {}", ids[0]))
+        self.docker_ok(&format!("inspect --format {format} {}", ids[0]))
     }
 
-    /// `docker <line>` has to succeed; what it prints.
-    fn by_docker(&self, line: &str) -> String {
-        printed(line, &self.docker(line))
+    /// Runs `docker <line>`, which must succeed, and returns what it prints.
+    fn docker_ok(&self, line: &str) -> String {
+        stdout(line, &self.docker(line))
     }
 
-    /// Root's program has to succeed; what it prints.
-    fn by_root(&self, line: &str) -> String {
+    /// Runs a command as root, which must succeed, and returns what it prints.
+    fn root_ok(&self, line: &str) -> String {
         let mut words = line.split_whitespace();
         let mut command = self.root(words.next().unwrap());
         command.args(words);
-        printed(line, &fed(command, b""))
+        stdout(line, &run_command(command, b""))
     }
 
-    /// The folder of the server that is called like an app.
-    fn folder(&self, app: &str) -> String {
+    /// The data directory of the server that has its name from this app.
+    fn directory(&self, app: &str) -> String {
         format!("{}/data/matrix/{app}.{}", self.lib(), self.global_domain())
     }
 }
 
-impl<P: Place> Steps for P {}
+impl<H: Host> HostExt for H {}
 
-fn printed(line: &str, ran: &Ran) -> String {
-    assert_eq!(ran.code, Some(0), "{line}: {ran:#?}");
-    ran.stdout.trim_end().to_owned()
+fn stdout(line: &str, output: &Output) -> String {
+    assert_eq!(output.code, Some(0), "{line}: {output:#?}");
+    output.stdout.trim_end().to_owned()
 }
 
-/// Runs a command to its end with this on standard input.
-fn fed(mut command: Command, stdin: &[u8]) -> Ran {
+/// Runs a command to its end with this standard input.
+fn run_command(mut command: Command, stdin: &[u8]) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // Who does not read it has that right.
+    // This fails if the command exits without reading its input, which is fine.
     child.stdin.take().unwrap().write_all(stdin).ok();
     let output = child.wait_with_output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ran { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    Output {
+        code: output.status.code(),
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+    }
 }

@@ -1,9 +1,9 @@
-//! What is written for Synapse, taken and run by the real one.
+//! The files for Synapse, validated and used by the real one.
 
 use super::{
     support::{
         Shared,
-        folders::{Folders, server},
+        directories::{Directories, server},
         homeserver::{ARGS, Homeserver, put_port},
         host,
         python::python,
@@ -25,13 +25,13 @@ use std::time::{Duration, Instant};
 
 static SHARED: Shared<Homeserver> = Shared::new();
 
-/// A database that nobody asks: to judge a configuration is not to run it.
-fn nowhere() -> Secret {
+/// Validation of a configuration does not connect to the database.
+fn unused_database_url() -> Secret {
     Secret::new("postgres://postgres:0123abc@dokku-postgres-matrix-db:5432/matrix_db")
 }
 
 #[test]
-fn takes_what_is_written() {
+fn accepts_the_written_configuration() {
     let smtp = |port| Smtp {
         host: "mail.example.org".to_owned(),
         port,
@@ -43,10 +43,10 @@ fn takes_what_is_written() {
     plain.server_name = "example.org:8448".parse().unwrap();
     plain.tls = Tls::Off;
     let accepted = |server: &Server, port, local: &str| {
-        let folders = Folders::write(server, &nowhere(), Some(&smtp(port)));
-        folders.put_local(local);
-        let verdict = folders.verdict();
-        assert!(verdict.is_empty(), "{port}: {verdict:?}");
+        let directories = Directories::write(server, &unused_database_url(), Some(&smtp(port)));
+        directories.put_local(local);
+        let errors = directories.validate();
+        assert!(errors.is_empty(), "{port}: {errors:?}");
     };
     accepted(&server(), 465, config::LOCAL_YAML);
     accepted(&server(), 587, config::LOCAL_YAML);
@@ -54,17 +54,17 @@ fn takes_what_is_written() {
 }
 
 #[test]
-fn names_the_file_to_mend() {
-    let folders = Folders::write(&server(), &nowhere(), None);
-    let config = folders.config();
+fn names_the_broken_file() {
+    let directories = Directories::write(&server(), &unused_database_url(), None);
+    let config = directories.config();
     let local = format!("{config}/homeserver.d/90-local.yaml");
-    let rejected = |file: &str| format!("Synapse does not accept its configuration: see {file}");
+    let rejection = |file: &str| format!("Synapse does not accept its configuration: see {file}");
     let again = "Mend it, then: dokku matrix:deploy matrix";
-    for (text, told) in [
+    for (text, expected) in [
         (
             "a: b: c\n",
             vec![
-                rejected(&local),
+                rejection(&local),
                 "  | yaml.scanner.ScannerError: mapping values are not allowed here".to_owned(),
                 format!("  |   in \"{local}\", line 1, column 5"),
             ],
@@ -72,7 +72,7 @@ fn names_the_file_to_mend() {
         (
             "email: {smtp_host: mail.example.org}\n",
             vec![
-                rejected(&local),
+                rejection(&local),
                 "  | Password reset emails are enabled on this homeserver due to a partial"
                     .to_owned(),
                 "  | 'email' block. However, the following required keys are missing:".to_owned(),
@@ -82,7 +82,7 @@ fn names_the_file_to_mend() {
         (
             "max_upload_size: lots\n",
             vec![
-                rejected(&local),
+                rejection(&local),
                 "  | ValueError: invalid literal for int() with base 10: 'lots'".to_owned(),
             ],
         ),
@@ -91,56 +91,60 @@ fn names_the_file_to_mend() {
             vec![format!("Synapse ignores {local}: it does not consist of `key: value`")],
         ),
     ] {
-        folders.put_local(text);
-        let told: Vec<_> = told.into_iter().chain([again.to_owned()]).collect();
-        assert_eq!(folders.verdict(), told, "{text}");
+        directories.put_local(text);
+        let expected: Vec<_> = expected.into_iter().chain([again.to_owned()]).collect();
+        assert_eq!(directories.validate(), expected, "{text}");
     }
 }
 
 #[test]
-fn a_lost_signing_key_is_no_new_identity() {
-    let folders = Folders::write(&server(), &nowhere(), None);
-    let key = folders.config().join("secrets/signing.key");
+fn never_generates_a_missing_signing_key() {
+    let directories = Directories::write(&server(), &unused_database_url(), None);
+    let key = directories.config().join("secrets/signing.key");
     std::fs::remove_file(&key).unwrap();
-    put_port(&folders, 1);
-    let ran = folders.run("python", &ARGS);
-    assert_eq!(ran.code, 1, "{:?}", ran.lines);
-    assert!(ran.says("Read-only file system: '/config/secrets/signing.key'"), "{:?}", ran.lines);
-    let told = folders.verdict();
-    assert_eq!(told[0], format!("Synapse does not accept its configuration: see {key}"));
+    put_port(&directories, 1);
+    let output = directories.run("python", &ARGS);
+    assert_eq!(output.code, 1, "{:?}", output.lines);
+    assert!(
+        output.says("Read-only file system: '/config/secrets/signing.key'"),
+        "{:?}",
+        output.lines
+    );
+    let errors = directories.validate();
+    assert_eq!(errors[0], format!("Synapse does not accept its configuration: see {key}"));
     assert!(!key.exists());
 }
 
 #[test]
-fn a_port_where_nobody_listens_is_not_ready() {
+fn closed_port_is_not_ready() {
     let probe = health::probe(&host(), "127.0.0.1:1").unwrap();
     assert!(matches!(&probe, Readiness::Starting(why) if why.contains("refused")), "{probe:?}");
 }
 
 #[test]
-fn publishes_the_key_that_was_made() {
+fn publishes_the_generated_key() {
     let homeserver = SHARED.get(Homeserver::start);
     let public = python(
         "import sys, signedjson.key as k; key, = k.read_signing_keys([sys.argv[1]]); \
          print('ed25519:' + key.version, k.encode_verify_key_base64(k.get_verify_key(key)))",
-        &homeserver.folders.read("secrets/signing.key"),
+        &homeserver.directories.read("secrets/signing.key"),
     );
     let (name, public) = public.split_once(' ').unwrap();
-    let told = homeserver.get("/_matrix/key/v2/server", None).json();
-    assert_eq!(told["server_name"], "example.org");
-    assert_eq!(told["verify_keys"], json!({ name: {"key": public} }));
+    let response = homeserver.get("/_matrix/key/v2/server", None).json();
+    assert_eq!(response["server_name"], "example.org");
+    assert_eq!(response["verify_keys"], json!({ name: {"key": public} }));
 }
 
 #[test]
-fn leads_clients_to_the_domain() {
+fn well_known_names_the_domain() {
     let homeserver = SHARED.get(Homeserver::start);
-    let told = homeserver.get("/.well-known/matrix/client", None).json();
-    assert_eq!(told["m.homeserver"]["base_url"], "https://matrix.example.org/");
+    let response = homeserver.get("/.well-known/matrix/client", None).json();
+    assert_eq!(response["m.homeserver"]["base_url"], "https://matrix.example.org/");
     assert_eq!(homeserver.get("/.well-known/matrix/server", None).status, 404);
 }
 
 #[test]
-fn users_log_in_with_the_password_they_were_given() {
+fn users_log_in_with_their_password() {
     let homeserver = SHARED.get(Homeserver::start);
     let longest = "é'\" ".repeat(128);
     let passwords =
@@ -156,7 +160,7 @@ fn users_log_in_with_the_password_they_were_given() {
 }
 
 #[test]
-fn only_an_admin_may_use_the_admin_api() {
+fn only_admins_use_the_admin_api() {
     let homeserver = SHARED.get(Homeserver::start);
     let password = Secret::new("hunter22");
     for (name, admin, status) in [("root.one", true, 200), ("plain=one", false, 403)] {
@@ -168,14 +172,14 @@ fn only_an_admin_may_use_the_admin_api() {
         let reply = homeserver.get(&devices, Some(&token));
         assert_eq!(reply.status, status, "{}", reply.body);
         if admin {
-            // That of the login: registering left none.
+            // The device of the login: the registration did not leave one.
             assert_eq!(reply.json()["total"], 1);
         }
     }
 }
 
 #[test]
-fn a_name_that_is_taken_keeps_its_password() {
+fn taken_name_keeps_its_password() {
     let homeserver = SHARED.get(Homeserver::start);
     let name = "taken".parse().unwrap();
     let (first, second) = (Secret::new("first password"), Secret::new("second password"));
@@ -189,7 +193,7 @@ fn a_name_that_is_taken_keeps_its_password() {
 }
 
 #[test]
-fn a_wrong_secret_registers_nobody() {
+fn wrong_secret_registers_nobody() {
     let homeserver = SHARED.get(Homeserver::start);
     let (name, password) = ("mallory".parse().unwrap(), Secret::new("hunter22"));
     let user = NewUser { name: &name, password: &password, admin: true };
@@ -199,11 +203,11 @@ fn a_wrong_secret_registers_nobody() {
     assert_eq!(log_in(&homeserver, "@mallory:example.org", "hunter22").0, 403);
 }
 
-/// Its own server: it does to it what the others could not bear.
+/// It needs a server of its own, because it stops the server and its database.
 #[test]
-fn without_its_database_it_is_not_ready_and_recovers() {
+fn recovers_after_a_database_outage() {
     let mut homeserver = Homeserver::start();
-    let files = homeserver.folders.snapshot();
+    let files = homeserver.directories.snapshot();
     let keys = |homeserver: &Homeserver| {
         homeserver.get("/_matrix/key/v2/server", None).json()["verify_keys"].clone()
     };
@@ -213,23 +217,23 @@ fn without_its_database_it_is_not_ready_and_recovers() {
     assert_eq!(homeserver.probe(), Readiness::NoDatabase);
     assert_eq!(homeserver.get("/health", None).status, 200);
     homeserver.postgres.resume();
-    let until = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(20);
     while homeserver.probe() != Readiness::Ready {
-        assert!(Instant::now() < until, "it does not come back");
+        assert!(Instant::now() < deadline, "Synapse is not ready again");
         std::thread::sleep(Duration::from_millis(50));
     }
     homeserver.stop();
     assert!(matches!(homeserver.probe(), Readiness::Starting(_)));
     homeserver.resume();
     assert_eq!(keys(&homeserver), key);
-    assert_eq!(homeserver.folders.snapshot(), files);
+    assert_eq!(homeserver.directories.snapshot(), files);
 }
 
 fn register(homeserver: &Homeserver, user: &NewUser<'_>) -> Registered {
     users::register(&host(), &homeserver.address(), &homeserver.secret(), user).unwrap()
 }
 
-/// The status, and the access token.
+/// The status and the access token.
 fn log_in(homeserver: &Homeserver, user: &str, password: &str) -> (u16, String) {
     let identifier = json!({"type": "m.id.user", "user": user});
     let body = json!({"type": "m.login.password", "identifier": identifier, "password": password});

@@ -1,4 +1,4 @@
-//! The plugin's folder as Dokku sees it.
+//! The files of the plugin's directory, as Dokku sees them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::plugin_copy::run;
 
 use dokku_matrix::entry::{SUBCOMMANDS, TRIGGERS};
 
-/// The programs at the root that are scripts, and where the lines of one are shell.
+/// The shell scripts of the plugin and of its development.
 const SCRIPTS: &[&str] =
     &["commands", "dev/bench", "dev/demo", "dev/deny", "dev/release", "install", "uninstall"];
 
@@ -18,14 +18,14 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every path below `folder`, without what git ignores.
-fn walk(folder: &Path) -> Vec<PathBuf> {
+/// Every path below `directory`, without what git ignores.
+fn walk(directory: &Path) -> Vec<PathBuf> {
     let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
+    for entry in fs::read_dir(directory).unwrap() {
         let entry = entry.unwrap();
         let path = entry.path();
         let name = entry.file_name();
-        if folder == root()
+        if directory == root()
             && [".git", "bin", "dist", "prebuilt", "target"].iter().any(|n| name == *n)
         {
             continue;
@@ -38,9 +38,9 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// The names of the links in `folder` that point at `target`.
-fn links(folder: &Path, target: &str) -> BTreeSet<String> {
-    fs::read_dir(folder)
+/// The names of the symbolic links in `directory` that point to `target`.
+fn links(directory: &Path, target: &str) -> BTreeSet<String> {
+    fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap())
         .filter(|entry| fs::read_link(entry.path()).is_ok_and(|to| to == Path::new(target)))
@@ -58,9 +58,9 @@ fn version_in(file: &str) -> String {
     line.trim_start_matches("version = ").trim_matches('"').into()
 }
 
-/// `dokku help` finds and runs everything of that name, at any depth.
+/// `dokku help` finds and runs every file with that name, at any depth.
 #[test]
-fn only_the_root_has_something_named_commands() {
+fn only_one_file_is_named_commands() {
     let named: Vec<PathBuf> =
         walk(root()).into_iter().filter(|path| path.ends_with("commands")).collect();
     assert_eq!(named, [root().join("commands")]);
@@ -68,9 +68,9 @@ fn only_the_root_has_something_named_commands() {
 
 #[test]
 fn subcommands_are_links_to_the_binary() {
-    let folder = root().join("subcommands");
-    assert_eq!(links(&folder, "../bin/dokku-matrix"), names(&SUBCOMMANDS));
-    assert_eq!(fs::read_dir(folder).unwrap().count(), SUBCOMMANDS.len(), "and nothing else");
+    let directory = root().join("subcommands");
+    assert_eq!(links(&directory, "../bin/dokku-matrix"), names(&SUBCOMMANDS));
+    assert_eq!(fs::read_dir(directory).unwrap().count(), SUBCOMMANDS.len(), "and nothing else");
 }
 
 #[test]
@@ -79,37 +79,37 @@ fn triggers_are_links_to_the_binary() {
     assert_eq!(links(root(), "install"), names(&["update"]));
 }
 
-/// Dokku runs a command whose name holds `plugin` as root, and one with `git` in it unquoted.
+/// Dokku runs commands whose name contains `plugin` as root, and those with `git` without quoting.
 #[test]
-fn no_subcommand_has_a_name_that_dokku_mistakes() {
+fn dokku_treats_no_subcommand_specially() {
     assert!(SUBCOMMANDS.iter().all(|name| !name.contains("plugin") && !name.contains("git")));
 }
 
 #[test]
-fn scripts_can_be_run_and_are_sound_shell() {
+fn scripts_are_executable_and_valid() {
     for script in SCRIPTS {
         let path = root().join(script);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o100, 0o100, "{script}");
-        let ran = run(Command::new("bash").arg("-n").arg(&path));
-        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{script}");
+        let output = run(Command::new("bash").arg("-n").arg(&path));
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{script}");
         if which::which("shellcheck").is_ok() {
-            let ran = run(Command::new("shellcheck").arg(&path));
-            assert_eq!(ran.stdout, "", "{script}");
+            let output = run(Command::new("shellcheck").arg(&path));
+            assert_eq!(output.stdout, "", "{script}");
         }
     }
 }
 
 #[test]
-fn the_plugin_has_the_version_of_the_package() {
+fn plugin_and_package_versions_match() {
     assert_eq!(version_in("plugin.toml"), version_in("Cargo.toml"));
     let toml = fs::read_to_string(root().join("plugin.toml")).unwrap();
     assert!(toml.contains("[plugin.config]"), "plugn panics without it");
 }
 
-/// `install` takes a binary for up to date when these folders are unchanged.
+/// `install` considers a binary up to date if these directories are unchanged.
 #[test]
-fn the_binary_includes_only_files_whose_change_is_seen() {
+fn included_files_trigger_a_rebuild() {
     for path in walk(&root().join("src")) {
         if path.extension().is_none_or(|extension| extension != "rs") {
             continue;

@@ -1,17 +1,18 @@
-//! `uninstall`, which Dokku runs for every plugin that is removed.
+//! `uninstall`, which Dokku runs whenever any plugin is removed.
 
 use std::fs;
 
-use crate::plugin_copy::{PluginCopy, Ran};
+use crate::plugin_copy::PluginCopy;
+use crate::support::Output;
 
-/// A host with a homeserver, its Element Web, and a sudoers file of ours.
+/// A host with a homeserver, its Element Web, and the plugin's sudoers file.
 fn host(name: &str) -> PluginCopy {
     let copy = PluginCopy::named(name);
     let lib = copy.path().join("lib");
     for (app, marker) in [("matrix", "synapse example.org\n"), ("chat", "element example.org\n")] {
-        let folder = lib.join("data/matrix/.apps");
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join(app), marker).unwrap();
+        let directory = lib.join("data/matrix/.apps");
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join(app), marker).unwrap();
     }
     fs::create_dir_all(lib.join("data/matrix/example.org")).unwrap();
     fs::write(copy.sudoers(), "dokku ALL=(root) NOPASSWD: /usr/sbin/ufw status\n").unwrap();
@@ -19,12 +20,12 @@ fn host(name: &str) -> PluginCopy {
 }
 
 #[test]
-fn our_own_names_the_homeservers_and_keeps_the_data() {
+fn names_the_homeservers_and_keeps_the_data() {
     let copy = host("matrix");
-    let ran = copy.run("uninstall", &["matrix"]);
+    let output = copy.run("uninstall", &["matrix"]);
     let lib = copy.path().join("lib").display().to_string();
     assert_eq!(
-        ran.stderr,
+        output.stderr,
         " !     These homeservers run on without the plugin's guard and nginx template:
  !       matrix (example.org)
  !     Nothing refuses a clone or a second process any more, which would corrupt their
@@ -34,7 +35,7 @@ fn our_own_names_the_homeservers_and_keeps_the_data() {
 "
     );
     assert_eq!(
-        ran.stdout,
+        output.stdout,
         format!(
             "-----> Matrix data is kept
        Keys, media, and configuration files: {lib}/data/matrix
@@ -43,15 +44,15 @@ fn our_own_names_the_homeservers_and_keeps_the_data() {
 "
         )
     );
-    assert_eq!(ran.code, Some(0));
+    assert_eq!(output.code, Some(0));
     assert!(!copy.sudoers().exists());
     assert!(copy.path().join("lib/data/matrix/example.org").exists());
     assert!(copy.path().join("lib/data/matrix/.apps/matrix").exists());
 }
 
 #[test]
-fn another_plugin_or_a_copy_under_another_name_changes_nothing() {
-    let silent = Ran { code: Some(0), stdout: String::new(), stderr: String::new() };
+fn ignores_other_plugins_and_names() {
+    let silent = Output { code: Some(0), stdout: String::new(), stderr: String::new() };
     for (name, removed) in [
         ("matrix", "postgres"),
         ("matrix", "matrix-bridge"),
@@ -65,18 +66,18 @@ fn another_plugin_or_a_copy_under_another_name_changes_nothing() {
 }
 
 #[test]
-fn without_homeservers_it_is_silent() {
+fn silent_without_homeservers() {
     let copy = PluginCopy::new();
-    let silent = Ran { code: Some(0), stdout: String::new(), stderr: String::new() };
+    let silent = Output { code: Some(0), stdout: String::new(), stderr: String::new() };
     assert_eq!(copy.run("uninstall", &["matrix"]), silent);
     assert_eq!(copy.run("uninstall", &[]), silent);
 }
 
 #[test]
-fn what_cannot_be_removed_is_told_and_ends_with_zero() {
+fn reports_what_cannot_be_removed() {
     let copy = PluginCopy::new();
     fs::create_dir(copy.sudoers()).unwrap();
-    let ran = copy.run("uninstall", &["matrix"]);
-    assert_eq!(ran.code, Some(0));
-    assert!(ran.stderr.contains("by hand"), "{}", ran.stderr);
+    let output = copy.run("uninstall", &["matrix"]);
+    assert_eq!(output.code, Some(0));
+    assert!(output.stderr.contains("by hand"), "{}", output.stderr);
 }

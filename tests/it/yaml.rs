@@ -1,6 +1,6 @@
-//! What is written, read back by PyYAML: exactly what was meant, whatever it was.
+//! The written YAML, read back by PyYAML: any text must survive unchanged.
 
-use super::support::{folders::server, python::PyYaml};
+use super::support::{directories::server, python::PyYaml};
 use dokku_matrix::{
     element,
     host::secret::Secret,
@@ -13,8 +13,8 @@ use dokku_matrix::{
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
 
-/// What YAML 1.1 takes for something else than text, and what breaks quotes and lines.
-const NASTY: [&str; 61] = [
+/// Texts that YAML 1.1 may not read as strings, or that break quoting or lines.
+const AMBIGUOUS: [&str; 61] = [
     "no",
     "No",
     "NO",
@@ -78,8 +78,8 @@ const NASTY: [&str; 61] = [
     "a,b",
 ];
 
-/// With line breaks of all kinds, control characters, and more than one plane of Unicode.
-const STRANGE: [&str; 16] = [
+/// Line breaks of all kinds, control characters, and characters of several Unicode planes.
+const UNUSUAL: [&str; 16] = [
     "a\nb",
     "a\n",
     "\n",
@@ -121,7 +121,7 @@ fn email(text: &str, from: &str) -> (String, Value) {
     (email_yaml(&smtp, Some(text)).unwrap().expose().to_owned(), want)
 }
 
-/// As an address must have it: everything but letters and digits stands as `%xx`.
+/// Percent-encodes everything except letters and digits.
 fn encoded(text: &str) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
@@ -142,10 +142,10 @@ fn database(text: &str) -> (String, Value) {
 }
 
 #[test]
-fn nasty_texts_come_back() {
+fn ambiguous_texts_survive() {
     let mut pyyaml = PyYaml::new();
     let long = "a b ".repeat(40) + " " + &"x".repeat(200);
-    for text in NASTY.iter().chain(&STRANGE).copied().chain([long.as_str()]) {
+    for text in AMBIGUOUS.iter().chain(&UNUSUAL).copied().chain([long.as_str()]) {
         let (yaml, want) = email(text, "a@example.org");
         assert_eq!(pyyaml.read(&yaml), want, "{yaml}");
         if !text.is_empty() && !text.contains('\0') {
@@ -160,10 +160,10 @@ fn nasty_texts_come_back() {
 }
 
 #[test]
-fn any_text_comes_back() {
+fn any_text_survives() {
     let mut pyyaml = PyYaml::new();
     let mut runner = TestRunner::new(ProptestConfig::with_cases(1000));
-    // Any character, and the ones that mean something to YAML much more often.
+    // Any character, but more often those that are special in YAML.
     let texts = prop_oneof![any::<String>(), "[-a-z0-9 .:#'\"\\\\%@`&*!|>?,=~\\[\\]{}\t\n]{0,100}"];
     let pyyaml = std::cell::RefCell::new(&mut pyyaml);
     let outcome = runner.run(&texts, |text| {
@@ -175,7 +175,7 @@ fn any_text_comes_back() {
 }
 
 #[test]
-fn the_server_file_means_what_it_should() {
+fn server_file_has_the_intended_values() {
     let mut pyyaml = PyYaml::new();
     for name in ["example.org", "1e3", "12.example:30", "0x10", "no", "null"] {
         let mut server = server();
@@ -198,7 +198,7 @@ fn the_server_file_means_what_it_should() {
 }
 
 #[test]
-fn the_local_file_is_one_by_one_what_synapse_reads() {
+fn local_file_examples_are_valid() {
     let mut pyyaml = PyYaml::new();
     assert_eq!(pyyaml.read(config::LOCAL_YAML), Value::Null);
     let read = pyyaml.read(&examples());
@@ -217,7 +217,7 @@ fn the_local_file_is_one_by_one_what_synapse_reads() {
     );
 }
 
-/// The administrator's file with every example made a setting.
+/// The administrator's file with every example enabled.
 pub(crate) fn examples() -> String {
     let setting = |line: &str| {
         let rest = line.strip_prefix('#')?;
@@ -227,20 +227,20 @@ pub(crate) fn examples() -> String {
 }
 
 #[test]
-fn the_log_configuration_is_what_python_takes() {
+fn python_accepts_the_log_configuration() {
     let program = "import logging.config, sys, yaml; logging.config.dictConfig(yaml.safe_load(sys.argv[1])); \
         print([type(h).__name__ + ' ' + h.stream.name for h in logging.getLogger().handlers])";
-    let told = super::support::python::python(program, config::LOG_CONFIG);
-    assert_eq!(told, "['StreamHandler <stderr>']");
+    let actual = super::support::python::python(program, config::LOG_CONFIG);
+    assert_eq!(actual, "['StreamHandler <stderr>']");
 }
 
 #[test]
-fn element_is_told_of_this_server() {
+fn element_configuration_names_the_server() {
     let text = element::config::config_json(&server()).unwrap();
     let read: Value = serde_json::from_str(&text).unwrap();
-    let told = &read["default_server_config"]["m.homeserver"];
+    let actual = &read["default_server_config"]["m.homeserver"];
     assert_eq!(
-        told,
+        actual,
         &json!({"base_url": "https://matrix.example.org", "server_name": "example.org"})
     );
 }

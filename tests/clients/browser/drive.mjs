@@ -1,12 +1,12 @@
-// Drives a real browser on the tests' page (page.js), without a window: what a user of Element Web sees.
+// Drives a real, headless browser with the tests' page (page.js), as a user of Element Web would.
 //
-// It reads one JSON object on standard input: `page` (its address), `ca` (a file of authorities), `user`,
-// `password`, and `steps`, a list of objects of which `step` names what to do, as client.py has them. Each
-// step prints one line of JSON with what it saw; the first that fails ends everything, with one line on
-// standard error and exit code 1. The browser has a home of its own, in which it trusts `ca`; both are
-// gone when this program is.
+// It reads one JSON object from standard input: `page` (its address), `ca` (a file of certificate
+// authorities), `user`, `password`, and `steps`, a list of objects whose key `step` names the action, as in
+// client.py. Each step prints its result as one line of JSON. The first step that fails ends the program,
+// with one line on standard error and exit code 1. The browser trusts `ca` and has a temporary home
+// directory, which is removed at the end.
 //
-// It must not turn off what the tests are to find: certificates, the rules for other origins, policies.
+// It must not disable what the tests check: certificates, cross-origin rules, policies.
 
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -25,10 +25,10 @@ const FLAGS = [
   "--disable-sync",
   "--no-first-run",
 ];
-/** For a step that does not say otherwise. */
+/** The default timeout of a step. */
 const SECONDS = 60;
 
-// What dev/install-page installs is not in the checkout, where Node would look for it.
+// dev/install-page installs the packages outside of the checkout, where Node would not look for them.
 const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../../target", import.meta.url));
 const installed = createRequire(path.resolve(target, "tools/browser/package.json"));
 
@@ -51,7 +51,7 @@ for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"]) {
   process.on(signal, () => end(128 + constants.signals[signal], `ended by ${signal}`));
 }
 
-/** The whole of standard input; an error shows nothing of it, for it holds a password. */
+/** Reads standard input. Errors never show its content, because it contains a password. */
 function readJob() {
   let job;
   try {
@@ -65,17 +65,17 @@ function readJob() {
   return job;
 }
 
-function certutil(...given) {
-  const { error, status, stderr } = spawnSync("certutil", given, { encoding: "utf8" });
+function certutil(...args) {
+  const { error, status, stderr } = spawnSync("certutil", args, { encoding: "utf8" });
   if (error || status) throw new Error(error?.message ?? stderr);
 }
 
 function launch(ca) {
-  // Where the browser looks for authorities that were added to the system's own.
+  // The browser reads additional certificate authorities from here.
   const database = path.join(home, ".pki/nssdb");
   mkdirSync(database, { recursive: true });
   certutil("-d", `sql:${database}`, "-N", "--empty-password");
-  // Of a file with several it takes the first one alone.
+  // certutil reads only the first certificate of a file.
   const authorities = readFileSync(ca, "utf8").match(/-+BEGIN CERT[^]+?END CERTIFICATE-+/g) ?? [];
   for (const [number, authority] of authorities.entries()) {
     const file = path.join(home, `authority${number}`);
@@ -93,7 +93,7 @@ function launch(ca) {
   });
 }
 
-/** A page's errors, as its console shows them. */
+/** Collects a page's errors, as its console shows them. */
 function errorsOf(page) {
   const errors = [];
   page.on("pageerror", (error) => errors.push({ text: error.message, url: page.url() }));
@@ -104,7 +104,7 @@ function errorsOf(page) {
   return errors;
 }
 
-/** What becomes of the page at `address` in a frame of a page that is at `outer`. */
+/** Tries to show the page at `address` in a frame of the page at `outer`. */
 async function framedBy(context, outer, address) {
   const page = await context.newPage();
   const errors = errorsOf(page);
@@ -121,11 +121,11 @@ async function framedBy(context, outer, address) {
 }
 
 /**
- * What `work` gives with the address of an empty page of another origin. It is a real one on this machine:
- * what a page without an address may ask of a local one is refused by the browser before any policy.
+ * Calls `work` with the address of an empty page of another origin, which is served on this machine: without
+ * an address, the browser would refuse requests to local pages before it checks any policy.
  */
-async function strange(work) {
-  const server = createServer((_, answer) => answer.setHeader("Content-Type", "text/html").end("<body></body>"));
+async function withOtherOrigin(work) {
+  const server = createServer((_, response) => response.setHeader("Content-Type", "text/html").end("<body></body>"));
   await new Promise((resolve, reject) => server.on("error", reject).listen(0, "127.0.0.1", resolve));
   try {
     return await work(`http://127.0.0.1:${server.address().port}/`);
@@ -148,30 +148,30 @@ class Session {
   }
 
   /** Calls a function of the page. */
-  call(name, ...given) {
-    return this.page.evaluate(([name, given]) => window.client[name](...given), [name, given]);
+  call(name, ...args) {
+    return this.page.evaluate(([name, args]) => window.client[name](...args), [name, args]);
   }
 
   roomOf(step) {
     const room = step.room ?? this.room;
-    if (!room) throw new Error("no room is named, and none was created or joined");
+    if (!room) throw new Error("the step names no room, and none was created or joined");
     return room;
   }
 
-  /** The page's errors but for those that Element has as well: questions that a 404 answers. */
+  /** The page's errors except those that Element has as well: optional requests with status 404. */
   unexpected() {
-    // Whether there is a configuration for this host alone, and whether the homeserver carries calls.
-    const asked = [
+    // A configuration for this host only, and support for calls in the homeserver.
+    const optional = [
       `/config.${new URL(this.job.page).hostname}.json`,
       "/_matrix/client/unstable/org.matrix.msc4143/rtc/transports",
     ];
     return this.errors.filter(({ text, url }) =>
-      !(text.includes("status of 404") && asked.includes(new URL(url).pathname)));
+      !(text.includes("status of 404") && optional.includes(new URL(url).pathname)));
   }
 
-  async inRoom(answer) {
-    this.room = (await answer).room_id;
-    return answer;
+  async inRoom(result) {
+    this.room = (await result).room_id;
+    return result;
   }
 
   steps = {
@@ -181,10 +181,10 @@ class Session {
     },
     headers: async () => ({ status: this.response.status(), headers: await this.response.allHeaders() }),
     framed: async () => {
-      // If its own origin could not frame it either, the refusal would prove nothing.
+      // If its own origin could not frame it either, a refusal would not be due to the policy.
       const own = await framedBy(this.context, this.job.page, this.job.page);
       if (!own.shown) throw new Error(`its own origin cannot frame it: ${own.errors.join("; ")}`);
-      const other = await strange((outer) => framedBy(this.context, outer, this.job.page));
+      const other = await withOtherOrigin((outer) => framedBy(this.context, outer, this.job.page));
       if (other.shown) throw new Error("another origin can frame it");
       const why = other.errors.filter((text) => /frame-ancestors|X-Frame-Options/.test(text));
       if (!why.length) throw new Error(`it is not framed, but not by policy: ${other.errors.join("; ")}`);
@@ -196,8 +196,8 @@ class Session {
     },
     discover: (step) => this.call("discover", step.server_name),
     login: async () => {
-      const who = await this.call("login", this.job.user, this.job.password);
-      return { ...who, ...await this.call("sync") };
+      const login = await this.call("login", this.job.user, this.job.password);
+      return { ...login, ...await this.call("sync") };
     },
     create_room: ({ public: isPublic, alias, invite }) =>
       this.inRoom(this.call("createRoom", { isPublic, alias, invite })),
@@ -211,7 +211,7 @@ class Session {
   };
 }
 
-/** What `work` gives; an error that says where, if it fails or takes longer than `seconds`. */
+/** Returns the result of `work`. If it fails or takes longer than `seconds`, the error contains `where`. */
 async function within(seconds, where, work) {
   const late = sleep(seconds * 1000, undefined, { ref: false }).then(() => {
     throw new Error(`not done after ${seconds} s`);
@@ -230,15 +230,15 @@ async function run() {
   const session = new Session(job, context, context.pages()[0]);
   await within(SECONDS, `opening ${job.page}`, () => session.open());
   for (const [number, step] of job.steps.entries()) {
-    const saw = await within(step.seconds ?? SECONDS, `step ${number + 1}, ${step.step}`, async () => {
-      if (!Object.hasOwn(session.steps, step.step)) throw new Error("there is no such step");
+    const result = await within(step.seconds ?? SECONDS, `step ${number + 1}, ${step.step}`, async () => {
+      if (!Object.hasOwn(session.steps, step.step)) throw new Error("unknown step");
       return session.steps[step.step](step);
     }).catch((error) => {
-      // What the browser refuses, it tells its console alone.
+      // The browser reports what it refuses only on its console.
       const errors = session.unexpected().map(({ text }) => text);
       throw errors.length ? new Error(`${error.message.split("\n")[0]} [${errors.join(" | ")}]`) : error;
     });
-    console.log(JSON.stringify({ step: step.step, ...saw }));
+    console.log(JSON.stringify({ step: step.step, ...result }));
   }
 }
 

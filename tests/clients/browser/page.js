@@ -1,8 +1,8 @@
-// The tests' page: matrix-js-sdk, the library that Element Web is built on, in the place of Element Web.
+// A stand-in for Element Web: a page with matrix-js-sdk, the library that Element Web is built on.
 //
-// It finds its homeserver as Element does, and shows drive.mjs functions in `window.client`. All that
-// it asks of the homeserver goes across origins. It must not know an address, a name or a password of
-// its own, and not work around what a browser refuses.
+// It discovers its homeserver as Element does, and provides functions for drive.mjs in `window.client`.
+// All requests to the homeserver are cross-origin. The page must not contain any address, name or
+// password, and must not work around what a browser refuses.
 
 import {
   AutoDiscovery,
@@ -14,53 +14,53 @@ import {
   createClient,
 } from "matrix-js-sdk";
 
-/** Element asks for both files at once, and prefers its host's own. Nothing of them may be cached. */
+/** Like Element, requests both files at once, without a cache, and prefers the host's own one. */
 async function readConfig() {
   const files = [`config.${location.hostname}.json`, "config.json"];
-  const ask = (file) => fetch(`${file}?cachebuster=${Date.now()}`, { cache: "no-store" });
-  const answers = await Promise.all(files.map(ask));
-  for (const [number, answer] of answers.entries()) {
-    if (answer.ok) return { file: files[number], config: await answer.json() };
+  const request = (file) => fetch(`${file}?cachebuster=${Date.now()}`, { cache: "no-store" });
+  const responses = await Promise.all(files.map(request));
+  for (const [number, response] of responses.entries()) {
+    if (response.ok) return { file: files[number], config: await response.json() };
   }
-  throw new Error(`no configuration: ${answers.map(({ status, url }) => `${status} for ${url}`).join(", ")}`);
+  throw new Error(`no configuration: ${responses.map(({ status, url }) => `${status} for ${url}`).join(", ")}`);
 }
 
-/** What the page needs before anybody can log in. */
+/** Loads what the page needs before a login. */
 async function open() {
   const { file, config } = await readConfig();
-  const found = await AutoDiscovery.fromDiscoveryConfig(config.default_server_config);
-  const { state, error, base_url: baseUrl } = found["m.homeserver"];
+  const discovered = await AutoDiscovery.fromDiscoveryConfig(config.default_server_config);
+  const { state, error, base_url: baseUrl } = discovered["m.homeserver"];
   if (state !== AutoDiscovery.SUCCESS) throw new Error(`the homeserver of ${file} is refused: ${error}`);
   const { versions } = await createClient({ baseUrl }).getVersions();
   return { file, config, baseUrl, versions };
 }
 
 const opened = open();
-// Told to whoever asks for it; without this the browser would call it unhandled before.
+// Whoever awaits `opened` gets the error; this only prevents an "unhandled rejection" before that.
 opened.catch(() => {});
 
 let client;
 let uploaded;
 
-/** The answer of `look`, which is asked again at each of the client's `events`. */
-function seen(events, look) {
+/** Resolves with the result of `find`, which is called again at each of the client's `events`. */
+function waitFor(events, find) {
   return new Promise((resolve, reject) => {
-    const again = () => {
+    const check = () => {
       try {
-        const answer = look();
-        if (!answer) return;
-        for (const event of events) client.off(event, again);
-        resolve(answer);
+        const result = find();
+        if (!result) return;
+        for (const event of events) client.off(event, check);
+        resolve(result);
       } catch (error) {
         reject(error);
       }
     };
-    for (const event of events) client.on(event, again);
-    again();
+    for (const event of events) client.on(event, check);
+    check();
   });
 }
 
-/** The digest that client.py prints of the same bytes. */
+/** The same digest that client.py prints. */
 async function sha256(bytes) {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -69,7 +69,7 @@ async function sha256(bytes) {
 window.client = {
   opened: () => opened,
 
-  /** What Element does with a server name that somebody types. */
+  /** Like Element with a server name that a user types. */
   async discover(serverName) {
     const { state, error, base_url } = (await AutoDiscovery.findClientConfig(serverName))["m.homeserver"];
     if (state !== AutoDiscovery.SUCCESS) throw new Error(`${state}: ${error}`);
@@ -78,7 +78,7 @@ window.client = {
 
   async login(user, password) {
     const { baseUrl } = await opened;
-    const answer = await createClient({ baseUrl }).loginRequest({
+    const response = await createClient({ baseUrl }).loginRequest({
       type: "m.login.password",
       identifier: { type: "m.id.user", user },
       password,
@@ -86,15 +86,15 @@ window.client = {
     });
     client = createClient({
       baseUrl,
-      accessToken: answer.access_token,
-      userId: answer.user_id,
-      deviceId: answer.device_id,
+      accessToken: response.access_token,
+      userId: response.user_id,
+      deviceId: response.device_id,
     });
-    return { user_id: answer.user_id, device_id: answer.device_id };
+    return { user_id: response.user_id, device_id: response.device_id };
   },
 
   async sync() {
-    const prepared = seen([ClientEvent.Sync], () => {
+    const prepared = waitFor([ClientEvent.Sync], () => {
       const state = client.getSyncState();
       if (state === SyncState.Error) throw client.getSyncStateData().error;
       return state === SyncState.Prepared || state === SyncState.Syncing;
@@ -119,47 +119,47 @@ window.client = {
   },
 
   async waitForText(room, sender, body) {
-    const wanted = (event) =>
+    const expected = (event) =>
       event.getType() === "m.room.message" && event.getSender() === sender && event.getContent().body === body;
-    return seen([RoomEvent.Timeline, ClientEvent.Room], () => {
-      const event = client.getRoom(room)?.getLiveTimeline().getEvents().find(wanted);
+    return waitFor([RoomEvent.Timeline, ClientEvent.Room], () => {
+      const event = client.getRoom(room)?.getLiveTimeline().getEvents().find(expected);
       return event && { event_id: event.getId() };
     });
   },
 
   async waitForInvite(sender, room) {
-    return seen([RoomMemberEvent.Membership, RoomEvent.MyMembership, ClientEvent.Room], () => {
+    return waitFor([RoomMemberEvent.Membership, RoomEvent.MyMembership, ClientEvent.Room], () => {
       const me = client.getUserId();
-      const found = client.getRooms().find((candidate) =>
+      const match = client.getRooms().find((candidate) =>
         candidate.getMyMembership() === "invite" &&
         candidate.getMember(me)?.events.member?.getSender() === sender &&
         (!room || candidate.roomId === room));
-      return found && { room_id: found.roomId };
+      return match && { room_id: match.roomId };
     });
   },
 
   async upload(length) {
     const bytes = new Uint8Array(length);
-    // No more than this is given at once.
+    // getRandomValues has this limit.
     for (let start = 0; start < length; start += 65536) crypto.getRandomValues(bytes.subarray(start, start + 65536));
-    const about = { type: "application/octet-stream", name: "random.bin" };
-    const { content_uri: mxc } = await client.uploadContent(new Blob([bytes]), about);
+    const options = { type: "application/octet-stream", name: "random.bin" };
+    const { content_uri: mxc } = await client.uploadContent(new Blob([bytes]), options);
     uploaded = { mxc, sha256: await sha256(bytes) };
     return this.download({});
   },
 
   async download(step) {
-    const wanted = { ...uploaded, ...step };
-    // The last argument asks for the address that needs the access token.
-    const address = client.mxcUrlToHttp(wanted.mxc, undefined, undefined, undefined, false, true, true);
-    const answer = await fetch(address, { headers: { Authorization: `Bearer ${client.getAccessToken()}` } });
-    if (!answer.ok) throw new Error(`HTTP status ${answer.status} for ${address}`);
-    const bytes = await answer.arrayBuffer();
+    const expected = { ...uploaded, ...step };
+    // The last argument selects the authenticated address.
+    const address = client.mxcUrlToHttp(expected.mxc, undefined, undefined, undefined, false, true, true);
+    const response = await fetch(address, { headers: { Authorization: `Bearer ${client.getAccessToken()}` } });
+    if (!response.ok) throw new Error(`HTTP status ${response.status} for ${address}`);
+    const bytes = await response.arrayBuffer();
     const digest = await sha256(bytes);
-    if (digest !== wanted.sha256) {
-      throw new Error(`${wanted.mxc} has ${bytes.byteLength} bytes and is not what was uploaded`);
+    if (digest !== expected.sha256) {
+      throw new Error(`${expected.mxc} has ${bytes.byteLength} bytes and is not what was uploaded`);
     }
-    return { mxc: wanted.mxc, bytes: bytes.byteLength, sha256: digest };
+    return { mxc: expected.mxc, bytes: bytes.byteLength, sha256: digest };
   },
 
   async logout() {

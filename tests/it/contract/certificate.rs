@@ -1,32 +1,33 @@
-//! Certificates that are there and are of no use.
+//! Certificates that exist but are not valid.
 
-use super::rig::Rig;
+use super::harness::TestHost;
 use insta::assert_snapshot;
 use std::fs;
 
 const LINE: &str = "matrix:create matrix --email a@site.test";
 
-/// What a cron job that did not run leaves: the same command has it renewed.
+/// The certificate expired because the cron job did not run. A deploy renews it.
 #[test]
-fn one_that_has_run_out() {
-    let rig = Rig::after(LINE);
-    fs::write(rig.scene.root().join("matrix/tls/server.crt"), include_str!("expired.crt")).unwrap();
-    rig.scene
+fn expired() {
+    let host = TestHost::after(LINE);
+    fs::write(host.scene.root().join("matrix/tls/server.crt"), include_str!("expired.crt"))
+        .unwrap();
+    host.scene
         .update(|state| {
             state.apps.get_mut("matrix").unwrap().cert.as_mut().unwrap().expires_at = 1_585_699_200;
         })
         .unwrap();
-    rig.changes();
-    let whole = rig.whole("matrix:deploy matrix");
-    assert_eq!(rig.changes(), [""; 0], "told by `whole`");
-    rig.dokku("matrix:deploy matrix");
-    assert_eq!(rig.changes(), [""; 0]);
-    assert_snapshot!(whole);
+    host.changes();
+    let transcript = host.transcript("matrix:deploy matrix");
+    assert_eq!(host.changes(), [""; 0], "`transcript` has read the changes");
+    host.dokku("matrix:deploy matrix");
+    assert_eq!(host.changes(), [""; 0]);
+    assert_snapshot!(transcript);
 }
 
-/// One of the administrator's own that nobody trusts: everything else is done.
+/// An untrusted certificate does not stop anything else.
 #[test]
-fn one_that_nobody_trusts() {
-    let rig = Rig::new();
-    assert_snapshot!(rig.whole(&format!("{LINE} --domain matrix.elsewhere.test")));
+fn untrusted() {
+    let host = TestHost::new();
+    assert_snapshot!(host.transcript(&format!("{LINE} --domain matrix.elsewhere.test")));
 }

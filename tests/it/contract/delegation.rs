@@ -1,6 +1,7 @@
-//! A server name that is not the homeserver's domain: its well-known files, wherever they can be.
+//! Delegation: if the server name is not the homeserver's domain, another app or somebody else must
+//! serve the well-known files.
 
-use super::rig::Rig;
+use super::harness::TestHost;
 use stand_in::{Fault, Kind};
 use std::fs;
 use std::time::Duration;
@@ -8,8 +9,8 @@ use std::time::Duration;
 const CREATE: &str = "matrix:create matrix --email a@site.test --server-name site.test";
 const BUILD: &str = "dokku proxy:build-config site";
 
-/// What somebody has to host, where we cannot.
-const TO_HOST: &str =
+/// Shown where no app on the host can serve the files.
+const FILES_TO_HOST: &str =
     "site.test must serve these two files over https, so that others find site.test:
 https://site.test/.well-known/matrix/server
   {\"m.server\": \"matrix.site.test:443\"}
@@ -18,47 +19,47 @@ https://site.test/.well-known/matrix/client (with the header Access-Control-Allo
 ";
 
 /// A host with the app `site`, which owns `site.test` and has a certificate.
-fn host() -> Rig {
-    let rig = Rig::new();
-    rig.website("site", "site.test");
-    rig
+fn create_host() -> TestHost {
+    let host = TestHost::new();
+    host.website("site", "site.test");
+    host
 }
 
-fn file(rig: &Rig) -> Option<String> {
-    let path = rig.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
+fn well_known_file(host: &TestHost) -> Option<String> {
+    let path = host.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
     fs::read_to_string(path).ok()
 }
 
-/// A location of an app's own.
-fn own_location(rig: &Rig, app: &str, answer: &str) {
-    own_locations(rig, app, &[("server", answer)]);
+/// Adds a location to an app's nginx configuration, as its owner might.
+fn add_location(host: &TestHost, app: &str, answer: &str) {
+    add_locations(host, app, &[("server", answer)]);
 }
 
-fn own_locations(rig: &Rig, app: &str, answers: &[(&str, &str)]) {
-    let folder = rig.scene.root().join(app).join("nginx.conf.d");
-    fs::create_dir_all(&folder).unwrap();
+fn add_locations(host: &TestHost, app: &str, answers: &[(&str, &str)]) {
+    let directory = host.scene.root().join(app).join("nginx.conf.d");
+    fs::create_dir_all(&directory).unwrap();
     let location = |(name, answer): &(&str, &str)| {
         format!("location = /.well-known/matrix/{name} {{\n  return 200 '{answer}';\n}}\n")
     };
     let text = answers.iter().map(location).collect::<String>();
-    fs::write(folder.join("own.conf"), text).unwrap();
-    rig.setup(&[&format!("proxy:build-config {app}")]);
+    fs::write(directory.join("own.conf"), text).unwrap();
+    host.setup(&[&format!("proxy:build-config {app}")]);
 }
 
-/// What standard error says beside the names that are in no DNS.
-fn says(text: &str) -> String {
+/// Standard error without the part about names that are not in the DNS.
+fn errors(text: &str) -> String {
     let text = text.replace(" !     ", "");
     let end = text.find("Through the DNS, as others see it").unwrap_or(text.len());
     text[..end].to_owned()
 }
 
 #[test]
-fn a_sibling_with_a_certificate_serves_the_files() {
-    let rig = host();
-    let ran = rig.ok(CREATE);
-    assert_eq!(says(&ran.stderr), "");
-    assert_eq!(rig.changes().last().unwrap(), BUILD);
-    let text = file(&rig).unwrap();
+fn sibling_with_a_certificate_serves_the_files() {
+    let host = create_host();
+    let output = host.ok(CREATE);
+    assert_eq!(errors(&output.stderr), "");
+    assert_eq!(host.changes().last().unwrap(), BUILD);
+    let text = well_known_file(&host).unwrap();
     for line in [
         "# For the Matrix server site.test.\n",
         "location = /.well-known/matrix/server {\n",
@@ -69,15 +70,15 @@ fn a_sibling_with_a_certificate_serves_the_files() {
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
-    rig.ok(CREATE);
-    assert_eq!(rig.changes(), [""; 0]);
-    // The domain is changed, the name stays.
-    let folder = rig.lib("data/matrix/site.test/config");
-    let key = || fs::read(folder.join("secrets/signing.key")).unwrap();
+    host.ok(CREATE);
+    assert_eq!(host.changes(), [""; 0]);
+    // Change the domain but not the server name.
+    let directory = host.lib("data/matrix/site.test/config");
+    let key = || fs::read(directory.join("secrets/signing.key")).unwrap();
     let before = key();
-    rig.ok("matrix:create matrix --domain m.site.test");
+    host.ok("matrix:create matrix --domain m.site.test");
     assert_eq!(
-        rig.changes(),
+        host.changes(),
         [
             "dokku domains:set matrix m.site.test",
             "dokku ps:restart matrix",
@@ -85,78 +86,79 @@ fn a_sibling_with_a_certificate_serves_the_files() {
             BUILD,
         ]
     );
-    assert!(file(&rig).unwrap().contains("\"m.server\":\"m.site.test:443\""));
-    let yaml = fs::read_to_string(folder.join("homeserver.d/10-server.yaml")).unwrap();
+    assert!(well_known_file(&host).unwrap().contains("\"m.server\":\"m.site.test:443\""));
+    let yaml = fs::read_to_string(directory.join("homeserver.d/10-server.yaml")).unwrap();
     assert!(yaml.contains("\nserver_name: site.test\n"), "{yaml}");
     assert!(yaml.contains("https://m.site.test"), "{yaml}");
     assert_eq!(key(), before);
-    rig.ok("matrix:deploy matrix");
-    assert_eq!(rig.changes(), [""; 0]);
-    // Changed by hand: put right.
-    let path = rig.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
+    host.ok("matrix:deploy matrix");
+    assert_eq!(host.changes(), [""; 0]);
+    // Manual changes to the file are corrected.
+    let path = host.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
     fs::write(path, "").unwrap();
-    rig.ok("matrix:deploy matrix");
-    assert!(file(&rig).unwrap().contains("\"m.server\":\"m.site.test:443\""));
+    host.ok("matrix:deploy matrix");
+    assert!(well_known_file(&host).unwrap().contains("\"m.server\":\"m.site.test:443\""));
 }
 
-/// No longer wanted, for whatever reason: taken out again.
+/// The files are removed once they are obsolete, whatever the reason.
 #[test]
-fn what_is_not_wanted_any_more_is_taken_out() {
-    let cases: [(&str, fn(&Rig), &str, Vec<&str>); 4] = [
+fn removes_obsolete_files() {
+    let cases: [(&str, fn(&TestHost), &str, Vec<&str>); 4] = [
         (
             "TLS is off",
-            |rig| rig.setup(&["letsencrypt:disable matrix"]),
+            |host| host.setup(&["letsencrypt:disable matrix"]),
             "matrix:create matrix --tls off",
             vec![BUILD],
         ),
         (
             "no certificate",
-            |rig| {
-                rig.scene.update(|state| state.apps.get_mut("site").unwrap().cert = None).unwrap();
+            |host| {
+                host.scene.update(|state| state.apps.get_mut("site").unwrap().cert = None).unwrap();
             },
             "matrix:deploy matrix",
             vec![BUILD],
         ),
         (
             "another domain",
-            |rig| rig.setup(&["domains:set site www.site.test"]),
+            |host| host.setup(&["domains:set site www.site.test"]),
             "matrix:deploy matrix",
             vec![BUILD],
         ),
         (
             "another app",
-            |rig| {
-                rig.setup(&["domains:set site www.site.test"]);
-                rig.website("site2", "site.test");
+            |host| {
+                host.setup(&["domains:set site www.site.test"]);
+                host.website("site2", "site.test");
             },
             "matrix:deploy matrix",
             vec![BUILD, "dokku proxy:build-config site2"],
         ),
     ];
-    for (what, act, line, builds) in cases {
-        let rig = host();
-        rig.ok(CREATE);
-        act(&rig);
-        rig.changes();
-        rig.ok(line);
-        let changes = rig.changes();
+    for (case, change, line, expected) in cases {
+        let host = create_host();
+        host.ok(CREATE);
+        change(&host);
+        host.changes();
+        host.ok(line);
+        let changes = host.changes();
         let sites: Vec<_> = changes.iter().filter(|call| call.contains("config site")).collect();
-        assert_eq!(sites, builds, "{what}");
-        assert_eq!(file(&rig), None, "{what}");
-        assert_eq!(rig.dokku("nginx:validate-config").code, Some(0));
+        assert_eq!(sites, expected, "{case}");
+        assert_eq!(well_known_file(&host), None, "{case}");
+        assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
     }
-    // The homeserver takes the server name's domain itself.
-    let rig = host();
-    rig.ok(CREATE);
-    rig.setup(&["domains:set site www.site.test"]);
-    let ran = rig.ok("matrix:create matrix --domain site.test");
-    assert_eq!(says(&ran.stderr), "");
-    assert_eq!(file(&rig), None);
+    // The homeserver itself takes over the domain that is its server name.
+    let host = create_host();
+    host.ok(CREATE);
+    host.setup(&["domains:set site www.site.test"]);
+    let output = host.ok("matrix:create matrix --domain site.test");
+    assert_eq!(errors(&output.stderr), "");
+    assert_eq!(well_known_file(&host), None);
 }
 
-/// Twice the same location stops nginx for every app: taken back at once, and told.
+/// nginx rejects a duplicate location, which would affect every app. The plugin reverts its own
+/// file and reports it.
 #[test]
-fn a_sibling_with_such_a_location_of_its_own() {
+fn reverts_a_duplicate_location() {
     const REFUSAL: &str =
         "nginx rejects <host>/home/site/nginx.conf.d/matrix-well-known.conf, which was taken back
   | nginx: [emerg] duplicate location \"/.well-known/matrix/server\"
@@ -164,220 +166,224 @@ fn a_sibling_with_such_a_location_of_its_own() {
   | Failed to validate nginx configuration
 Look for the same location in <host>/home/site/nginx.conf.d/
 ";
-    let rig = host();
-    own_location(&rig, "site", "{\"m.server\": \"elsewhere.test:443\"}");
+    let host = create_host();
+    add_location(&host, "site", "{\"m.server\": \"elsewhere.test:443\"}");
     for _ in 0..2 {
-        let ran = rig.dokku(CREATE);
-        assert_eq!(ran.code, Some(3), "{ran:#?}");
-        assert_eq!(says(&ran.stderr), format!("{REFUSAL}{TO_HOST}"));
-        assert_eq!(file(&rig), None);
-        assert_eq!(rig.dokku("nginx:validate-config").code, Some(0));
+        let output = host.dokku(CREATE);
+        assert_eq!(output.code, Some(3), "{output:#?}");
+        assert_eq!(errors(&output.stderr), format!("{REFUSAL}{FILES_TO_HOST}"));
+        assert_eq!(well_known_file(&host), None);
+        assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
     }
-    assert!(!rig.changes().iter().any(|call| call == BUILD));
-    // It answers rightly to other servers alone, or leads clients elsewhere.
+    assert!(!host.changes().iter().any(|call| call == BUILD));
+    // The app's own files are correct for other servers, but missing or wrong for clients.
     let server = ("server", "{\"m.server\": \"matrix.site.test:443\"}");
     let client = |url| format!("{{\"m.homeserver\": {{\"base_url\": \"{url}\"}}}}");
     let elsewhere = client("https://elsewhere.test");
     for own in [&[server][..], &[server, ("client", &elsewhere)]] {
-        own_locations(&rig, "site", own);
-        let ran = rig.dokku(CREATE);
-        assert_eq!(ran.code, Some(3), "{ran:#?}");
-        assert_eq!(says(&ran.stderr), format!("{REFUSAL}{TO_HOST}"));
+        add_locations(&host, "site", own);
+        let output = host.dokku(CREATE);
+        assert_eq!(output.code, Some(3), "{output:#?}");
+        assert_eq!(errors(&output.stderr), format!("{REFUSAL}{FILES_TO_HOST}"));
     }
-    // It answers rightly by itself: that is as good, and nothing is written.
-    own_locations(&rig, "site", &[server, ("client", &client("https://matrix.site.test/"))]);
-    let ran = rig.ok(CREATE);
-    assert_eq!(says(&ran.stderr), "");
-    assert_eq!(rig.changes(), [""; 0]);
-    assert_eq!(file(&rig), None);
-    // Also where nginx serves it on one address alone.
-    rig.setup(&["nginx:set site bind-address-ipv4 127.0.0.9", "proxy:build-config site"]);
-    let ran = rig.ok(CREATE);
-    assert_eq!(says(&ran.stderr), "");
-    assert_eq!(rig.changes(), [""; 0]);
-    // The location is gone: ours comes.
-    fs::remove_file(rig.scene.root().join("site/nginx.conf.d/own.conf")).unwrap();
-    rig.setup(&["proxy:build-config site"]);
-    rig.ok(CREATE);
-    assert_eq!(rig.changes(), [BUILD]);
-    assert!(file(&rig).is_some());
+    // The app's own files are all correct, so the plugin writes nothing.
+    add_locations(&host, "site", &[server, ("client", &client("https://matrix.site.test/"))]);
+    let output = host.ok(CREATE);
+    assert_eq!(errors(&output.stderr), "");
+    assert_eq!(host.changes(), [""; 0]);
+    assert_eq!(well_known_file(&host), None);
+    // The same if nginx binds a single address for the app.
+    host.setup(&["nginx:set site bind-address-ipv4 127.0.0.9", "proxy:build-config site"]);
+    let output = host.ok(CREATE);
+    assert_eq!(errors(&output.stderr), "");
+    assert_eq!(host.changes(), [""; 0]);
+    // The app's own files are gone, so the plugin writes its file.
+    fs::remove_file(host.scene.root().join("site/nginx.conf.d/own.conf")).unwrap();
+    host.setup(&["proxy:build-config site"]);
+    host.ok(CREATE);
+    assert_eq!(host.changes(), [BUILD]);
+    assert!(well_known_file(&host).is_some());
 }
 
-/// nginx rejects the host already: the homeserver runs on, and it is told.
+/// nginx already rejects the host's configuration: the homeserver keeps running, and an error says
+/// so.
 #[test]
-fn a_host_that_nginx_rejects_already() {
-    let rig = host();
-    rig.ok(CREATE);
-    let folder = rig.scene.root().join("site/nginx.conf.d");
-    fs::write(folder.join("own.conf"), "BROKEN\n").unwrap();
-    fs::remove_file(folder.join("matrix-well-known.conf")).unwrap();
-    let ran = rig.dokku("matrix:deploy matrix");
-    assert_eq!(ran.code, Some(3), "{ran:#?}");
+fn survives_a_broken_nginx_configuration() {
+    let host = create_host();
+    host.ok(CREATE);
+    let directory = host.scene.root().join("site/nginx.conf.d");
+    fs::write(directory.join("own.conf"), "BROKEN\n").unwrap();
+    fs::remove_file(directory.join("matrix-well-known.conf")).unwrap();
+    let output = host.dokku("matrix:deploy matrix");
+    assert_eq!(output.code, Some(3), "{output:#?}");
     let hint = " !     nginx rejects this host's configuration without it, too: sudo nginx -t\n";
-    assert!(ran.stderr.contains(hint), "{ran:#?}");
-    assert_eq!(file(&rig), None);
+    assert!(output.stderr.contains(hint), "{output:#?}");
+    assert_eq!(well_known_file(&host), None);
 }
 
 #[test]
-fn where_no_app_can_serve_it_is_told_what_to_host() {
-    let cases: [fn(&Rig); 2] = [
+fn shows_the_files_to_host_without_a_sibling() {
+    let cases: [fn(&TestHost); 2] = [
         |_| (),
-        |rig| {
-            rig.website("site", "site.test");
-            rig.scene.update(|state| state.apps.get_mut("site").unwrap().cert = None).unwrap();
+        |host| {
+            host.website("site", "site.test");
+            host.scene.update(|state| state.apps.get_mut("site").unwrap().cert = None).unwrap();
         },
     ];
     for before in cases {
-        let rig = Rig::new();
-        before(&rig);
-        let ran = rig.dokku(CREATE);
-        assert_eq!((ran.code, says(&ran.stderr).as_str()), (Some(3), TO_HOST));
-        rig.changes();
-        let ran = rig.dokku("matrix:deploy matrix");
-        assert_eq!((ran.code, says(&ran.stderr).as_str()), (Some(3), TO_HOST));
-        assert_eq!(rig.changes(), [""; 0]);
-        // The sibling comes later, or its certificate does: then it is done.
-        if !rig.state().apps.contains_key("site") {
-            rig.website("site", "site.test");
+        let host = TestHost::new();
+        before(&host);
+        let output = host.dokku(CREATE);
+        assert_eq!((output.code, errors(&output.stderr).as_str()), (Some(3), FILES_TO_HOST));
+        host.changes();
+        let output = host.dokku("matrix:deploy matrix");
+        assert_eq!((output.code, errors(&output.stderr).as_str()), (Some(3), FILES_TO_HOST));
+        assert_eq!(host.changes(), [""; 0]);
+        // Once there is a sibling with a certificate, it serves the files.
+        if !host.state().apps.contains_key("site") {
+            host.website("site", "site.test");
         }
-        rig.scene.give_certificate("site", &["site.test"]).unwrap();
-        rig.changes();
-        let ran = rig.ok("matrix:deploy matrix");
-        assert_eq!(says(&ran.stderr), "");
-        assert_eq!(rig.changes(), [BUILD]);
+        host.scene.give_certificate("site", &["site.test"]).unwrap();
+        host.changes();
+        let output = host.ok("matrix:deploy matrix");
+        assert_eq!(errors(&output.stderr), "");
+        assert_eq!(host.changes(), [BUILD]);
     }
 }
 
-/// A folder that is no app's and that dokku may not read, as root finds it: a folder in a file's
-/// place is read by nobody.
+/// Dokku's root may contain directories that dokku's user cannot read. Root can read them all, so
+/// this test has a directory in place of each file, which nobody can read.
 #[test]
-fn a_folder_that_is_no_apps() {
-    let rig = host();
+fn ignores_directories_that_are_not_apps() {
+    let host = create_host();
     for name in ["VHOST", "nginx.conf.d/matrix-well-known.conf"] {
-        fs::create_dir_all(rig.scene.root().join("lost+found").join(name)).unwrap();
+        fs::create_dir_all(host.scene.root().join("lost+found").join(name)).unwrap();
     }
-    rig.ok(CREATE);
-    assert!(file(&rig).is_some());
+    host.ok(CREATE);
+    assert!(well_known_file(&host).is_some());
 }
 
-/// Without TLS, or with a port in the name, nobody looks for well-known files.
+/// Without TLS, or with a port in the server name, nothing reads well-known files.
 #[test]
-fn where_there_is_nothing_to_delegate() {
+fn writes_nothing_without_delegation() {
     for flags in
         ["--tls off --server-name site.test", "--tls provided --server-name site.test:8448"]
     {
-        let rig = host();
-        let ran = rig.ok(&format!("matrix:create matrix {flags}"));
-        assert!(!ran.stderr.contains("must serve"), "{ran:#?}");
-        assert_eq!(file(&rig), None, "{flags}");
+        let host = create_host();
+        let output = host.ok(&format!("matrix:create matrix {flags}"));
+        assert!(!output.stderr.contains("must serve"), "{output:#?}");
+        assert_eq!(well_known_file(&host), None, "{flags}");
     }
 }
 
-/// Killed between the file and nginx's being told of it.
+/// Killed after the file was written, before or after nginx was reloaded.
 #[test]
-fn killed_in_between() {
+fn reloads_nginx_after_a_kill() {
     for (kind, left) in [(Kind::KillBefore, &[BUILD][..]), (Kind::KillAfter, &[])] {
-        let rig = host();
+        let host = create_host();
         let argv_prefix = Some(BUILD.split(' ').map(str::to_owned).collect());
-        rig.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
-        assert_eq!(rig.dokku(CREATE).code, Some(137));
-        rig.scene.settle(Duration::from_secs(20)).unwrap();
-        assert!(file(&rig).is_some());
-        rig.changes();
-        rig.ok(CREATE);
-        assert_eq!(rig.changes(), left, "{kind:?}");
-        rig.ok(CREATE);
-        assert_eq!(rig.changes(), [""; 0]);
+        host.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
+        assert_eq!(host.dokku(CREATE).code, Some(137));
+        host.scene.settle(Duration::from_secs(20)).unwrap();
+        assert!(well_known_file(&host).is_some());
+        host.changes();
+        host.ok(CREATE);
+        assert_eq!(host.changes(), left, "{kind:?}");
+        host.ok(CREATE);
+        assert_eq!(host.changes(), [""; 0]);
     }
 }
 
-/// Killed, or failing, between the file that goes and nginx's being told of it.
+/// Killed, or failed, after the file was removed and before nginx was reloaded.
 #[test]
-fn what_goes_is_not_served_on() {
+fn reloads_nginx_after_removing_a_file() {
     for kind in [Kind::KillBefore, Kind::Fail] {
-        let rig = host();
-        rig.ok(CREATE);
-        rig.setup(&["domains:set site www.site.test"]);
+        let host = create_host();
+        host.ok(CREATE);
+        host.setup(&["domains:set site www.site.test"]);
         let argv_prefix = Some(BUILD.split(' ').map(str::to_owned).collect());
-        rig.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
-        assert!(matches!(rig.dokku(CREATE).code, Some(1 | 137)), "{kind:?}");
-        rig.scene.settle(Duration::from_secs(20)).unwrap();
-        assert_eq!(file(&rig), None, "{kind:?}");
-        rig.changes();
-        rig.ok(CREATE);
-        assert_eq!(rig.changes(), [BUILD], "{kind:?}");
-        rig.ok(CREATE);
-        assert_eq!(rig.changes(), [""; 0], "{kind:?}");
-        let folder = rig.scene.root().join("site/nginx.conf.d");
-        let left: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+        host.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
+        assert!(matches!(host.dokku(CREATE).code, Some(1 | 137)), "{kind:?}");
+        host.scene.settle(Duration::from_secs(20)).unwrap();
+        assert_eq!(well_known_file(&host), None, "{kind:?}");
+        host.changes();
+        host.ok(CREATE);
+        assert_eq!(host.changes(), [BUILD], "{kind:?}");
+        host.ok(CREATE);
+        assert_eq!(host.changes(), [""; 0], "{kind:?}");
+        let directory = host.scene.root().join("site/nginx.conf.d");
+        let left: Vec<_> =
+            fs::read_dir(directory).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(left, ["hsts.conf"], "{kind:?}");
     }
 }
 
-/// One app whose configuration cannot be built is told; the others forget the server all the same.
+/// If one app's nginx configuration cannot be built, that is reported, and the files are removed
+/// from the other apps all the same.
 #[test]
-fn one_that_fails_leaves_no_other_undone() {
-    let rig = host();
-    rig.ok(CREATE);
-    rig.website("site2", "site2.test");
-    let path = |app: &str| rig.scene.root().join(app).join("nginx.conf.d/matrix-well-known.conf");
+fn one_failed_app_does_not_stop_the_others() {
+    let host = create_host();
+    host.ok(CREATE);
+    host.website("site2", "site2.test");
+    let path = |app: &str| host.scene.root().join(app).join("nginx.conf.d/matrix-well-known.conf");
     fs::copy(path("site"), path("site2")).unwrap();
     let argv_prefix = Some(BUILD.split(' ').map(str::to_owned).collect());
-    rig.scene.set_fault(&Fault { argv_prefix, nested: true, ..Fault::default() }).unwrap();
-    let ran = rig.dokku("--force apps:destroy matrix");
-    assert_eq!(ran.code, Some(0));
-    assert!(ran.stderr.contains("`dokku proxy:build-config site` ended with"), "{ran:#?}");
-    let told = "Well-known files of site.test removed from ";
-    assert!(ran.stdout.contains(&format!("{told}site2\n")), "{ran:#?}");
-    assert!(!ran.stdout.contains(&format!("{told}site\n")), "{ran:#?}");
+    host.scene.set_fault(&Fault { argv_prefix, nested: true, ..Fault::default() }).unwrap();
+    let output = host.dokku("--force apps:destroy matrix");
+    assert_eq!(output.code, Some(0));
+    assert!(output.stderr.contains("`dokku proxy:build-config site` ended with"), "{output:#?}");
+    let title = "Well-known files of site.test removed from ";
+    assert!(output.stdout.contains(&format!("{title}site2\n")), "{output:#?}");
+    assert!(!output.stdout.contains(&format!("{title}site\n")), "{output:#?}");
     assert!(!path("site").exists() && !path("site2").exists());
 }
 
-/// Killed before nginx has judged a file that it rejects: that file passes for nothing, whether or
-/// not somebody has tried to build with it meanwhile.
+/// Killed before nginx has checked a file that it rejects. The file must not pass for verified
+/// later, even if somebody has run `proxy:build-config` meanwhile.
 #[test]
-fn killed_before_it_is_judged() {
+fn rejects_an_unverified_file_after_a_kill() {
     for (app, name, code) in [("site", "matrix-well-known.conf", 3), ("matrix", "matrix.conf", 1)] {
         for built in [false, true] {
-            let rig = Rig::after(CREATE);
-            let folder = rig.scene.root().join(app).join("nginx.conf.d");
+            let host = TestHost::after(CREATE);
+            let directory = host.scene.root().join(app).join("nginx.conf.d");
             if app == "site" {
-                rig.website("site", "site.test");
+                host.website("site", "site.test");
             } else {
-                fs::remove_file(folder.join(name)).unwrap();
+                fs::remove_file(directory.join(name)).unwrap();
             }
-            own_location(&rig, app, "{\"m.server\": \"elsewhere.test:443\"}");
+            add_location(&host, app, "{\"m.server\": \"elsewhere.test:443\"}");
             let argv_prefix = Some(["nginx", "-t"].map(str::to_owned).to_vec());
             let kind = Kind::KillBefore;
-            rig.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
-            assert_eq!(rig.dokku("matrix:deploy matrix").code, Some(137), "{app}");
-            assert!(folder.join(name).exists(), "{app}");
+            host.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();
+            assert_eq!(host.dokku("matrix:deploy matrix").code, Some(137), "{app}");
+            assert!(directory.join(name).exists(), "{app}");
             if built {
-                assert_eq!(rig.dokku(&format!("proxy:build-config {app}")).code, Some(1));
+                assert_eq!(host.dokku(&format!("proxy:build-config {app}")).code, Some(1));
             }
-            let ran = rig.dokku("matrix:deploy matrix");
-            let said = says(&ran.stderr);
-            assert_eq!(ran.code, Some(code), "{app}: {ran:#?}");
-            assert!(said.starts_with("nginx rejects "), "{app}: {said}");
-            assert!(said.contains("\nLook for the same location in "), "{app}: {said}");
-            let left = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+            let output = host.dokku("matrix:deploy matrix");
+            let error = errors(&output.stderr);
+            assert_eq!(output.code, Some(code), "{app}: {output:#?}");
+            assert!(error.starts_with("nginx rejects "), "{app}: {error}");
+            assert!(error.contains("\nLook for the same location in "), "{app}: {error}");
+            let left = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name());
             assert!(left.into_iter().all(|file| !file.to_string_lossy().contains(name)), "{app}");
-            assert_eq!(rig.dokku("nginx:validate-config").code, Some(0), "{app}");
+            assert_eq!(host.dokku("nginx:validate-config").code, Some(0), "{app}");
         }
     }
 }
 
-/// A homeserver that goes takes its own files out, and no others.
+/// A destroyed homeserver removes only its own files.
 #[test]
-fn files_of_another_server_stay() {
-    let rig = host();
-    rig.ok(CREATE);
-    let path = rig.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
-    let other =
-        file(&rig).unwrap().replace("Matrix server site.test.", "Matrix server other.test.");
+fn keeps_files_of_other_servers() {
+    let host = create_host();
+    host.ok(CREATE);
+    let path = host.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
+    let other = well_known_file(&host)
+        .unwrap()
+        .replace("Matrix server site.test.", "Matrix server other.test.");
     fs::write(&path, &other).unwrap();
-    let ran = rig.dokku("--force apps:destroy matrix");
-    assert_eq!(ran.code, Some(0));
-    assert!(!ran.stdout.contains("Well-known"), "{ran:#?}");
-    assert_eq!(file(&rig).unwrap(), other);
+    let output = host.dokku("--force apps:destroy matrix");
+    assert_eq!(output.code, Some(0));
+    assert!(!output.stdout.contains("Well-known"), "{output:#?}");
+    assert_eq!(well_known_file(&host).unwrap(), other);
 }

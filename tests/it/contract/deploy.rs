@@ -1,228 +1,230 @@
-//! `matrix:deploy`: the situations in which it finds a server.
+//! `matrix:deploy`, in the situations in which it may find a server.
 
-use super::camera::Ready;
-use super::rig::{Rig, SYNAPSE};
+use super::harness::{SYNAPSE, TestHost, in_parallel};
+use super::snapshot::PreparedHost;
 use insta::assert_snapshot;
 use std::fs;
 
 const CREATE: &str = "matrix:create matrix --tls off --domain localhost --timeout 10";
 const NEW: &str = "matrixdotorg/synapse:v1.164.0";
 
-/// A server that runs, and an image that can be pulled.
-fn ready() -> Rig {
-    let rig = Rig::new();
-    rig.ok(CREATE);
-    rig.scene.update(|state| state.pullable.insert(NEW.into())).unwrap();
-    rig
+/// A host with a running server, and a newer image that can be pulled.
+fn create_host() -> TestHost {
+    let host = TestHost::new();
+    host.ok(CREATE);
+    host.scene.update(|state| state.pullable.insert(NEW.into())).unwrap();
+    host
 }
 
-fn image(rig: &Rig) -> String {
-    rig.dokku("matrix:report matrix --matrix-image").stdout.trim().to_owned()
+fn image(host: &TestHost) -> String {
+    host.dokku("matrix:report matrix --matrix-image").stdout.trim().to_owned()
 }
 
 #[test]
-fn the_first_time_and_then_nothing_to_do() {
-    let rig = Rig::new();
-    rig.ok(&format!("{CREATE} --no-deploy"));
-    assert_eq!(rig.state().running("matrix").count(), 0);
-    let dry = rig.whole("matrix:deploy matrix --dry-run");
-    let first = rig.whole("matrix:deploy matrix");
-    assert_snapshot!(format!("{dry}\n{first}\n{}", rig.whole("matrix:deploy matrix")));
+fn deploys_once() {
+    let host = TestHost::new();
+    host.ok(&format!("{CREATE} --no-deploy"));
+    assert_eq!(host.state().running("matrix").count(), 0);
+    let dry = host.transcript("matrix:deploy matrix --dry-run");
+    let first = host.transcript("matrix:deploy matrix");
+    assert_snapshot!(format!("{dry}\n{first}\n{}", host.transcript("matrix:deploy matrix")));
 }
 
-/// What was only prepared is what is started.
 #[test]
-fn an_image_that_was_prepared() {
-    let rig = Rig::new();
-    rig.scene.update(|state| state.pullable.insert(NEW.into())).unwrap();
+fn deploys_the_prepared_image() {
+    let host = TestHost::new();
+    host.scene.update(|state| state.pullable.insert(NEW.into())).unwrap();
     let prepare = format!("{CREATE} --no-deploy --image {NEW}");
-    rig.ok(&format!("{CREATE} --no-deploy"));
-    let ran = rig.dokku(&prepare);
-    let last = ran.stdout.lines().last().unwrap().to_owned();
+    host.ok(&format!("{CREATE} --no-deploy"));
+    let output = host.dokku(&prepare);
+    let last = output.stdout.lines().last().unwrap().to_owned();
     assert!(last.ends_with("is prepared; to start it: dokku matrix:deploy matrix"), "{last}");
-    rig.ok("matrix:deploy matrix");
-    assert_eq!(rig.state().running("matrix").next().unwrap().image, NEW);
-    // Where one runs it stays on record until the new one does.
-    let ran = rig.dokku(&prepare.replace(NEW, SYNAPSE));
-    let last = ran.stdout.lines().last().unwrap().to_owned();
+    host.ok("matrix:deploy matrix");
+    assert_eq!(host.state().running("matrix").next().unwrap().image, NEW);
+    // While a server runs, its image stays recorded until the new one is ready.
+    let output = host.dokku(&prepare.replace(NEW, SYNAPSE));
+    let last = output.stdout.lines().last().unwrap().to_owned();
     assert!(last.ends_with(&format!("matrix:deploy matrix --image {SYNAPSE}")), "{last}");
-    assert_eq!(image(&rig), NEW);
-    assert_eq!(rig.dokku("matrix:report matrix").stdout.matches("v1.163.2").count(), 0);
+    assert_eq!(image(&host), NEW);
+    assert_eq!(host.dokku("matrix:report matrix").stdout.matches("v1.163.2").count(), 0);
 }
 
-/// nginx listens on one address alone: that is where it is asked.
+/// If nginx binds a single address, the checks must use that one.
 #[test]
-fn where_nginx_listens_on_one_address() {
-    let rig = Rig::new();
-    rig.ok("matrix:create matrix --email a@site.test --element");
-    rig.setup(&[
+fn checks_the_address_that_nginx_binds() {
+    let host = TestHost::new();
+    host.ok("matrix:create matrix --email a@site.test --element");
+    host.setup(&[
         "nginx:set matrix bind-address-ipv4 127.0.0.7",
         "nginx:set chat bind-address-ipv4 127.0.0.8",
     ]);
-    rig.ok("matrix:deploy matrix");
+    host.ok("matrix:deploy matrix");
 }
 
 #[test]
-fn a_new_image_is_recorded_when_it_is_ready() {
-    let rig = ready();
-    let dry = rig.whole(&format!("matrix:deploy matrix --image {NEW} --dry-run"));
-    assert_eq!(image(&rig), SYNAPSE);
+fn records_an_image_once_it_is_ready() {
+    let host = create_host();
+    let dry = host.transcript(&format!("matrix:deploy matrix --image {NEW} --dry-run"));
+    assert_eq!(image(&host), SYNAPSE);
     assert_snapshot!(format!(
         "{dry}\n{}",
-        rig.whole(&format!("matrix:deploy matrix --image {NEW}"))
+        host.transcript(&format!("matrix:deploy matrix --image {NEW}"))
     ));
-    assert_eq!(image(&rig), NEW);
-    assert_eq!(rig.state().running("matrix").next().unwrap().image, NEW);
-    assert_eq!(rig.state().max_mains.into_values().sum::<usize>(), 1);
+    assert_eq!(image(&host), NEW);
+    assert_eq!(host.state().running("matrix").next().unwrap().image, NEW);
+    assert_eq!(host.state().max_mains.into_values().sum::<usize>(), 1);
 }
 
-/// It does not build, ends at once, or never becomes ready: the old one stays on record, the
-/// report names the new one, and there is a way back. One that ends at once is deployed all the same,
-/// for nobody checks it.
+/// The image does not build, exits at once, or never becomes ready. The old image stays recorded, the
+/// report names the new one, and the next deploy returns to the old one.
 #[test]
-fn an_image_that_fails_is_not_recorded() {
-    let ready = Ready::of(ready());
+fn does_not_record_a_failing_image() {
+    let prepared = PreparedHost::from_host(create_host());
     let cases = ["does_not_build", "ends_at_once", "never_ready"];
-    Rig::each(&cases, |case| {
-        let rig = ready.host();
+    in_parallel(&cases, |case| {
+        let host = prepared.copy();
         let set = |good: bool| {
             let change = |state: &mut stand_in::State| {
                 let image = state.images.entry(NEW.into()).or_default();
                 image.builds = good || *case != "does_not_build";
                 image.starts = good || *case != "ends_at_once";
             };
-            rig.scene.update(change).unwrap();
+            host.scene.update(change).unwrap();
         };
         set(false);
         if *case == "never_ready" {
-            rig.synapse.never_ready(NEW);
+            host.synapse.never_ready(NEW);
         }
-        let failed = rig.whole(&format!("matrix:deploy matrix --image {NEW}"));
-        let report = rig.dokku("matrix:report matrix").stdout;
-        let back = rig.whole("matrix:deploy matrix");
+        let failed = host.transcript(&format!("matrix:deploy matrix --image {NEW}"));
+        let report = host.dokku("matrix:report matrix").stdout;
+        let back = host.transcript("matrix:deploy matrix");
         assert_snapshot!(*case, format!("{failed}\n{report}\n{back}"));
-        assert_eq!(image(&rig), SYNAPSE);
-        assert_eq!(rig.state().running("matrix").next().unwrap().image, SYNAPSE);
-        assert_eq!(rig.state().max_mains.into_values().max(), Some(1));
-        let failed = rig.dokku("matrix:report matrix --matrix-failed-image").stdout;
+        assert_eq!(image(&host), SYNAPSE);
+        assert_eq!(host.state().running("matrix").next().unwrap().image, SYNAPSE);
+        assert_eq!(host.state().max_mains.into_values().max(), Some(1));
+        let failed = host.dokku("matrix:report matrix --matrix-failed-image").stdout;
         assert_eq!(failed, "\n", "forgotten");
         if *case != "never_ready" {
             set(true);
-            rig.ok(&format!("matrix:deploy matrix --image {NEW}"));
-            assert_eq!(image(&rig), NEW);
+            host.ok(&format!("matrix:deploy matrix --image {NEW}"));
+            assert_eq!(image(&host), NEW);
         }
     });
 }
 
-/// Docker is about to start it again: what made it end may be mended by now, which is seen then.
+/// The container has exited, and Docker will restart it. The cause may be fixed by now, so the deploy
+/// waits for the result of that restart.
 #[test]
-fn a_server_that_has_ended_and_will_be_started() {
-    let ready = Ready::of(ready());
-    Rig::each(&[true, false], |mended| {
-        let rig = ready.host();
+fn waits_for_the_next_restart() {
+    let prepared = PreparedHost::from_host(create_host());
+    in_parallel(&[true, false], |fixed| {
+        let host = prepared.copy();
         let change = |state: &mut stand_in::State| {
             let image = state.images.get_mut(SYNAPSE).unwrap();
-            (image.starts, image.code) = (*mended, 1);
+            (image.starts, image.code) = (*fixed, 1);
             let container = state.containers.last_mut().unwrap();
             container.status = stand_in::Status::Restarting;
-            // The next pause is of 12.8 seconds, the present one of half of that.
+            // Docker's current back-off is 6.4 seconds, the next one is twice as long.
             container.restarts = 7;
             container.ended_at = jiff::Timestamp::now().as_nanosecond();
         };
-        rig.scene.update(change).unwrap();
-        let id = rig.state().containers.pop().unwrap().id;
-        let ran = rig.dokku("matrix:deploy matrix");
-        if *mended {
-            assert_eq!(ran.code, Some(0), "{ran:#?}");
-            assert_eq!(rig.state().running("matrix").next().unwrap().id, id);
+        host.scene.update(change).unwrap();
+        let id = host.state().containers.pop().unwrap().id;
+        let output = host.dokku("matrix:deploy matrix");
+        if *fixed {
+            assert_eq!(output.code, Some(0), "{output:#?}");
+            assert_eq!(host.state().running("matrix").next().unwrap().id, id);
         } else {
-            assert_eq!(ran.code, Some(1), "{ran:#?}");
-            let says = " !     matrix is not ready after <time>: it ends again and again\n";
-            assert!(ran.stderr.starts_with(says), "{ran:#?}");
+            assert_eq!(output.code, Some(1), "{output:#?}");
+            let error = " !     matrix is not ready after <time>: it ends again and again\n";
+            assert!(output.stderr.starts_with(error), "{output:#?}");
         }
-        assert_eq!(rig.changes(), [""; 0]);
+        assert_eq!(host.changes(), [""; 0]);
     });
 }
 
-/// Docker has given it another address since, or it had ended when Dokku asked: no request comes to
-/// it, however well it runs.
+/// Docker gave the container a new address, or it was not running when Dokku recorded the address. It
+/// runs well, but gets no requests.
 #[test]
-fn dokku_has_an_old_address() {
-    let rig = ready();
-    rig.changes();
-    let would = |listener: &str| {
+fn restarts_an_app_with_a_stale_listener() {
+    let host = create_host();
+    host.changes();
+    let dry_run_with = |listener: &str| {
         let change =
             |state: &mut stand_in::State| state.listeners.insert("matrix".into(), listener.into());
-        let before = rig.scene.update(change).unwrap().unwrap();
-        (before, rig.dokku("matrix:deploy matrix --dry-run").stdout)
+        let before = host.scene.update(change).unwrap().unwrap();
+        (before, host.dokku("matrix:deploy matrix --dry-run").stdout)
     };
     let restart = "dokku ps:restart matrix (Dokku has an old address of it, or none)";
-    let (real, moved) = would("172.17.0.99:8008");
+    let (real, moved) = dry_run_with("172.17.0.99:8008");
     assert!(moved.contains(restart), "{moved}");
-    let (_, same) = would(&real);
+    let (_, same) = dry_run_with(&real);
     assert!(!same.contains(restart), "{same}");
-    rig.scene.update(|state| state.containers.last_mut().unwrap().listed = false).unwrap();
-    assert_eq!(rig.dokku("matrix:deploy matrix").code, Some(0));
-    assert_eq!(rig.changes(), ["dokku ps:restart matrix"]);
+    host.scene.update(|state| state.containers.last_mut().unwrap().listed = false).unwrap();
+    assert_eq!(host.dokku("matrix:deploy matrix").code, Some(0));
+    assert_eq!(host.changes(), ["dokku ps:restart matrix"]);
 }
 
 #[test]
-fn an_image_that_does_not_exist() {
-    let rig = ready();
-    let before = rig.portrait();
-    let gone = "matrixdotorg/synapse:v9";
-    assert_snapshot!(rig.whole(&format!("matrix:deploy matrix --image {gone}")));
-    // The attempt is on record, and nothing else has changed.
-    let after = rig.portrait();
-    let note = format!(",\n  \"failed_image\": \"{gone}\"");
+fn missing_image_changes_nothing() {
+    let host = create_host();
+    let before = host.dump();
+    let missing = "matrixdotorg/synapse:v9";
+    assert_snapshot!(host.transcript(&format!("matrix:deploy matrix --image {missing}")));
+    // Only the failed attempt is recorded.
+    let after = host.dump();
+    let note = format!(",\n  \"failed_image\": \"{missing}\"");
     assert!(after.contains(&note));
     assert_eq!(after.replace(&note, ""), before);
 }
 
-/// An earlier build failed: Dokku calls the same image no change.
+/// After a failed build, `git:from-image` with the same image does nothing.
 #[test]
-fn after_a_build_that_failed() {
-    let rig = Rig::new();
-    rig.scene.update(|state| state.images.get_mut(SYNAPSE).unwrap().builds = false).unwrap();
-    assert_eq!(rig.dokku(CREATE).code, Some(1));
-    rig.scene.update(|state| state.images.get_mut(SYNAPSE).unwrap().builds = true).unwrap();
-    assert_snapshot!(rig.whole("matrix:deploy matrix"));
+fn rebuilds_after_a_failed_build() {
+    let host = TestHost::new();
+    host.scene.update(|state| state.images.get_mut(SYNAPSE).unwrap().builds = false).unwrap();
+    assert_eq!(host.dokku(CREATE).code, Some(1));
+    host.scene.update(|state| state.images.get_mut(SYNAPSE).unwrap().builds = true).unwrap();
+    assert_snapshot!(host.transcript("matrix:deploy matrix"));
 }
 
 #[test]
-fn changed_files() {
-    let rig = ready();
-    let local = rig.lib("data/matrix/localhost/config/homeserver.d/90-local.yaml");
+fn restarts_for_changed_files() {
+    let host = create_host();
+    let local = host.lib("data/matrix/localhost/config/homeserver.d/90-local.yaml");
     let text = fs::read_to_string(&local).unwrap();
     fs::write(&local, format!("{text}\nmax_upload_size: 1M\n")).unwrap();
-    let good = rig.whole("matrix:deploy matrix");
+    let good = host.transcript("matrix:deploy matrix");
     fs::write(&local, format!("{text}\nBROKEN: 1\n")).unwrap();
-    let container = rig.state().running("matrix").next().unwrap().id.clone();
-    let bad = rig.whole("matrix:deploy matrix");
-    // The old one runs on, whoever restarts it.
-    let restart = rig.whole("ps:restart matrix");
-    assert_eq!(rig.state().running("matrix").next().unwrap().id, container);
+    let container = host.state().running("matrix").next().unwrap().id.clone();
+    let bad = host.transcript("matrix:deploy matrix");
+    // `ps:restart` is refused as well, and the old server keeps running.
+    let restart = host.transcript("ps:restart matrix");
+    assert_eq!(host.state().running("matrix").next().unwrap().id, container);
     fs::write(&local, text).unwrap();
-    assert_snapshot!(format!("{good}\n{bad}\n{restart}\n{}", rig.whole("matrix:deploy matrix")));
+    assert_snapshot!(format!(
+        "{good}\n{bad}\n{restart}\n{}",
+        host.transcript("matrix:deploy matrix")
+    ));
 }
 
-/// A database container that was made anew: the running Synapse does not find it any more.
+/// The database's container was recreated, and the running Synapse cannot reach the new one.
 #[test]
-fn a_dead_link_to_the_database() {
-    let rig = ready();
-    rig.setup(&["postgres:stop matrix-db"]);
-    let stopped = rig.whole("matrix:deploy matrix --dry-run");
-    rig.setup(&["postgres:start matrix-db"]);
-    assert_snapshot!(format!("{stopped}\n{}", rig.whole("matrix:deploy matrix")));
-    let state = rig.state();
+fn recreates_a_dead_database_link() {
+    let host = create_host();
+    host.setup(&["postgres:stop matrix-db"]);
+    let stopped = host.transcript("matrix:deploy matrix --dry-run");
+    host.setup(&["postgres:start matrix-db"]);
+    assert_snapshot!(format!("{stopped}\n{}", host.transcript("matrix:deploy matrix")));
+    let state = host.state();
     assert!(state.dead_links(state.running("matrix").next().unwrap()).is_empty());
 }
 
 #[test]
-fn whom_it_does_not_deploy() {
-    let rig = ready();
-    rig.setup(&["apps:create other", "apps:clone --skip-deploy matrix copy"]);
-    for (line, code, said) in [
+fn refuses_other_apps() {
+    let host = create_host();
+    host.setup(&["apps:create other", "apps:clone --skip-deploy matrix copy"]);
+    for (line, code, error) in [
         ("matrix:deploy nobody", 20, " !     App nobody does not exist\n"),
         (
             "matrix:deploy other",
@@ -235,8 +237,11 @@ fn whom_it_does_not_deploy() {
             " !     copy is a clone of a homeserver's app\n !     dokku apps:destroy copy\n",
         ),
     ] {
-        let ran = rig.dokku(line);
-        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(code), "", said));
+        let output = host.dokku(line);
+        assert_eq!(
+            (output.code, output.stdout.as_str(), output.stderr.as_str()),
+            (Some(code), "", error)
+        );
     }
-    assert_eq!(rig.changes(), [""; 0]);
+    assert_eq!(host.changes(), [""; 0]);
 }

@@ -1,9 +1,9 @@
-//! What was changed by hand: what breaks the server is put right by the same command, what does
-//! not stays, and what is not ours to change is refused with the way out.
+//! Changes made by hand. The same command corrects what breaks the server, leaves harmless changes
+//! alone, and refuses what the plugin must not change with an error that says what to do.
 
-use super::camera::Ready;
-use super::portrait::difference;
-use super::rig::Rig;
+use super::harness::{TestHost, in_parallel};
+use super::normalize::diff;
+use super::snapshot::PreparedHost;
 use insta::assert_snapshot;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,8 +11,8 @@ use std::sync::Mutex;
 
 const LINE: &str = "matrix:create matrix --email admin@site.test --element";
 
-/// Commands that somebody types, or files that somebody touches: `edit`, `remove`, `chmod`, by
-/// their path below the server's folder, or `/` and that below the host's.
+/// Dokku commands, or `edit`, `remove` and `chmod` of a file. A path is below the server's directory;
+/// with a leading `/` it is below the root of the host.
 const DRIFTS: &[&[&str]] = &[
     &["apps:destroy chat --force"],
     &["apps:destroy matrix --force"],
@@ -74,17 +74,17 @@ const DRIFTS: &[&[&str]] = &[
     ],
 ];
 
-fn touch(rig: &Rig, what: &str) {
-    let (word, rest) = what.split_once(' ').unwrap();
+fn change_file(host: &TestHost, change: &str) {
+    let (action, rest) = change.split_once(' ').unwrap();
     let (mode, path) = match rest.split_once(' ') {
         Some((mode, path)) => (u32::from_str_radix(mode, 8).unwrap(), path),
         None => (0, rest),
     };
     let path = match path.strip_prefix('/') {
-        Some(path) => rig.scene.path().join(path),
-        None => rig.file(path),
+        Some(path) => host.scene.path().join(path),
+        None => host.file(path),
     };
-    match word {
+    match action {
         "edit" => fs::write(&path, fs::read_to_string(&path).unwrap() + "\n# by hand\n").unwrap(),
         "remove" => fs::remove_file(&path).unwrap(),
         _ => fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap(),
@@ -92,46 +92,46 @@ fn touch(rig: &Rig, what: &str) {
 }
 
 #[test]
-fn drift_is_put_right_or_let_be_or_refused() {
-    let ready = Ready::after(LINE);
-    let told = Mutex::new(vec![]);
+fn drift() {
+    let prepared = PreparedHost::after(LINE);
+    let results = Mutex::new(vec![]);
     let cases: Vec<_> = DRIFTS.iter().enumerate().collect();
-    Rig::each(&cases, |(place, drift)| {
-        let text = tell(&ready.host(), drift);
-        told.lock().unwrap().push((*place, text));
+    in_parallel(&cases, |(index, drift)| {
+        let text = correct(&prepared.copy(), drift);
+        results.lock().unwrap().push((*index, text));
     });
-    let mut told = told.into_inner().unwrap();
-    told.sort();
-    assert_snapshot!(told.into_iter().map(|(_, text)| text).collect::<String>());
+    let mut results = results.into_inner().unwrap();
+    results.sort();
+    assert_snapshot!(results.into_iter().map(|(_, text)| text).collect::<String>());
 }
 
-/// The drift, the changes that put it right, what was said, and what came of it.
-fn tell(rig: &Rig, drift: &[&str]) -> String {
-    let healthy = rig.portrait();
-    for what in drift {
-        if what.contains(':') {
-            rig.setup(&[what]);
+/// Drift, the changes that correct it, the error if there is one, and the resulting state.
+fn correct(host: &TestHost, drift: &[&str]) -> String {
+    let healthy = host.dump();
+    for change in drift {
+        if change.contains(':') {
+            host.setup(&[change]);
         } else {
-            touch(rig, what);
+            change_file(host, change);
         }
     }
-    rig.changes();
-    let ran = rig.dokku(LINE);
+    host.changes();
+    let output = host.dokku(LINE);
     let mut text = format!("{}\n", drift.join("; "));
-    for call in rig.changes() {
+    for call in host.changes() {
         text += &format!("    {call}\n");
     }
-    let code = ran.code.unwrap();
-    if code != 3 || !ran.stderr.starts_with(" !     Through the DNS") {
-        text += &format!("{}    exit code {code}\n", ran.stderr);
+    let code = output.code.unwrap();
+    if code != 3 || !output.stderr.starts_with(" !     Through the DNS") {
+        text += &format!("{}    exit code {code}\n", output.stderr);
         return text;
     }
-    // What was put right stays so.
-    rig.dokku(LINE);
-    for call in rig.changes() {
+    // Corrected drift needs no second correction.
+    host.dokku(LINE);
+    for call in host.changes() {
         text += &format!("    AND THEN {call}\n");
     }
-    for line in difference(&rig.portrait(), &healthy).lines() {
+    for line in diff(&host.dump(), &healthy).lines() {
         text += &format!("    now {line}\n");
     }
     text

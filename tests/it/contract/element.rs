@@ -1,95 +1,95 @@
 //! `matrix:enable-element` and `matrix:disable-element`.
 
-use super::rig::{ELEMENT, Rig};
+use super::harness::{ELEMENT, TestHost};
 use insta::assert_snapshot;
 use std::fs;
 
 const CREATE: &str = "matrix:create matrix --tls off";
 
-fn ready() -> Rig {
-    let rig = Rig::new();
-    rig.ok(CREATE);
-    rig
+fn create_host() -> TestHost {
+    let host = TestHost::new();
+    host.ok(CREATE);
+    host
 }
 
-/// An app of its own: made, served, and destroyed again.
+/// A new app: created, deployed, and destroyed again.
 #[test]
-fn an_app_that_was_made() {
-    let rig = ready();
-    let before = rig.portrait();
-    let dry = rig.whole("matrix:enable-element matrix --dry-run");
-    assert_eq!(rig.portrait(), before);
-    let first = rig.whole("matrix:enable-element matrix");
-    let again = rig.whole("matrix:enable-element matrix");
-    assert_eq!(rig.state().running("chat").next().unwrap().image, ELEMENT);
-    let off = rig.whole("matrix:disable-element matrix");
-    let state = rig.state();
+fn creates_and_destroys_its_app() {
+    let host = create_host();
+    let before = host.dump();
+    let dry = host.transcript("matrix:enable-element matrix --dry-run");
+    assert_eq!(host.dump(), before);
+    let first = host.transcript("matrix:enable-element matrix");
+    let again = host.transcript("matrix:enable-element matrix");
+    assert_eq!(host.state().running("chat").next().unwrap().image, ELEMENT);
+    let off = host.transcript("matrix:disable-element matrix");
+    let state = host.state();
     assert!(!state.apps.contains_key("chat"));
     assert_eq!(state.running("matrix").count(), 1);
-    let off_again = rig.whole("matrix:disable-element matrix");
+    let off_again = host.transcript("matrix:disable-element matrix");
     assert_snapshot!([dry, first, again, off, off_again].join("\n"));
 }
 
-/// An app that was there, never deployed: used, and given back.
+/// An existing app that was never deployed: used, and then returned to its owner.
 #[test]
-fn an_app_that_was_taken_over() {
-    let rig = ready();
-    rig.setup(&[
+fn returns_an_existing_app() {
+    let host = create_host();
+    host.setup(&[
         "apps:create web",
         "domains:set web w.site.test",
         "config:set --no-restart web A=b",
     ]);
-    let mine = || rig.state().apps["web"].clone();
-    let before = mine();
-    let on = rig.whole("matrix:enable-element matrix --app web");
-    let off = rig.whole("matrix:disable-element matrix");
+    let app = || host.state().apps["web"].clone();
+    let before = app();
+    let on = host.transcript("matrix:enable-element matrix --app web");
+    let off = host.transcript("matrix:disable-element matrix");
     assert_snapshot!(format!("{on}\n{off}"));
-    let after = mine();
+    let after = app();
     assert_eq!((after.config.get("A"), &after.mounts), (Some(&"b".to_owned()), &before.mounts));
     assert_eq!(after.config.get("ELEMENT_WEB_PORT"), None);
-    assert_eq!(rig.state().running("web").count(), 0);
-    assert!(!rig.scene.root().join("web/nginx.conf.d/matrix.conf").exists());
-    rig.ok("matrix:enable-element matrix --app web");
-    assert_eq!(rig.state().running("web").count(), 1);
+    assert_eq!(host.state().running("web").count(), 0);
+    assert!(!host.scene.root().join("web/nginx.conf.d/matrix.conf").exists());
+    host.ok("matrix:enable-element matrix --app web");
+    assert_eq!(host.state().running("web").count(), 1);
 }
 
-/// A slip in the first name of an image must not be in the way of the homeserver.
+/// A typo in the image of Element Web must not affect the homeserver.
 #[test]
-fn an_image_that_is_not_there() {
-    let rig = ready();
-    let before = rig.read("server.json");
-    let ran = rig.dokku("matrix:enable-element matrix --image typo:1");
-    assert_eq!(ran.code, Some(1), "{ran:#?}");
-    assert_eq!(rig.read("server.json"), before);
-    rig.ok("matrix:deploy matrix");
-    rig.ok("matrix:enable-element matrix");
-    let before = rig.read("server.json");
-    assert_eq!(rig.dokku("matrix:enable-element matrix --image typo:1").code, Some(1));
-    assert_eq!(rig.read("server.json"), before);
+fn does_not_record_a_missing_image() {
+    let host = create_host();
+    let before = host.read("server.json");
+    let output = host.dokku("matrix:enable-element matrix --image typo:1");
+    assert_eq!(output.code, Some(1), "{output:#?}");
+    assert_eq!(host.read("server.json"), before);
+    host.ok("matrix:deploy matrix");
+    host.ok("matrix:enable-element matrix");
+    let before = host.read("server.json");
+    assert_eq!(host.dokku("matrix:enable-element matrix --image typo:1").code, Some(1));
+    assert_eq!(host.read("server.json"), before);
 }
 
 #[test]
-fn with_names_of_its_own_and_changed() {
-    let rig = ready();
+fn custom_names() {
+    let host = create_host();
     let new = "vectorim/element-web:v1.13.0";
-    rig.scene.update(|state| state.pullable.insert(new.into())).unwrap();
+    host.scene.update(|state| state.pullable.insert(new.into())).unwrap();
     let line = "matrix:enable-element matrix --app web --domain talk.site.test";
-    let first = rig.whole(line);
-    let config = rig.read("element/config.json");
-    let other =
-        rig.whole(&format!("matrix:enable-element matrix --image {new} --domain t.site.test"));
-    assert_eq!(rig.state().running("web").next().unwrap().image, new);
+    let first = host.transcript(line);
+    let config = host.read("element/config.json");
+    let other = host
+        .transcript(&format!("matrix:enable-element matrix --image {new} --domain t.site.test"));
+    assert_eq!(host.state().running("web").next().unwrap().image, new);
     assert_snapshot!(format!("{first}\n{config}\n{other}"));
-    assert_eq!(rig.state().apps["web"].domains, ["talk.site.test", "t.site.test"]);
+    assert_eq!(host.state().apps["web"].domains, ["talk.site.test", "t.site.test"]);
 }
 
 #[test]
-fn what_is_refused_changes_nothing() {
-    let rig = ready();
-    rig.website("site", "site.test");
-    rig.setup(&["apps:create mine"]);
-    let before = rig.portrait();
-    for (line, code, said) in [
+fn refusals_change_nothing() {
+    let host = create_host();
+    host.website("site", "site.test");
+    host.setup(&["apps:create mine"]);
+    let before = host.dump();
+    for (line, code, error) in [
         ("matrix:enable-element nobody", 20, "App nobody does not exist"),
         ("matrix:enable-element mine", 1, "mine is not a Matrix homeserver\ndokku matrix:list"),
         (
@@ -114,13 +114,13 @@ fn what_is_refused_changes_nothing() {
         ),
         ("matrix:disable-element nobody", 20, "App nobody does not exist"),
     ] {
-        let ran = rig.dokku(line);
-        let said: String = said.lines().map(|line| format!(" !     {line}\n")).collect();
-        assert_eq!((ran.code, ran.stderr), (Some(code), said), "{line}");
-        assert_eq!(rig.portrait(), before, "{line}");
+        let output = host.dokku(line);
+        let error: String = error.lines().map(|line| format!(" !     {line}\n")).collect();
+        assert_eq!((output.code, output.stderr), (Some(code), error), "{line}");
+        assert_eq!(host.dump(), before, "{line}");
     }
-    rig.ok("matrix:enable-element matrix");
-    for (line, code, said) in [
+    host.ok("matrix:enable-element matrix");
+    for (line, code, error) in [
         ("matrix:enable-element matrix --app web", 2, "Element Web is in the app chat already"),
         ("matrix:create matrix --element web", 2, "Element Web is in the app chat already"),
         ("matrix:deploy chat", 1, "chat runs Element Web, of the homeserver matrix"),
@@ -131,23 +131,27 @@ fn what_is_refused_changes_nothing() {
         ),
         ("matrix:report chat", 1, "chat runs Element Web, of the homeserver matrix"),
     ] {
-        let ran = rig.dokku(line);
-        let first = ran.stderr.lines().next().unwrap_or_default();
-        assert_eq!((ran.code, first), (Some(code), format!(" !     {said}").as_str()), "{line}");
+        let output = host.dokku(line);
+        let first = output.stderr.lines().next().unwrap_or_default();
+        assert_eq!(
+            (output.code, first),
+            (Some(code), format!(" !     {error}").as_str()),
+            "{line}"
+        );
     }
 }
 
-/// Docker makes a folder of a mounted file that is not there; the file is written before.
+/// Docker creates a directory in place of a missing mounted file, so the file is written first.
 #[test]
-fn the_file_is_there_before_it_is_mounted() {
-    let rig = ready();
-    let file = rig.file("element/config.json");
+fn refuses_a_directory_at_the_mounted_file() {
+    let host = create_host();
+    let file = host.file("element/config.json");
     fs::create_dir_all(&file).unwrap();
-    let ran = rig.dokku("matrix:enable-element matrix");
-    let said = "<host>/lib/data/matrix/matrix.site.test/element/config.json";
-    let said = format!(" !     {said} is a folder, which Docker made\n !     sudo rmdir {said}\n");
-    assert_eq!((ran.code, ran.stderr), (Some(1), said));
+    let output = host.dokku("matrix:enable-element matrix");
+    let path = "<host>/lib/data/matrix/matrix.site.test/element/config.json";
+    let error = format!(" !     {path} is a folder, which Docker made\n !     sudo rmdir {path}\n");
+    assert_eq!((output.code, output.stderr), (Some(1), error));
     fs::remove_dir(&file).unwrap();
-    rig.ok("matrix:enable-element matrix");
+    host.ok("matrix:enable-element matrix");
     assert!(file.is_file());
 }

@@ -1,7 +1,7 @@
 //! `matrix:email`.
 
-use super::camera::Ready;
-use super::rig::Rig;
+use super::harness::TestHost;
+use super::snapshot::PreparedHost;
 use insta::assert_snapshot;
 use std::fs;
 
@@ -10,50 +10,50 @@ const SET: &str =
     "matrix:email matrix --smtp-host mail.site.test --smtp-user m@site.test --from a@site.test";
 const FILE: &str = "data/matrix/localhost/config/homeserver.d/30-email.yaml";
 
-fn email(rig: &Rig) -> Option<String> {
-    fs::read_to_string(rig.lib(FILE)).ok()
+fn email(host: &TestHost) -> Option<String> {
+    fs::read_to_string(host.lib(FILE)).ok()
 }
 
-/// The whole of `dokku <line>`, with something on standard input.
-fn whole(rig: &Rig, line: &str, stdin: &str) -> String {
-    let ran = rig.dokku_with(line, stdin.as_bytes());
-    let changes = rig.changes().join("\n");
-    format!("$ dokku {line}\n{}{}--- {:?}\n{changes}\n", ran.stdout, ran.stderr, ran.code)
+/// Everything visible of `dokku <line>` with this standard input.
+fn transcript(host: &TestHost, line: &str, stdin: &str) -> String {
+    let output = host.dokku_with(line, stdin.as_bytes());
+    let changes = host.changes().join("\n");
+    format!("$ dokku {line}\n{}{}--- {:?}\n{changes}\n", output.stdout, output.stderr, output.code)
 }
 
 #[test]
-fn set_and_changed_and_off() {
-    let rig = Rig::new();
-    rig.ok(CREATE);
-    rig.changes();
-    rig.has_secret("it's 100% secret");
-    let mut text = whole(&rig, SET, "it's 100% secret\n");
-    text += &email(&rig).unwrap();
-    let mode = fs::metadata(rig.lib(FILE)).unwrap().permissions();
+fn sets_changes_and_removes() {
+    let host = TestHost::new();
+    host.ok(CREATE);
+    host.changes();
+    host.must_not_leak("it's 100% secret");
+    let mut text = transcript(&host, SET, "it's 100% secret\n");
+    text += &email(&host).unwrap();
+    let mode = fs::metadata(host.lib(FILE)).unwrap().permissions();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
-    text += &whole(&rig, SET, "it's 100% secret\n");
-    text += &whole(
-        &rig,
+    text += &transcript(&host, SET, "it's 100% secret\n");
+    text += &transcript(
+        &host,
         "matrix:email matrix --smtp-host 10.0.0.1 --smtp-port 465 --from a@site.test",
         "",
     );
-    text += &email(&rig).unwrap();
-    text += &whole(&rig, "matrix:email matrix --off", "");
-    assert_eq!(email(&rig), None);
-    text += &whole(&rig, "matrix:email matrix --off", "");
+    text += &email(&host).unwrap();
+    text += &transcript(&host, "matrix:email matrix --off", "");
+    assert_eq!(email(&host), None);
+    text += &transcript(&host, "matrix:email matrix --off", "");
     assert_snapshot!(text);
 }
 
 #[test]
-fn what_is_refused_changes_nothing() {
-    let rig = Rig::new();
-    rig.ok(CREATE);
+fn refusals_change_nothing() {
+    let host = TestHost::new();
+    host.ok(CREATE);
     let local = "config/homeserver.d/90-local.yaml";
     let own = format!(
         "<host>/lib/data/matrix/localhost/{local} has an email: of its own beside the plugin's"
     );
-    let ready = Ready::of(rig);
-    for (line, stdin, code, said) in [
+    let prepared = PreparedHost::from_host(host);
+    for (line, stdin, code, error) in [
         (SET, "", 2, "the password cannot be used: it is empty"),
         (SET, "a\nb\n", 2, "standard input must be one line, the password"),
         ("matrix:email matrix", "", 2, "the following required arguments were not provided:"),
@@ -79,52 +79,56 @@ fn what_is_refused_changes_nothing() {
         ("local", "hunter2hunter2", 1, &own),
         ("\"local\"", "hunter2hunter2", 1, &own),
     ] {
-        let rig = ready.host();
+        let host = prepared.copy();
         let mut line = line;
         if line.contains("local") {
-            let path = rig.lib("data/matrix/localhost").join(local);
+            let path = host.lib("data/matrix/localhost").join(local);
             let key = line.replace("local", "email");
             fs::write(&path, fs::read_to_string(&path).unwrap() + &key + ": {}\n").unwrap();
             line = SET;
         }
-        let before = rig.portrait();
-        let ran = rig.dokku_with(line, stdin.as_bytes());
-        let first = ran.stderr.lines().next().unwrap_or_default();
-        assert_eq!((ran.code, first), (Some(code), format!(" !     {said}").as_str()), "{line}");
-        assert_eq!(ran.stdout, "");
-        assert_eq!(rig.portrait(), before, "{line}");
+        let before = host.dump();
+        let output = host.dokku_with(line, stdin.as_bytes());
+        let first = output.stderr.lines().next().unwrap_or_default();
+        assert_eq!(
+            (output.code, first),
+            (Some(code), format!(" !     {error}").as_str()),
+            "{line}"
+        );
+        assert_eq!(output.stdout, "");
+        assert_eq!(host.dump(), before, "{line}");
     }
 }
 
-/// The links in mails follow Element Web, with the next start of Synapse.
+/// After the next restart of Synapse, the links in its e-mails lead to Element Web.
 #[test]
-fn the_client_of_the_links_comes_and_goes() {
-    let rig = Rig::after(CREATE);
-    rig.dokku_with(SET, b"hunter2hunter2\n");
+fn links_follow_element() {
+    let host = TestHost::after(CREATE);
+    host.dokku_with(SET, b"hunter2hunter2\n");
     let client = || {
-        let text = email(&rig).unwrap();
+        let text = email(&host).unwrap();
         text.lines().find(|line| line.contains("client_base_url")).map(str::to_owned)
     };
-    let last = |line: &str| rig.ok(line).stdout.lines().last().unwrap().to_owned();
+    let last = |line: &str| host.ok(line).stdout.lines().last().unwrap().to_owned();
     let advice = "       For the links in e-mails, too: dokku matrix:deploy matrix";
     let enable = "matrix:enable-element matrix --domain chat.localhost";
     assert_eq!((client(), last(enable).as_str()), (None, advice));
-    rig.ok("matrix:deploy matrix");
+    host.ok("matrix:deploy matrix");
     assert_eq!(client().unwrap(), "  client_base_url: http://chat.localhost");
     assert_eq!(last("matrix:disable-element matrix"), advice);
-    rig.ok("matrix:deploy matrix");
+    host.ok("matrix:deploy matrix");
     assert_eq!(client(), None);
 }
 
-/// Synapse has the last word: what it refuses is taken back before anything is restarted.
+/// Settings that Synapse does not accept are reverted before anything is restarted.
 #[test]
-fn what_synapse_refuses_is_taken_back() {
-    let rig = Rig::new();
-    rig.ok(CREATE);
-    rig.dokku_with(SET, b"hunter2hunter2\n");
-    let before = (rig.portrait(), email(&rig));
-    rig.changes();
+fn reverts_what_synapse_rejects() {
+    let host = TestHost::new();
+    host.ok(CREATE);
+    host.dokku_with(SET, b"hunter2hunter2\n");
+    let before = (host.dump(), email(&host));
+    host.changes();
     let bad = "matrix:email matrix --smtp-host BROKEN --from a@site.test";
-    assert_snapshot!(whole(&rig, bad, ""));
-    assert_eq!((rig.portrait(), email(&rig)), before);
+    assert_snapshot!(transcript(&host, bad, ""));
+    assert_eq!((host.dump(), email(&host)), before);
 }

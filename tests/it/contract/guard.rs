@@ -1,7 +1,8 @@
-//! The deploy guard, on every path that deploys: never two main processes, never an outage by it.
+//! The deploy guard, on every path that deploys: it never allows a second main process, and never
+//! causes an outage.
 
-use super::rig::Rig;
-use crate::plugin_copy::Ran;
+use super::harness::TestHost;
+use crate::support::Output;
 use stand_in::{Answer, Fault, Kind, State};
 use std::fs;
 
@@ -9,93 +10,96 @@ const LOCAL: &str = "config/homeserver.d/90-local.yaml";
 const DATABASE: &str = "config/homeserver.d/20-database.yaml";
 
 /// A host with the homeserver `matrix`.
-fn host() -> Rig {
-    Rig::after("matrix:create matrix --tls off")
+fn create_host() -> TestHost {
+    TestHost::after("matrix:create matrix --tls off")
 }
 
-/// The containers of an app that run.
-fn running(rig: &Rig, app: &str) -> Vec<String> {
-    rig.state().running(app).map(|container| container.id.clone()).collect()
+/// The ids of an app's running containers.
+fn running(host: &TestHost, app: &str) -> Vec<String> {
+    host.state().running(app).map(|container| container.id.clone()).collect()
 }
 
-/// At no moment were there two main processes.
-fn one_main(rig: &Rig) {
-    assert_eq!(rig.state().max_mains.into_values().max(), Some(1));
+/// Checks that there was never more than one main process at the same time.
+fn assert_single_process(host: &TestHost) {
+    assert_eq!(host.state().max_mains.into_values().max(), Some(1));
 }
 
-/// What Dokku has recorded: a line for each process.
-fn scale(rig: &Rig) -> String {
-    fs::read_to_string(rig.lib("config/ps/matrix/scale")).unwrap()
+/// The scale that Dokku has recorded.
+fn scale(host: &TestHost) -> String {
+    fs::read_to_string(host.lib("config/ps/matrix/scale")).unwrap()
 }
 
-fn record_scale(rig: &Rig, lines: &str) {
-    fs::write(rig.lib("config/ps/matrix/scale"), lines).unwrap();
+fn record_scale(host: &TestHost, lines: &str) {
+    fs::write(host.lib("config/ps/matrix/scale"), lines).unwrap();
     let pairs: Vec<(String, u32)> = lines
         .lines()
         .map(|line| line.split_once('=').unwrap())
         .map(|(kind, count)| (kind.to_owned(), count.parse().unwrap()))
         .collect();
-    rig.scene.update(|state| state.apps.get_mut("matrix").unwrap().scale = pairs).unwrap();
+    host.scene.update(|state| state.apps.get_mut("matrix").unwrap().scale = pairs).unwrap();
 }
 
-/// The machine went down: nothing runs, and Dokku puts it up again.
-fn boot(rig: &Rig) -> Ran {
+/// Reboots the host: nothing runs until Dokku restores the app.
+fn boot(host: &TestHost) -> Output {
     let stop = |state: &mut State| {
         state.containers.iter_mut().for_each(|c| c.status = stand_in::Status::Exited);
     };
-    rig.scene.update(stop).unwrap();
-    rig.dokku("ps:restore matrix")
+    host.scene.update(stop).unwrap();
+    host.dokku("ps:restore matrix")
 }
 
-fn guard(rig: &Rig) -> Ran {
-    rig.trigger("scheduler-deploy", "docker-local matrix latest")
+fn guard(host: &TestHost) -> Output {
+    host.trigger("scheduler-deploy", "docker-local matrix latest")
 }
 
-fn goes_on() -> Ran {
-    Ran { code: Some(0), stdout: String::new(), stderr: String::new() }
+fn allows() -> Output {
+    Output { code: Some(0), stdout: String::new(), stderr: String::new() }
 }
 
-fn refuses(says: &str) -> Ran {
-    let stderr = says.lines().map(|line| format!(" !     {line}\n")).collect();
-    Ran { code: Some(1), stderr, ..goes_on() }
+fn refuses(error: &str) -> Output {
+    let stderr = error.lines().map(|line| format!(" !     {line}\n")).collect();
+    Output { code: Some(1), stderr, ..allows() }
 }
 
-fn warns(says: &str) -> Ran {
-    Ran { code: Some(0), ..refuses(says) }
+fn warns(warning: &str) -> Output {
+    Output { code: Some(0), ..refuses(warning) }
 }
 
 #[test]
-fn other_numbers_of_processes_are_refused_and_not_left_recorded() {
+fn refuses_any_scale_but_one_web_process() {
     let two = "Two Synapse processes on one database corrupt it.";
-    let back = "The scale was put back to web=1; what runs was not touched.";
-    let rig = host();
-    let before = running(&rig, "matrix");
-    for (line, mends, why, what) in [
-        ("ps:scale matrix web=2", "web=1", two, back),
-        ("ps:scale matrix worker=1", "worker=0", two, back),
-        ("ps:scale matrix web=3 worker=2 x=1", "web=1 worker=0 x=0", two, back),
-        ("ps:scale matrix web=0", "web=1", "To stop it: dokku ps:stop matrix", back),
+    let scale_restored = "The scale was put back to web=1; what runs was not touched.";
+    let host = create_host();
+    let before = running(&host, "matrix");
+    for (line, correction, reason, note) in [
+        ("ps:scale matrix web=2", "web=1", two, scale_restored),
+        ("ps:scale matrix worker=1", "worker=0", two, scale_restored),
+        ("ps:scale matrix web=3 worker=2 x=1", "web=1 worker=0 x=0", two, scale_restored),
+        ("ps:scale matrix web=0", "web=1", "To stop it: dokku ps:stop matrix", scale_restored),
         ("ps:restart matrix worker", "", two, "What runs was not touched."),
     ] {
-        let ran = rig.dokku(line);
-        assert_eq!(ran.code, Some(1), "{line}");
-        let says =
-            refuses(&format!("matrix must have one web process and no other\n{why}\n{what}"));
-        assert!((ran.stdout.clone() + &ran.stderr).ends_with(&says.stderr), "{line}: {ran:#?}");
+        let output = host.dokku(line);
+        assert_eq!(output.code, Some(1), "{line}");
+        let expected =
+            refuses(&format!("matrix must have one web process and no other\n{reason}\n{note}"));
+        assert!(
+            (output.stdout.clone() + &output.stderr).ends_with(&expected.stderr),
+            "{line}: {output:#?}"
+        );
         let mut changes = vec![format!("dokku {line}")];
-        if !mends.is_empty() {
-            changes.push(format!("dokku ps:scale --skip-deploy matrix {mends}"));
+        if !correction.is_empty() {
+            changes.push(format!("dokku ps:scale --skip-deploy matrix {correction}"));
         }
-        assert_eq!(rig.changes(), changes);
-        assert_eq!(scale(&rig), "web=1\n", "{line}");
-        assert_eq!(running(&rig, "matrix"), before, "{line}");
+        assert_eq!(host.changes(), changes);
+        assert_eq!(scale(&host), "web=1\n", "{line}");
+        assert_eq!(running(&host, "matrix"), before, "{line}");
     }
-    one_main(&rig);
+    assert_single_process(&host);
 }
 
 #[test]
-fn what_is_allowed_goes_through() {
-    let rig = host();
+fn allows_restarts_and_rebuilds() {
+    let host = create_host();
     for line in [
         "ps:scale matrix web=1",
         "ps:restart matrix",
@@ -105,64 +109,66 @@ fn what_is_allowed_goes_through() {
         "ps:start matrix",
         "config:set matrix SYNAPSE_CACHE_FACTOR=1",
     ] {
-        let ran = rig.dokku(line);
-        assert_eq!(ran.code, Some(0), "{line}: {ran:#?}");
-        assert_eq!(rig.changes(), [format!("dokku {line}")]);
+        let output = host.dokku(line);
+        assert_eq!(output.code, Some(0), "{line}: {output:#?}");
+        assert_eq!(host.changes(), [format!("dokku {line}")]);
     }
-    assert_eq!(guard(&rig), goes_on());
-    one_main(&rig);
+    assert_eq!(guard(&host), allows());
+    assert_single_process(&host);
 }
 
-/// At boot a refusal would be an outage.
+/// At boot nothing is running, so a refusal would cause an outage.
 #[test]
-fn at_boot_it_mends_and_lets_it_start() {
-    let rig = host();
-    for (lines, mends) in [("web=2\n", "web=1"), ("web=1\nworker=1\n", "worker=0"), ("", "web=1")] {
-        record_scale(&rig, lines);
-        rig.changes();
-        let ran = boot(&rig);
-        assert_eq!(ran.code, Some(0), "{ran:#?}");
-        let says = " !     matrix must have one web process and no other; put back to web=1\n-----> Deploying";
-        assert!(ran.stdout.contains(says), "{ran:#?}");
-        let mended = format!("dokku ps:scale --skip-deploy matrix {mends}");
-        assert_eq!(rig.changes(), ["dokku ps:restore matrix", &mended]);
-        assert_eq!(running(&rig, "matrix").len(), 1);
+fn corrects_the_scale_at_boot() {
+    let host = create_host();
+    for (lines, correction) in
+        [("web=2\n", "web=1"), ("web=1\nworker=1\n", "worker=0"), ("", "web=1")]
+    {
+        record_scale(&host, lines);
+        host.changes();
+        let output = boot(&host);
+        assert_eq!(output.code, Some(0), "{output:#?}");
+        let expected = " !     matrix must have one web process and no other; put back to web=1\n-----> Deploying";
+        assert!(output.stdout.contains(expected), "{output:#?}");
+        let corrected = format!("dokku ps:scale --skip-deploy matrix {correction}");
+        assert_eq!(host.changes(), ["dokku ps:restore matrix", &corrected]);
+        assert_eq!(running(&host, "matrix").len(), 1);
     }
-    one_main(&rig);
+    assert_single_process(&host);
 }
 
-/// `apps:rename` and `checks:enable` lose it: then the old process would run beside the new one.
+/// `apps:rename` and `checks:enable` reset it, and then the old process would overlap the new one.
 #[test]
-fn a_lost_checks_setting_is_put_back() {
-    let rig = host();
+fn restores_the_checks_setting() {
+    let host = create_host();
     for line in ["ps:restart matrix", "ps:rebuild matrix"] {
-        rig.setup(&["checks:enable matrix web"]);
-        assert_eq!(rig.dokku(line).code, Some(0));
+        host.setup(&["checks:enable matrix web"]);
+        assert_eq!(host.dokku(line).code, Some(0));
         assert_eq!(
-            rig.changes(),
+            host.changes(),
             [format!("dokku {line}"), "dokku checks:disable matrix web".into()]
         );
     }
-    one_main(&rig);
+    assert_single_process(&host);
 }
 
 #[test]
-fn a_new_password_of_the_database_is_written_before_the_start() {
-    let rig = host();
-    let url = rig.state().apps["matrix"].config["DATABASE_URL"].clone();
+fn writes_a_new_database_password_before_the_start() {
+    let host = create_host();
+    let url = host.state().apps["matrix"].config["DATABASE_URL"].clone();
     let (head, tail) = (url.find("://postgres:").unwrap() + 12, url.find('@').unwrap());
     let new = format!("{}n3w-p'w%40rd{}", &url[..head], &url[tail..]);
-    rig.setup(&[&format!("config:set --no-restart matrix DATABASE_URL={new}")]);
-    assert_eq!(rig.dokku("ps:restart matrix").code, Some(0));
-    assert!(rig.read(DATABASE).contains("n3w-p'w@rd"), "{}", rig.read(DATABASE));
-    assert_eq!(rig.changes(), ["dokku ps:restart matrix"]);
-    // Written before the container started: there is nothing left for a deploy.
-    rig.ok("matrix:deploy matrix");
-    assert_eq!(rig.changes(), [""; 0]);
-    // Without a database at all the old one runs on.
-    rig.setup(&["config:unset --no-restart matrix DATABASE_URL"]);
+    host.setup(&[&format!("config:set --no-restart matrix DATABASE_URL={new}")]);
+    assert_eq!(host.dokku("ps:restart matrix").code, Some(0));
+    assert!(host.read(DATABASE).contains("n3w-p'w@rd"), "{}", host.read(DATABASE));
+    assert_eq!(host.changes(), ["dokku ps:restart matrix"]);
+    // It was written before the container started, so a deploy changes nothing.
+    host.ok("matrix:deploy matrix");
+    assert_eq!(host.changes(), [""; 0]);
+    // Without any database the deploy is refused, and the old server keeps running.
+    host.setup(&["config:unset --no-restart matrix DATABASE_URL"]);
     assert_eq!(
-        guard(&rig),
+        guard(&host),
         refuses(
             "matrix has no DATABASE_URL
 dokku postgres:link matrix-db matrix
@@ -171,73 +177,71 @@ Nothing was stopped: the old server runs on."
     );
 }
 
-/// Every way that deploys is refused with these words, and stops nothing.
-fn runs_on(rig: &Rig, why: &str) {
-    let before = running(rig, "matrix");
-    let says = refuses(&format!("{why}\nNothing was stopped: the old server runs on."));
-    assert_eq!(guard(rig), says);
+/// Checks that every command that deploys fails with this error and leaves the old server running.
+fn assert_keeps_running(host: &TestHost, reason: &str) {
+    let before = running(host, "matrix");
+    let expected = refuses(&format!("{reason}\nNothing was stopped: the old server runs on."));
+    assert_eq!(guard(host), expected);
     for line in ["ps:restart matrix", "ps:rebuild matrix", "config:set matrix A=b"] {
-        let ran = rig.dokku(line);
-        assert_eq!(ran.code, Some(1), "{line}: {ran:#?}");
-        assert!(ran.stdout.contains(&says.stderr), "{line}: {ran:#?}");
-        assert_eq!(running(rig, "matrix"), before, "{line}");
+        let output = host.dokku(line);
+        assert_eq!(output.code, Some(1), "{line}: {output:#?}");
+        assert!(output.stdout.contains(&expected.stderr), "{line}: {output:#?}");
+        assert_eq!(running(host, "matrix"), before, "{line}");
     }
 }
 
 #[test]
-fn a_bad_configuration_never_takes_a_server_down() {
+fn invalid_configuration_stops_no_server() {
     const BAD: &str = "Synapse does not accept its configuration: see <host>/lib/data/matrix/matrix.site.test/config/homeserver.d/90-local.yaml
   | Error in configuration at 'BROKEN':
   |   synapse.config._base.ConfigError: stand-in: 90-local.yaml is broken
 Mend it, then: dokku matrix:deploy matrix";
-    let rig = host();
-    let good = rig.read(LOCAL);
-    fs::write(rig.file(LOCAL), "BROKEN: 1\n").unwrap();
-    runs_on(&rig, BAD);
-    rig.changes();
-    let ran = rig.dokku("matrix:deploy matrix");
-    assert_eq!(ran.code, Some(1));
-    assert_eq!(ran.stderr, refuses(BAD).stderr);
-    assert_eq!(rig.changes(), [""; 0]);
-    // At boot it is told, and what Synapse makes of it is seen then.
-    let ran = boot(&rig);
-    assert!(ran.stdout.contains(&warns(BAD).stderr), "{ran:#?}");
-    assert!(ran.stdout.contains("-----> Deploying web (count=1)"), "{ran:#?}");
-    // Mended: up again.
-    fs::write(rig.file(LOCAL), good).unwrap();
-    rig.ok("matrix:deploy matrix");
-    assert_eq!(running(&rig, "matrix").len(), 1);
-    one_main(&rig);
+    let host = create_host();
+    let good = host.read(LOCAL);
+    fs::write(host.file(LOCAL), "BROKEN: 1\n").unwrap();
+    assert_keeps_running(&host, BAD);
+    host.changes();
+    let output = host.dokku("matrix:deploy matrix");
+    assert_eq!(output.code, Some(1));
+    assert_eq!(output.stderr, refuses(BAD).stderr);
+    assert_eq!(host.changes(), [""; 0]);
+    // At boot it is only a warning: nothing is running that could be protected.
+    let output = boot(&host);
+    assert!(output.stdout.contains(&warns(BAD).stderr), "{output:#?}");
+    assert!(output.stdout.contains("-----> Deploying web (count=1)"), "{output:#?}");
+    fs::write(host.file(LOCAL), good).unwrap();
+    host.ok("matrix:deploy matrix");
+    assert_eq!(running(&host, "matrix").len(), 1);
+    assert_single_process(&host);
 }
 
 #[test]
-fn a_lost_key_takes_no_server_down_and_no_new_one_is_made() {
+fn missing_signing_key_stops_no_server() {
     const KEY: &str = "config/secrets/signing.key";
     const LOST: &str = "the signing key <host>/lib/data/matrix/matrix.site.test/config/secrets/signing.key is missing
 Put it back from a backup: with another key this is another server.
 Nothing was changed.";
-    let rig = host();
-    let key = rig.read(KEY);
-    fs::remove_file(rig.file(KEY)).unwrap();
-    runs_on(&rig, LOST);
-    assert!(boot(&rig).stdout.contains(&warns(LOST).stderr));
-    assert!(!rig.file(KEY).exists());
-    fs::write(rig.file(KEY), key).unwrap();
-    rig.ok("matrix:deploy matrix");
-    // The other secrets are of this host alone: new ones harm nobody, and without them Synapse does
-    // not start.
+    let host = create_host();
+    let key = host.read(KEY);
+    fs::remove_file(host.file(KEY)).unwrap();
+    assert_keeps_running(&host, LOST);
+    assert!(boot(&host).stdout.contains(&warns(LOST).stderr));
+    assert!(!host.file(KEY).exists());
+    fs::write(host.file(KEY), key).unwrap();
+    host.ok("matrix:deploy matrix");
+    // The other secrets are private to this host: replacing them is harmless, and Synapse needs them.
     let other = "config/secrets/form_secret";
-    fs::remove_file(rig.file(other)).unwrap();
-    assert_eq!(rig.dokku("ps:restart matrix").code, Some(0));
-    assert!(rig.read(other).len() > 20);
-    one_main(&rig);
+    fs::remove_file(host.file(other)).unwrap();
+    assert_eq!(host.dokku("ps:restart matrix").code, Some(0));
+    assert!(host.read(other).len() > 20);
+    assert_single_process(&host);
 }
 
-/// The image that is about to run judges, not the one that runs.
+/// The image that is about to run validates the configuration, not the running one.
 #[test]
-fn a_new_image_judges_for_itself() {
-    let rig = host();
-    let before = running(&rig, "matrix");
+fn validates_with_the_new_image() {
+    let host = create_host();
+    let before = running(&host, "matrix");
     let other = "matrixdotorg/synapse:v9";
     let answer = Answer {
         contains: "dokku/matrix:latest".into(),
@@ -249,84 +253,85 @@ fn a_new_image_judges_for_itself() {
         state.pullable.insert(other.into());
         state.exec.push(answer);
     };
-    rig.scene.update(change).unwrap();
-    // What was accepted is not asked again: the same files and the same image.
-    assert_eq!(guard(&rig), goes_on());
-    let ran = rig.dokku(&format!("git:from-image matrix {other}"));
-    assert_eq!(ran.code, Some(1), "{ran:#?}");
-    let says = refuses(
+    host.scene.update(change).unwrap();
+    // The same files are not validated again with the same image.
+    assert_eq!(guard(&host), allows());
+    let output = host.dokku(&format!("git:from-image matrix {other}"));
+    assert_eq!(output.code, Some(1), "{output:#?}");
+    let expected = refuses(
         "Synapse does not accept its configuration: see <host>/lib/data/matrix/matrix.site.test/config/homeserver.d
   | Error in configuration: no such setting
 Mend it, then: dokku matrix:deploy matrix
 Nothing was stopped: the old server runs on.",
     );
-    assert!(ran.stdout.contains(&says.stderr), "{ran:#?}");
-    assert_eq!(running(&rig, "matrix"), before);
+    assert!(output.stdout.contains(&expected.stderr), "{output:#?}");
+    assert_eq!(running(&host, "matrix"), before);
 }
 
 #[test]
-fn nginx_was_upgraded() {
-    let rig = host();
-    rig.scene.update(|state| state.nginx_version = "1.28.0".into()).unwrap();
-    let asks = || rig.trigger("nginx-app-template-source", "matrix app-config").stdout;
-    assert_eq!(asks(), "");
-    assert_eq!(guard(&rig), goes_on());
-    assert_eq!(asks(), "<host>/lib/data/matrix/matrix.site.test/nginx/nginx.conf.sigil\n");
-    rig.changes();
-    assert_eq!(rig.dokku("ps:restart matrix").code, Some(0));
-    assert_eq!(rig.changes(), ["dokku ps:restart matrix"]);
+fn verifies_the_template_after_an_nginx_upgrade() {
+    let host = create_host();
+    host.scene.update(|state| state.nginx_version = "1.28.0".into()).unwrap();
+    let template = || host.trigger("nginx-app-template-source", "matrix app-config").stdout;
+    assert_eq!(template(), "");
+    assert_eq!(guard(&host), allows());
+    assert_eq!(template(), "<host>/lib/data/matrix/matrix.site.test/nginx/nginx.conf.sigil\n");
+    host.changes();
+    assert_eq!(host.dokku("ps:restart matrix").code, Some(0));
+    assert_eq!(host.changes(), ["dokku ps:restart matrix"]);
 }
 
-/// Another app with a homeserver's configuration would be a second main process, marked or not.
+/// Another app with a homeserver's configuration would be a second main process, with or without a
+/// marker.
 #[test]
-fn whoever_holds_the_configuration_is_refused() {
-    let rig = host();
-    rig.setup(&["apps:create other"]);
-    let config = rig.file("config").display().to_string();
-    let data = rig.file("data").display().to_string();
-    let ask = || rig.trigger("scheduler-deploy", "docker-local other latest");
+fn refuses_other_apps_that_mount_the_configuration() {
+    let host = create_host();
+    host.setup(&["apps:create other"]);
+    let config = host.file("config").display().to_string();
+    let data = host.file("data").display().to_string();
+    let ask = || host.trigger("scheduler-deploy", "docker-local other latest");
     let clone = refuses(
         "other is a clone of a homeserver's app and must not run
 Two Synapse processes on one database corrupt it.
 dokku apps:destroy other",
     );
-    for (mount, says) in [
-        (format!("{data}:/data:ro"), goes_on()),
-        (format!("{config}:/backup:ro"), goes_on()),
-        (format!("{config}/secrets:/config:ro"), goes_on()),
+    for (mount, expected) in [
+        (format!("{data}:/data:ro"), allows()),
+        (format!("{config}:/backup:ro"), allows()),
+        (format!("{config}/secrets:/config:ro"), allows()),
         (format!("{config}:/config:ro"), clone.clone()),
         (format!("{config}:/config"), clone.clone()),
     ] {
-        rig.setup(&[&format!("storage:mount other {mount}")]);
-        assert_eq!(ask(), says, "{mount}");
-        rig.setup(&[&format!("storage:unmount other {mount}")]);
-        assert_eq!(ask(), goes_on());
+        host.setup(&[&format!("storage:mount other {mount}")]);
+        assert_eq!(ask(), expected, "{mount}");
+        host.setup(&[&format!("storage:unmount other {mount}")]);
+        assert_eq!(ask(), allows());
     }
-    // Even while the intent cannot be read, for then nobody knows whose it is.
-    rig.setup(&[&format!("storage:mount other {config}:/config:ro")]);
-    let intent = rig.read("server.json");
-    fs::write(rig.file("server.json"), "").unwrap();
+    // This holds even while `server.json` cannot be read and the owner is unknown.
+    host.setup(&[&format!("storage:mount other {config}:/config:ro")]);
+    let spec = host.read("server.json");
+    fs::write(host.file("server.json"), "").unwrap();
     assert_eq!(ask(), clone);
-    fs::write(rig.file("server.json"), intent).unwrap();
-    // The homeserver's own app without its marker is still the homeserver's own app.
-    fs::remove_file(rig.lib("data/matrix/.apps/matrix")).unwrap();
-    assert_eq!(guard(&rig), goes_on());
-    assert_eq!(rig.dokku("ps:scale matrix web=2").code, Some(1));
-    rig.changes();
-    rig.ok("matrix:create matrix");
-    assert_eq!(rig.changes(), [""; 0]);
+    fs::write(host.file("server.json"), spec).unwrap();
+    // The homeserver's own app is recognized without its marker.
+    fs::remove_file(host.lib("data/matrix/.apps/matrix")).unwrap();
+    assert_eq!(guard(&host), allows());
+    assert_eq!(host.dokku("ps:scale matrix web=2").code, Some(1));
+    host.changes();
+    host.ok("matrix:create matrix");
+    assert_eq!(host.changes(), [""; 0]);
     assert_eq!(
-        fs::read_to_string(rig.lib("data/matrix/.apps/matrix")).unwrap(),
+        fs::read_to_string(host.lib("data/matrix/.apps/matrix")).unwrap(),
         "synapse matrix.site.test\n"
     );
-    one_main(&rig);
+    assert_single_process(&host);
 }
 
 #[test]
-fn a_damaged_intent_stops_nothing_that_runs_and_nothing_that_boots() {
+fn damaged_spec_stops_no_server() {
     let path = "<host>/lib/data/matrix/matrix.site.test/server.json";
-    let rig = host();
-    let good = rig.read("server.json");
+    let host = create_host();
+    let good = host.read("server.json");
     let newer = good.replace("\"version\": 1", "\"version\": 2");
     let cases: [(&str, String); 4] = [
         ("{}", format!("{path} is damaged: missing field `version`\nPut it back from a backup.")),
@@ -344,38 +349,39 @@ fn a_damaged_intent_stops_nothing_that_runs_and_nothing_that_boots() {
         ),
         ("-", format!("{path} is missing\nPut it back from a backup.")),
     ];
-    for (text, says) in cases {
+    for (text, expected) in cases {
         match text {
-            "-" => fs::remove_file(rig.file("server.json")).unwrap(),
-            text => fs::write(rig.file("server.json"), text).unwrap(),
+            "-" => fs::remove_file(host.file("server.json")).unwrap(),
+            text => fs::write(host.file("server.json"), text).unwrap(),
         }
-        let before = running(&rig, "matrix");
+        let before = running(&host, "matrix");
         assert_eq!(
-            guard(&rig),
-            refuses(&format!("{says}\nNothing was stopped: the old server runs on."))
+            guard(&host),
+            refuses(&format!("{expected}\nNothing was stopped: the old server runs on."))
         );
-        assert_eq!(rig.dokku("ps:restart matrix").code, Some(1));
-        assert_eq!(running(&rig, "matrix"), before);
-        let ran = rig.dokku("matrix:deploy matrix");
-        assert_eq!((ran.code, ran.stderr), (Some(1), refuses(&says).stderr));
-        let ran = boot(&rig);
-        assert_eq!(ran.code, Some(0), "{ran:#?}");
-        assert!(ran.stdout.contains(&warns(&says).stderr), "{ran:#?}");
-        assert_eq!(running(&rig, "matrix").len(), 1);
-        // Not even then are there two.
-        assert_eq!(rig.dokku("ps:scale matrix web=2").code, Some(1));
-        assert_eq!(scale(&rig), "web=1\n");
-        fs::write(rig.file("server.json"), &good).unwrap();
+        assert_eq!(host.dokku("ps:restart matrix").code, Some(1));
+        assert_eq!(running(&host, "matrix"), before);
+        let output = host.dokku("matrix:deploy matrix");
+        assert_eq!((output.code, output.stderr), (Some(1), refuses(&expected).stderr));
+        let output = boot(&host);
+        assert_eq!(output.code, Some(0), "{output:#?}");
+        assert!(output.stdout.contains(&warns(&expected).stderr), "{output:#?}");
+        assert_eq!(running(&host, "matrix").len(), 1);
+        // A second process is refused even now.
+        assert_eq!(host.dokku("ps:scale matrix web=2").code, Some(1));
+        assert_eq!(scale(&host), "web=1\n");
+        fs::write(host.file("server.json"), &good).unwrap();
     }
-    rig.ok("matrix:deploy matrix");
-    one_main(&rig);
+    host.ok("matrix:deploy matrix");
+    assert_single_process(&host);
 }
 
-/// Each question that the guard asks Dokku fails once: the old server runs on, or the boot goes on;
-/// only what could start a second one is never let pass.
+/// Each read of the guard fails once. The old server keeps running, or the boot continues, unless that
+/// could start a second process.
 #[test]
-fn questions_without_an_answer() {
-    // What fails, the state before, and whether the guard lets it pass.
+fn survives_failed_reads() {
+    // The failing command, the recorded scale, whether a server is running, and whether the guard allows
+    // the deploy.
     let cases: [(&[&str], &str, bool, bool); 9] = [
         (&["docker", "ps"], "web=1\n", true, false),
         (&["dokku", "checks:report"], "web=1\n", true, false),
@@ -387,37 +393,42 @@ fn questions_without_an_answer() {
         (&["dokku", "ps:scale"], "web=2\n", true, false),
         (&["dokku", "ps:scale"], "web=2\n", false, false),
     ];
-    let rig = host();
-    for (prefix, lines, runs, passes) in cases {
+    let host = create_host();
+    for (prefix, lines, is_running, is_allowed) in cases {
         let change = |state: &mut State| {
-            let status = if runs { stand_in::Status::Running } else { stand_in::Status::Exited };
+            let status =
+                if is_running { stand_in::Status::Running } else { stand_in::Status::Exited };
             state.containers.iter_mut().for_each(|c| c.status = status);
         };
-        rig.scene.update(change).unwrap();
-        record_scale(&rig, lines);
+        host.scene.update(change).unwrap();
+        record_scale(&host, lines);
         let fault = Fault {
             argv_prefix: Some(prefix.iter().map(|&word| word.to_owned()).collect()),
             nested: true,
             kind: Kind::Fail,
             ..Fault::default()
         };
-        rig.scene.set_fault(&fault).unwrap();
-        let ran = guard(&rig);
-        assert_eq!(ran.code, Some(i32::from(!passes)), "{prefix:?} {runs}: {ran:#?}");
-        assert!(ran.stderr.contains("ended with exit code 1"), "{prefix:?}: {ran:#?}");
+        host.scene.set_fault(&fault).unwrap();
+        let output = guard(&host);
         assert_eq!(
-            ran.stderr.contains("the old server runs on"),
-            runs && !matches!(prefix[1], "ps" | "ps:scale"),
-            "{prefix:?}: {ran:#?}"
+            output.code,
+            Some(i32::from(!is_allowed)),
+            "{prefix:?} {is_running}: {output:#?}"
+        );
+        assert!(output.stderr.contains("ended with exit code 1"), "{prefix:?}: {output:#?}");
+        assert_eq!(
+            output.stderr.contains("the old server runs on"),
+            is_running && !matches!(prefix[1], "ps" | "ps:scale"),
+            "{prefix:?}: {output:#?}"
         );
     }
-    one_main(&rig);
+    assert_single_process(&host);
 }
 
-/// Element Web may have as many processes as one likes.
+/// Element Web has no data that several processes could corrupt.
 #[test]
-fn element_is_not_guarded() {
-    let rig = Rig::after("matrix:create matrix --tls off --element");
-    rig.setup(&["ps:scale chat web=2", "ps:restart chat"]);
-    assert_eq!(running(&rig, "chat").len(), 2);
+fn allows_any_scale_for_element() {
+    let host = TestHost::after("matrix:create matrix --tls off --element");
+    host.setup(&["ps:scale chat web=2", "ps:restart chat"]);
+    assert_eq!(running(&host, "chat").len(), 2);
 }

@@ -1,5 +1,5 @@
-//! Stands where the Synapse of an app would: answers while a container of the app runs, and knows
-//! whether that reaches its database.
+//! A stand-in for the Synapse of an app. It answers while a container of the app is running, and
+//! knows whether that container reaches its database.
 
 use super::web::{Answer, Request, Server};
 use hmac::{Hmac, KeyInit, Mac};
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::{Arc, Mutex};
 
-/// A user that was registered.
+/// A registered user.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct User {
     pub(crate) password: String,
@@ -26,7 +26,7 @@ struct Inner {
 
 pub(crate) struct Homeserver {
     inner: Arc<Inner>,
-    #[expect(dead_code, reason = "it ends with the value")]
+    #[expect(dead_code, reason = "the server stops with the value")]
     server: Server,
 }
 
@@ -42,12 +42,12 @@ impl Homeserver {
         Self { inner, server }
     }
 
-    /// The users, by their whole ids.
+    /// The users, by their full ids.
     pub(crate) fn users(&self) -> BTreeMap<String, User> {
         self.inner.users.lock().unwrap().clone()
     }
 
-    /// From now on a container of that image runs, but never becomes ready.
+    /// From now on, containers of this image run but never become ready.
     pub(crate) fn never_ready(&self, image: &str) {
         self.inner.unready.lock().unwrap().insert(image.to_owned());
     }
@@ -84,7 +84,7 @@ impl Inner {
         }
     }
 
-    /// As Synapse does it: a nonce serves once, and the MAC is made with the secret of the file.
+    /// As in Synapse, a nonce can be used once, and the MAC needs the shared secret from the file.
     fn register(
         &self,
         container: &Container,
@@ -110,12 +110,12 @@ impl Inner {
             return Err((400, "M_USER_IN_USE: User ID already taken."));
         }
         users.insert(id.clone(), User { password: password.to_owned(), admin });
-        assert_eq!(body["inhibit_login"], true, "an access token that nobody takes back");
+        assert_eq!(body["inhibit_login"], true, "registration must not create an access token");
         Ok((200, json!({ "user_id": id, "home_server": server_name(container) })))
     }
 }
 
-/// What anybody may ask of a Synapse, through nginx or without it.
+/// The public API of Synapse, with or without nginx in front of it.
 pub(crate) fn public(state: &State, container: &Container, path: &str) -> Answer {
     if !state.image(&container.image).starts || !container.image.contains("synapse") {
         return None;
@@ -130,11 +130,11 @@ pub(crate) fn public(state: &State, container: &Container, path: &str) -> Answer
     })
 }
 
-/// A file of what is mounted at `/config`.
+/// Reads a file below the directory that is mounted at `/config`.
 fn config(container: &Container, name: &str) -> String {
     let mount = container.mounts.iter().find(|mount| mount.contains(":/config"));
-    let folder = mount.and_then(|mount| mount.split(':').next()).unwrap_or_default();
-    fs::read_to_string(format!("{folder}/{name}")).unwrap_or_default()
+    let directory = mount.and_then(|mount| mount.split(':').next()).unwrap_or_default();
+    fs::read_to_string(format!("{directory}/{name}")).unwrap_or_default()
 }
 
 fn server_name(container: &Container) -> String {

@@ -1,25 +1,28 @@
 //! `matrix:list`, `matrix:report`, and `dokku report`.
 
-use super::rig::Rig;
+use super::harness::TestHost;
 use insta::assert_snapshot;
 
 #[test]
-fn nothing_there() {
-    let rig = Rig::new();
+fn no_homeservers() {
+    let host = TestHost::new();
     for line in ["matrix:list", "matrix:report"] {
-        let ran = rig.dokku(line);
-        let said = " !     There are no Matrix homeservers\n";
-        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(0), "", said));
+        let output = host.dokku(line);
+        let message = " !     There are no Matrix homeservers\n";
+        assert_eq!(
+            (output.code, output.stdout.as_str(), output.stderr.as_str()),
+            (Some(0), "", message)
+        );
     }
 }
 
 #[test]
 fn reports() {
-    let rig = Rig::new();
-    rig.ok("matrix:create matrix --email a@site.test --element");
-    let other = rig.homeserver("m2");
-    rig.ok("matrix:create m2 --tls off --server-name other.test --no-deploy");
-    rig.setup(&["apps:create other"]);
+    let host = TestHost::new();
+    host.ok("matrix:create matrix --email a@site.test --element");
+    let other = host.homeserver("m2");
+    host.ok("matrix:create m2 --tls off --server-name other.test --no-deploy");
+    host.setup(&["apps:create other"]);
     let mut text = String::new();
     for line in [
         "matrix:list",
@@ -42,7 +45,7 @@ fn reports() {
         "report other",
         "report chat",
     ] {
-        text += &rig.whole(line);
+        text += &host.transcript(line);
         text.push('\n');
     }
     assert_snapshot!(text);

@@ -1,29 +1,29 @@
-//! The real binary on a stood-in Dokku host, from the command line to the last call.
+//! The real binary on a stand-in host, from the command line to the last call.
 //!
-//! What is compared is the whole of it: both streams, the exit code, the calls that change
-//! something, and what the host is afterwards.
+//! The tests compare everything: both streams, the exit code, the calls that change something, and
+//! the resulting state of the host.
 
-mod bad_days;
-mod bad_host;
-mod bad_names;
-mod camera;
 mod certificate;
 mod clone;
 mod create;
 mod delegation;
-mod delete;
 mod deploy;
+mod destroy;
 mod drift;
 mod element;
 mod email;
-mod failing;
+mod failed_calls;
+mod failures;
 mod guard;
+pub(crate) mod harness;
 pub(crate) mod homeserver;
-mod killed;
+mod invalid_commands;
+mod killed_runs;
 mod list_report;
-mod portrait;
+mod normalize;
+mod preflight;
 mod rename;
-pub(crate) mod rig;
+mod snapshot;
 mod triggers;
 mod two_servers;
 mod usage;

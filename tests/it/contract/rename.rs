@@ -1,43 +1,39 @@
-//! `apps:rename`: the intent goes over to the new name, and what Dokku loses is put back.
+//! `apps:rename`: the plugin follows to the new name, and restores the settings that Dokku loses.
 
-use super::camera::Camera;
-use super::portrait::assert_alike;
-use super::rig::Rig;
-use crate::plugin_copy::Ran;
+use super::harness::{TestHost, in_parallel};
+use super::normalize::assert_same;
+use super::snapshot::Snapshots;
+use crate::support::Output;
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Mutex;
 
 const CREATE: &str = "matrix:create matrix --email a@site.test --element";
 
-fn host(line: &str) -> Rig {
-    Rig::after(line)
+fn assert_single_process(host: &TestHost) {
+    assert_eq!(host.state().max_mains.into_values().max(), Some(1));
 }
 
-fn one_main(rig: &Rig) {
-    assert_eq!(rig.state().max_mains.into_values().max(), Some(1));
-}
-
-/// What the plugin has said among what Dokku says.
-fn ours(ran: &Ran) -> Vec<String> {
+/// The titles that the plugin prints among Dokku's own output.
+fn plugin_titles(output: &Output) -> Vec<String> {
     let titles = ["Setting", "Mapping", "Allowing", "Requesting", "Adding nginx"];
     let of_ours = |line: &&str| {
         titles
             .iter()
             .any(|title| line.strip_prefix("-----> ").is_some_and(|l| l.starts_with(title)))
     };
-    ran.stdout.lines().filter(of_ours).map(str::to_owned).collect()
+    output.stdout.lines().filter(of_ours).map(str::to_owned).collect()
 }
 
 #[test]
-fn of_the_homeserver() {
-    let rig = host(CREATE);
-    let _synapse = rig.homeserver("synapse");
-    let keys = rig.secrets();
-    let ran = rig.dokku("apps:rename matrix synapse");
-    assert_eq!(ran.code, Some(0), "{ran:#?}");
+fn renames_the_homeserver() {
+    let host = TestHost::after(CREATE);
+    let _synapse = host.homeserver("synapse");
+    let keys = host.secrets();
+    let output = host.dokku("apps:rename matrix synapse");
+    assert_eq!(output.code, Some(0), "{output:#?}");
     assert_eq!(
-        ours(&ran),
+        plugin_titles(&output),
         [
             "-----> Setting domain matrix.site.test for synapse",
             "-----> Allowing one Synapse process in synapse",
@@ -45,9 +41,9 @@ fn of_the_homeserver() {
             "-----> Requesting a certificate for matrix.site.test",
         ]
     );
-    assert_eq!(ran.stderr, " !     No web listeners specified for synapse\n");
+    assert_eq!(output.stderr, " !     No web listeners specified for synapse\n");
     assert_eq!(
-        rig.changes(),
+        host.changes(),
         [
             "dokku apps:rename matrix synapse",
             "dokku domains:set synapse matrix.site.test",
@@ -56,7 +52,7 @@ fn of_the_homeserver() {
             "dokku letsencrypt:enable synapse",
         ]
     );
-    let state = rig.state();
+    let state = host.state();
     let app = &state.apps["synapse"];
     assert_eq!(app.domains, ["matrix.site.test"]);
     assert_eq!(app.checks_disabled.iter().collect::<Vec<_>>(), ["web"]);
@@ -64,31 +60,31 @@ fn of_the_homeserver() {
     assert!(app.cert.as_ref().unwrap().letsencrypt.is_some());
     assert_eq!(state.running("synapse").count(), 1);
     assert!(!state.apps.contains_key("matrix"));
-    one_main(&rig);
-    assert_eq!(rig.secrets(), keys);
-    // Nothing is left to do, and all commands know the new name alone.
-    rig.ok("matrix:deploy synapse");
-    assert_eq!(rig.changes(), [""; 0]);
-    assert_eq!(rig.dokku("matrix:list").stdout, "=====> Matrix homeservers\nsynapse\n");
-    assert_eq!(rig.dokku("matrix:report synapse --matrix-running").stdout, "true\n");
-    assert_eq!(rig.dokku("matrix:deploy matrix").code, Some(20));
-    assert!(rig.dokku("letsencrypt:list").stdout.contains("\nsynapse "));
-    assert_eq!(rig.dokku("ps:scale synapse web=2").code, Some(1));
-    // And back again, by the name that it had.
-    assert_eq!(rig.dokku("apps:rename synapse matrix").code, Some(0));
-    rig.changes();
-    rig.ok(CREATE);
-    assert_eq!(rig.changes(), [""; 0]);
-    one_main(&rig);
+    assert_single_process(&host);
+    assert_eq!(host.secrets(), keys);
+    // A deploy changes nothing, and all commands know only the new name.
+    host.ok("matrix:deploy synapse");
+    assert_eq!(host.changes(), [""; 0]);
+    assert_eq!(host.dokku("matrix:list").stdout, "=====> Matrix homeservers\nsynapse\n");
+    assert_eq!(host.dokku("matrix:report synapse --matrix-running").stdout, "true\n");
+    assert_eq!(host.dokku("matrix:deploy matrix").code, Some(20));
+    assert!(host.dokku("letsencrypt:list").stdout.contains("\nsynapse "));
+    assert_eq!(host.dokku("ps:scale synapse web=2").code, Some(1));
+    // Rename it back.
+    assert_eq!(host.dokku("apps:rename synapse matrix").code, Some(0));
+    host.changes();
+    host.ok(CREATE);
+    assert_eq!(host.changes(), [""; 0]);
+    assert_single_process(&host);
 }
 
 #[test]
-fn of_element() {
-    let rig = host(CREATE);
-    let ran = rig.dokku("apps:rename chat talk");
-    assert_eq!(ran.code, Some(0), "{ran:#?}");
+fn renames_element() {
+    let host = TestHost::after(CREATE);
+    let output = host.dokku("apps:rename chat talk");
+    assert_eq!(output.code, Some(0), "{output:#?}");
     assert_eq!(
-        ours(&ran),
+        plugin_titles(&output),
         [
             "-----> Setting domain chat.site.test for talk",
             "-----> Setting the letsencrypt e-mail of talk",
@@ -96,7 +92,7 @@ fn of_element() {
         ]
     );
     assert_eq!(
-        rig.changes(),
+        host.changes(),
         [
             "dokku apps:rename chat talk",
             "dokku domains:set talk chat.site.test",
@@ -104,19 +100,19 @@ fn of_element() {
             "dokku letsencrypt:enable talk",
         ]
     );
-    assert_eq!(rig.state().running("talk").count(), 1);
-    rig.ok("matrix:deploy matrix");
-    assert_eq!(rig.changes(), [""; 0]);
-    assert_eq!(rig.dokku("matrix:report matrix --matrix-element-app").stdout, "talk\n");
-    rig.ok("matrix:disable-element matrix");
-    assert!(!rig.state().apps.contains_key("talk"));
+    assert_eq!(host.state().running("talk").count(), 1);
+    host.ok("matrix:deploy matrix");
+    assert_eq!(host.changes(), [""; 0]);
+    assert_eq!(host.dokku("matrix:report matrix --matrix-element-app").stdout, "talk\n");
+    host.ok("matrix:disable-element matrix");
+    assert!(!host.state().apps.contains_key("talk"));
 }
 
-/// Each way of being renamed, and what a deploy finds to do afterwards.
+/// Renames with other settings, and the changes that the next deploy makes.
 #[test]
-fn in_other_ways() {
+fn renames_with_other_options() {
     let from_image = "dokku git:from-image synapse matrixdotorg/synapse:v1.163.2";
-    Rig::each(
+    in_parallel(
         &[
             ("--tls off --no-deploy", "", vec![from_image]),
             ("--tls off", " --skip-deploy", vec![from_image, "dokku ps:rebuild synapse"]),
@@ -125,176 +121,179 @@ fn in_other_ways() {
             ("--tls provided", "", vec![]),
         ],
         |(flags, skip, left)| {
-            let rig = host(&format!("matrix:create matrix {flags}"));
-            let _synapse = rig.homeserver("synapse");
-            let ran = rig.dokku(&format!("apps:rename matrix synapse{skip}"));
-            assert_eq!(ran.code, Some(0), "{flags}: {ran:#?}");
-            rig.changes();
-            rig.ok("matrix:deploy synapse");
-            assert_eq!(rig.changes(), *left, "{flags}");
-            rig.ok("matrix:deploy synapse");
-            assert_eq!(rig.changes(), [""; 0], "{flags}");
-            one_main(&rig);
+            let host = TestHost::after(&format!("matrix:create matrix {flags}"));
+            let _synapse = host.homeserver("synapse");
+            let output = host.dokku(&format!("apps:rename matrix synapse{skip}"));
+            assert_eq!(output.code, Some(0), "{flags}: {output:#?}");
+            host.changes();
+            host.ok("matrix:deploy synapse");
+            assert_eq!(host.changes(), *left, "{flags}");
+            host.ok("matrix:deploy synapse");
+            assert_eq!(host.changes(), [""; 0], "{flags}");
+            assert_single_process(&host);
         },
     );
 }
 
-/// Dokku takes the domain that it gave away with the name; others look for the server name there.
+/// Dokku removes the domain that it derived from the old name, which here is also the server name,
+/// where other servers look for this one.
 #[test]
-fn with_another_domain_than_the_server_name() {
-    let rig = host("matrix:create matrix --email a@site.test");
-    rig.ok("matrix:create matrix --domain m.site.test");
-    let _synapse = rig.homeserver("synapse");
-    rig.setup(&["apps:rename matrix synapse"]);
-    let mut domains = rig.state().apps["synapse"].domains.clone();
+fn keeps_both_domains() {
+    let host = TestHost::after("matrix:create matrix --email a@site.test");
+    host.ok("matrix:create matrix --domain m.site.test");
+    let _synapse = host.homeserver("synapse");
+    host.setup(&["apps:rename matrix synapse"]);
+    let mut domains = host.state().apps["synapse"].domains.clone();
     domains.retain(|domain| domain != "synapse.site.test");
     domains.sort();
     assert_eq!(domains, ["m.site.test", "matrix.site.test"]);
-    rig.changes();
-    rig.ok("matrix:deploy synapse");
-    assert_eq!(rig.changes(), [""; 0]);
+    host.changes();
+    host.ok("matrix:deploy synapse");
+    assert_eq!(host.changes(), [""; 0]);
 }
 
-/// The authority refuses: the rename goes on, the server is there, and a deploy asks again.
+/// The certificate authority refuses: the rename continues, the server runs, and a deploy retries.
 #[test]
-fn without_a_new_certificate() {
-    let rig = host("matrix:create matrix --email a@site.test");
-    let _synapse = rig.homeserver("synapse");
-    rig.scene.update(|state| state.letsencrypt.fails.insert("matrix.site.test".into())).unwrap();
-    let ran = rig.dokku("apps:rename matrix synapse");
-    assert_eq!(ran.code, Some(0));
-    let said = " !     No certificate for matrix.site.test: letsencrypt:enable synapse failed\n";
-    assert!(ran.stderr.contains(said), "{ran:#?}");
+fn continues_without_a_certificate() {
+    let host = TestHost::after("matrix:create matrix --email a@site.test");
+    let _synapse = host.homeserver("synapse");
+    host.scene.update(|state| state.letsencrypt.fails.insert("matrix.site.test".into())).unwrap();
+    let output = host.dokku("apps:rename matrix synapse");
+    assert_eq!(output.code, Some(0));
+    let error = " !     No certificate for matrix.site.test: letsencrypt:enable synapse failed\n";
+    assert!(output.stderr.contains(error), "{output:#?}");
     let end = "Then: dokku matrix:deploy synapse\n";
-    assert!(ran.stderr.ends_with(end), "{ran:#?}");
-    assert_eq!(rig.state().running("synapse").count(), 1);
-    rig.scene.update(|state| state.letsencrypt.fails.clear()).unwrap();
-    rig.changes();
-    rig.ok("matrix:deploy synapse");
-    assert_eq!(rig.changes(), ["dokku letsencrypt:enable synapse"]);
+    assert!(output.stderr.ends_with(end), "{output:#?}");
+    assert_eq!(host.state().running("synapse").count(), 1);
+    host.scene.update(|state| state.letsencrypt.fails.clear()).unwrap();
+    host.changes();
+    host.ok("matrix:deploy synapse");
+    assert_eq!(host.changes(), ["dokku letsencrypt:enable synapse"]);
 }
 
-/// Whatever Dokku does not answer or do while it renames is told, and a deploy does it.
+/// A call to Dokku that fails during the rename is reported, and the next deploy repeats it.
 #[test]
-fn a_call_of_ours_fails_in_it() {
-    Rig::each(
+fn continues_after_a_failed_call() {
+    in_parallel(
         &["domains:set", "checks:disable", "letsencrypt:set", "letsencrypt:report"],
         |word| {
-            let rig = host("matrix:create matrix --email a@site.test");
-            let _synapse = rig.homeserver("synapse");
+            let host = TestHost::after("matrix:create matrix --email a@site.test");
+            let _synapse = host.homeserver("synapse");
             let prefix = ["dokku", word].map(str::to_owned).to_vec();
             let fault =
                 stand_in::Fault { argv_prefix: Some(prefix), nested: true, ..Default::default() };
-            rig.scene.set_fault(&fault).unwrap();
-            let ran = rig.dokku("apps:rename matrix synapse");
-            assert_eq!(ran.code, Some(0), "{word}: {ran:#?}");
-            let (failed, mends) =
+            host.scene.set_fault(&fault).unwrap();
+            let output = host.dokku("apps:rename matrix synapse");
+            assert_eq!(output.code, Some(0), "{word}: {output:#?}");
+            let (failed, hint) =
                 (format!(" !     `dokku {word} "), " !     dokku matrix:deploy synapse\n");
-            assert!(ran.stderr.contains(&failed) && ran.stderr.contains(mends), "{word}: {ran:#?}");
-            assert_eq!(rig.state().running("synapse").count(), 1, "{word}");
-            rig.ok("matrix:deploy synapse");
-            rig.changes();
-            rig.ok("matrix:deploy synapse");
-            assert_eq!(rig.changes(), [""; 0]);
-            let state = rig.state();
+            assert!(
+                output.stderr.contains(&failed) && output.stderr.contains(hint),
+                "{word}: {output:#?}"
+            );
+            assert_eq!(host.state().running("synapse").count(), 1, "{word}");
+            host.ok("matrix:deploy synapse");
+            host.changes();
+            host.ok("matrix:deploy synapse");
+            assert_eq!(host.changes(), [""; 0]);
+            let state = host.state();
             assert!(state.apps["synapse"].domains.contains(&"matrix.site.test".into()), "{word}");
             assert!(state.apps["synapse"].checks_disabled.contains("web"), "{word}");
-            one_main(&rig);
+            assert_single_process(&host);
         },
     );
 }
 
-/// The machine goes down at each call inside the rename, Dokku's own doing included: what Dokku
-/// has left is what a deploy goes on from.
+/// The machine fails at each call during the rename, Dokku's own calls included. A deploy completes
+/// whatever state that leaves.
 #[test]
-fn killed_half_way() {
-    let rig = host("matrix:create matrix --email a@site.test");
-    let _synapse = rig.homeserver("synapse");
-    let camera = Camera::new(&rig);
-    assert_eq!(rig.dokku("apps:rename matrix synapse").code, Some(0));
-    let whole = rig.portrait();
-    let shots = camera.shots();
+fn deploy_completes_a_killed_rename() {
+    let host = TestHost::after("matrix:create matrix --email a@site.test");
+    let _synapse = host.homeserver("synapse");
+    let recording = Snapshots::record(&host);
+    assert_eq!(host.dokku("apps:rename matrix synapse").code, Some(0));
+    let expected = host.dump();
+    let snapshots = recording.all();
     let seen = Mutex::new(BTreeSet::new());
-    Rig::each(&shots[1..], |shot| {
-        let host = camera.host(shot);
+    in_parallel(&snapshots[1..], |snapshot| {
+        let host = recording.restore(snapshot);
         let _synapse = host.homeserver("synapse");
-        if !seen.lock().unwrap().insert(host.portrait()) {
+        if !seen.lock().unwrap().insert(host.dump()) {
             return;
         }
-        let what = Camera::call(shot);
-        let ran = host.dokku("matrix:deploy synapse");
-        assert_eq!(ran.code, Some(3), "{what}: {ran:#?}");
-        assert_eq!(host.state().running("synapse").count(), 1, "{what}");
-        one_main(&host);
-        // Two names of the app are not one too many: Dokku's default one may be left.
-        assert_alike(&host.portrait(), &whole, &what);
+        let call = Snapshots::call(snapshot);
+        let output = host.dokku("matrix:deploy synapse");
+        assert_eq!(output.code, Some(3), "{call}: {output:#?}");
+        assert_eq!(host.state().running("synapse").count(), 1, "{call}");
+        assert_single_process(&host);
+        assert_same(&host.dump(), &expected, &call);
     });
     assert!(seen.lock().unwrap().len() >= 5, "hosts that differ: {}", seen.lock().unwrap().len());
 }
 
-/// Killed while the intent goes over: two apps carry the marker, and Dokku has made no more than
-/// the new app.
+/// Killed while the record changes to the new name: both apps have the marker, and Dokku has only
+/// created the new app.
 #[test]
-fn killed_while_the_intent_goes_over() {
-    let rig = host("matrix:create matrix --tls off");
-    let _synapse = rig.homeserver("synapse");
-    rig.setup(&["apps:create synapse"]);
-    let marker = rig.lib("data/matrix/.apps/synapse");
+fn only_the_recorded_app_runs_after_a_kill() {
+    let host = TestHost::after("matrix:create matrix --tls off");
+    let _synapse = host.homeserver("synapse");
+    host.setup(&["apps:create synapse"]);
+    let marker = host.lib("data/matrix/.apps/synapse");
     fs::write(&marker, "synapse matrix.site.test\n").unwrap();
-    // The record still names the old app: that is the homeserver, and the new one is refused.
+    // While the record names the old app, that one is the homeserver, and the new one is refused.
     let taken = |old: &str, new: &str| {
         format!(
             " !     {old} was the app of matrix.site.test, which {new} is now\n \
              !     If a rename was interrupted: dokku apps:destroy {new}, then dokku matrix:create {old}\n"
         )
     };
-    let guard = |app: &str| rig.trigger("scheduler-deploy", &format!("docker-local {app} latest"));
+    let guard = |app: &str| host.trigger("scheduler-deploy", &format!("docker-local {app} latest"));
     assert_eq!(guard("matrix").code, Some(0));
     assert_eq!(guard("synapse").stderr, taken("synapse", "matrix"));
-    rig.changes();
-    rig.ok("matrix:deploy matrix");
-    assert_eq!(rig.changes(), [""; 0]);
-    // The record names the new one.
-    let intent = rig.read("server.json").replace("\"app\": \"matrix\"", "\"app\": \"synapse\"");
-    fs::write(rig.file("server.json"), intent).unwrap();
-    let before = rig.state().running("matrix").next().unwrap().id.clone();
-    let ran = rig.dokku("ps:restart matrix");
-    assert_eq!((ran.code, ran.stdout), (Some(1), taken("matrix", "synapse")));
-    let ran = rig.dokku("matrix:deploy matrix");
-    assert_eq!((ran.code, ran.stderr), (Some(1), taken("matrix", "synapse")));
-    // Nor can the new one start while the old one runs.
-    let ran = guard("synapse");
-    let says = " !     matrix runs on the data of synapse
+    host.changes();
+    host.ok("matrix:deploy matrix");
+    assert_eq!(host.changes(), [""; 0]);
+    // Now the record names the new app.
+    let spec = host.read("server.json").replace("\"app\": \"matrix\"", "\"app\": \"synapse\"");
+    fs::write(host.file("server.json"), spec).unwrap();
+    let before = host.state().running("matrix").next().unwrap().id.clone();
+    let output = host.dokku("ps:restart matrix");
+    assert_eq!((output.code, output.stdout), (Some(1), taken("matrix", "synapse")));
+    let output = host.dokku("matrix:deploy matrix");
+    assert_eq!((output.code, output.stderr), (Some(1), taken("matrix", "synapse")));
+    // The new app cannot start while the old one runs.
+    let output = guard("synapse");
+    let error = " !     matrix runs on the data of synapse
  !     Two Synapse processes on one database corrupt it.
  !     dokku ps:stop matrix
 ";
-    assert_eq!((ran.code, ran.stderr.as_str()), (Some(1), says));
-    assert_eq!(rig.state().running("matrix").next().unwrap().id, before);
-    // As it is told: back to the old one.
-    rig.setup(&["--force apps:destroy synapse"]);
-    rig.ok("matrix:create matrix");
-    assert_eq!(rig.state().running("matrix").next().unwrap().id, before);
-    rig.changes();
-    rig.ok("matrix:deploy matrix");
-    assert_eq!(rig.changes(), [""; 0]);
+    assert_eq!((output.code, output.stderr.as_str()), (Some(1), error));
+    assert_eq!(host.state().running("matrix").next().unwrap().id, before);
+    // Follow the hint: return to the old app.
+    host.setup(&["--force apps:destroy synapse"]);
+    host.ok("matrix:create matrix");
+    assert_eq!(host.state().running("matrix").next().unwrap().id, before);
+    host.changes();
+    host.ok("matrix:deploy matrix");
+    assert_eq!(host.changes(), [""; 0]);
     assert!(!marker.exists());
-    one_main(&rig);
+    assert_single_process(&host);
 }
 
-/// A name that Dokku takes and we do not: nothing of the kind runs unguarded.
+/// Dokku accepts names that the plugin does not. An app with such a name must not run unguarded.
 #[test]
-fn to_a_name_that_we_do_not_take() {
-    let rig = host("matrix:create matrix --tls off");
+fn guards_an_app_with_an_invalid_name() {
+    let host = TestHost::after("matrix:create matrix --tls off");
     let long = "m".repeat(64);
-    let ran = rig.dokku(&format!("apps:rename matrix {long}"));
-    assert!(ran.stderr.contains("it must not be longer than 63 characters"), "{ran:#?}");
-    assert_eq!(rig.state().running(&long).count(), 0);
-    assert_eq!(rig.dokku(&format!("ps:scale {long} web=2")).code, Some(1));
-    let _synapse = rig.homeserver("synapse");
-    // Another rename is the way out.
-    let ran = rig.dokku(&format!("apps:rename {long} synapse"));
-    assert_eq!(ran.code, Some(0), "{ran:#?}");
-    rig.ok("matrix:deploy synapse");
-    assert_eq!(rig.state().running("synapse").count(), 1);
-    one_main(&rig);
+    let output = host.dokku(&format!("apps:rename matrix {long}"));
+    assert!(output.stderr.contains("it must not be longer than 63 characters"), "{output:#?}");
+    assert_eq!(host.state().running(&long).count(), 0);
+    assert_eq!(host.dokku(&format!("ps:scale {long} web=2")).code, Some(1));
+    let _synapse = host.homeserver("synapse");
+    // Another rename solves it.
+    let output = host.dokku(&format!("apps:rename {long} synapse"));
+    assert_eq!(output.code, Some(0), "{output:#?}");
+    host.ok("matrix:deploy synapse");
+    assert_eq!(host.state().running("synapse").count(), 1);
+    assert_single_process(&host);
 }

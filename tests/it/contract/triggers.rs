@@ -1,12 +1,11 @@
-//! What Dokku calls at every deploy of every app: silent for apps that are not ours, exact for
-//! those that are, and never anybody else's trouble.
+//! The triggers, which Dokku runs for every app. They do nothing for apps that have nothing to do
+//! with Matrix, whatever the state of the plugin's data.
 
-use super::rig::{Rig, SYNAPSE};
-use crate::plugin_copy::Ran;
+use super::harness::{SYNAPSE, TestHost, in_parallel};
+use crate::support::Output;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
-/// The triggers, with the arguments that Dokku gives for an app.
+/// The triggers, with the arguments that Dokku passes for an app.
 const TRIGGERS: [(&str, &str); 9] = [
     ("nginx-app-template-source", "APP app-config"),
     ("post-app-clone-setup", "APP copy"),
@@ -19,123 +18,121 @@ const TRIGGERS: [(&str, &str); 9] = [
     ("scheduler-deploy", "docker-local APP latest"),
 ];
 
-fn nothing() -> Ran {
-    Ran { code: Some(0), stdout: String::new(), stderr: String::new() }
+fn silent() -> Output {
+    Output { code: Some(0), stdout: String::new(), stderr: String::new() }
 }
 
 /// A host with the homeserver `matrix`.
-fn host(flags: &str) -> Rig {
-    Rig::after(&format!("matrix:create matrix --tls off {flags}"))
+fn create_host(flags: &str) -> TestHost {
+    TestHost::after(&format!("matrix:create matrix --tls off {flags}"))
 }
 
-/// Nothing is printed, called, or changed for an app of somebody else.
-fn leaves_alone(rig: &Rig, app: &str) {
-    let before = rig.portrait();
-    rig.changes();
+/// Checks that the triggers print, call, and change nothing for this app.
+fn assert_ignored(host: &TestHost, app: &str) {
+    let before = host.dump();
+    host.changes();
     for (name, args) in TRIGGERS {
-        assert_eq!(rig.trigger(name, &args.replace("APP", app)), nothing(), "{name}");
+        assert_eq!(host.trigger(name, &args.replace("APP", app)), silent(), "{name}");
     }
-    let calls: Vec<_> = rig.calls().iter().map(stand_in::Record::line).collect();
+    let calls: Vec<_> = host.calls().iter().map(stand_in::Record::line).collect();
     assert_eq!(calls, [""; 0]);
-    assert_eq!(rig.portrait(), before);
+    assert_eq!(host.dump(), before);
 }
 
 #[test]
-fn foreign_apps_are_left_alone() {
-    let rig = host("--element");
-    rig.website("shop", "shop.site.test");
-    rig.setup(&["storage:mount shop /srv/shop:/data", "storage:mount shop /srv/config:/config"]);
-    leaves_alone(&rig, "shop");
-    leaves_alone(&rig, "nobody");
+fn ignores_other_apps() {
+    let host = create_host("--element");
+    host.website("shop", "shop.site.test");
+    host.setup(&["storage:mount shop /srv/shop:/data", "storage:mount shop /srv/config:/config"]);
+    assert_ignored(&host, "shop");
+    assert_ignored(&host, "nobody");
     // Without an argument there is no app.
     for (name, _) in TRIGGERS {
-        assert_eq!(rig.trigger(name, ""), nothing(), "{name}");
+        assert_eq!(host.trigger(name, ""), silent(), "{name}");
     }
 }
 
-/// On a host where the plugin was never used there is not even its folder.
+/// Where the plugin was never used, not even its data directory exists.
 #[test]
-fn a_host_without_a_homeserver() {
-    let rig = Rig::new();
-    rig.website("shop", "shop.site.test");
-    leaves_alone(&rig, "shop");
+fn ignores_apps_without_a_homeserver() {
+    let host = TestHost::new();
+    host.website("shop", "shop.site.test");
+    assert_ignored(&host, "shop");
 }
 
-/// Whatever is broken in our files stays our own trouble.
 #[test]
-fn damage_of_ours_is_no_trouble_of_others() {
-    let damages: [(&str, fn(&Rig)); 5] = [
-        ("a marker", |rig| fs::write(rig.lib("data/matrix/.apps/matrix"), "x").unwrap()),
-        ("an intent", |rig| fs::write(rig.file("server.json"), "{").unwrap()),
-        ("no intent", |rig| fs::remove_file(rig.file("server.json")).unwrap()),
-        ("the folder of the markers", |rig| {
-            fs::remove_dir_all(rig.lib("data/matrix/.apps")).unwrap();
-            fs::write(rig.lib("data/matrix/.apps"), "").unwrap();
+fn damaged_plugin_data_does_not_affect_other_apps() {
+    let damages: [(&str, fn(&TestHost)); 5] = [
+        ("a marker", |host| fs::write(host.lib("data/matrix/.apps/matrix"), "x").unwrap()),
+        ("a damaged spec", |host| fs::write(host.file("server.json"), "{").unwrap()),
+        ("no spec", |host| fs::remove_file(host.file("server.json")).unwrap()),
+        ("the directory of the markers", |host| {
+            fs::remove_dir_all(host.lib("data/matrix/.apps")).unwrap();
+            fs::write(host.lib("data/matrix/.apps"), "").unwrap();
         }),
-        ("everything", |rig| fs::remove_dir_all(rig.lib("data/matrix")).unwrap()),
+        ("everything", |host| fs::remove_dir_all(host.lib("data/matrix")).unwrap()),
     ];
-    let rig = host("");
-    rig.website("shop", "shop.site.test");
-    let folder = rig.lib("data/matrix");
-    let kept = rig.lib("kept");
-    for (what, damage) in damages {
+    let host = create_host("");
+    host.website("shop", "shop.site.test");
+    let directory = host.lib("data/matrix");
+    let kept = host.lib("kept");
+    for (case, damage) in damages {
         let copy = |from: &std::path::Path, to: &std::path::Path| {
             let mut cp = std::process::Command::new("cp");
             assert!(cp.arg("-a").arg(from).arg(to).status().unwrap().success());
         };
-        copy(&folder, &kept);
-        damage(&rig);
-        leaves_alone(&rig, "shop");
-        assert_eq!(rig.dokku("ps:restart shop").code, Some(0), "{what}");
-        assert_eq!(rig.dokku("proxy:build-config shop").code, Some(0), "{what}");
-        if folder.exists() {
-            fs::remove_dir_all(&folder).unwrap();
+        copy(&directory, &kept);
+        damage(&host);
+        assert_ignored(&host, "shop");
+        assert_eq!(host.dokku("ps:restart shop").code, Some(0), "{case}");
+        assert_eq!(host.dokku("proxy:build-config shop").code, Some(0), "{case}");
+        if directory.exists() {
+            fs::remove_dir_all(&directory).unwrap();
         }
-        fs::rename(&kept, &folder).unwrap();
+        fs::rename(&kept, &directory).unwrap();
     }
 }
 
-/// A marker that says something strange belongs to that app alone, and nothing but the guard of a
-/// homeserver may fail for it.
+/// A damaged marker affects only its own app, and may make only the guard of a homeserver fail.
 #[test]
-fn a_damaged_marker() {
-    let rig = host("");
-    rig.website("shop", "shop.site.test");
+fn damaged_marker_affects_only_its_app() {
+    let host = create_host("");
+    host.website("shop", "shop.site.test");
     for app in ["shop", "matrix"] {
-        fs::write(rig.lib("data/matrix/.apps").join(app), "synapse no/name\n").unwrap();
+        fs::write(host.lib("data/matrix/.apps").join(app), "synapse no/name\n").unwrap();
     }
-    let warns = |app: &str| Ran {
+    let warns = |app: &str| Output {
         stderr: format!(" !     <host>/lib/data/matrix/.apps/{app} is damaged\n"),
-        ..nothing()
+        ..silent()
     };
     for (name, args) in TRIGGERS {
-        assert_eq!(rig.trigger(name, &args.replace("APP", "shop")), warns("shop"), "{name}");
+        assert_eq!(host.trigger(name, &args.replace("APP", "shop")), warns("shop"), "{name}");
         if name != "scheduler-deploy" {
             assert_eq!(
-                rig.trigger(name, &args.replace("APP", "matrix")),
+                host.trigger(name, &args.replace("APP", "matrix")),
                 warns("matrix"),
                 "{name}"
             );
         }
     }
-    // The mounts of the homeserver's app still say what it is: the guard goes on as ever.
-    assert_eq!(rig.trigger("scheduler-deploy", "docker-local matrix latest"), warns("matrix"));
-    rig.changes();
-    let ran = rig.dokku("ps:scale matrix web=2");
-    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    // The mounts still identify the homeserver's app, so the guard works as usual.
+    assert_eq!(host.trigger("scheduler-deploy", "docker-local matrix latest"), warns("matrix"));
+    host.changes();
+    let output = host.dokku("ps:scale matrix web=2");
+    assert_eq!(output.code, Some(1), "{output:#?}");
     assert_eq!(
-        rig.changes(),
+        host.changes(),
         ["dokku ps:scale matrix web=2", "dokku ps:scale --skip-deploy matrix web=1"]
     );
 }
 
 #[test]
-fn the_template_is_named_only_while_it_is_proved() {
-    let rig = host("--element");
-    let ask = |args: &str| rig.trigger("nginx-app-template-source", args);
+fn template_is_used_only_while_verified() {
+    let host = create_host("--element");
+    let template = |args: &str| host.trigger("nginx-app-template-source", args);
     let path = "<host>/lib/data/matrix/matrix.site.test/nginx/nginx.conf.sigil\n";
-    let named = Ran { stdout: path.to_owned(), ..nothing() };
-    assert_eq!(ask("matrix app-config"), named);
+    let named = Output { stdout: path.to_owned(), ..silent() };
+    assert_eq!(template("matrix app-config"), named);
     let others = [
         "matrix hsts-config",
         "matrix validate-config",
@@ -144,59 +141,48 @@ fn the_template_is_named_only_while_it_is_proved() {
         "x app-config",
     ];
     for args in others {
-        assert_eq!(ask(args), nothing(), "{args}");
+        assert_eq!(template(args), silent(), "{args}");
     }
-    let breaks: [(&str, fn(&Rig)); 4] = [
-        ("changed by hand", |rig| {
-            let template = rig.read("nginx/nginx.conf.sigil") + "# mine\n";
-            fs::write(rig.file("nginx/nginx.conf.sigil"), template).unwrap();
+    let breaks: [(&str, fn(&TestHost)); 4] = [
+        ("changed by hand", |host| {
+            let template = host.read("nginx/nginx.conf.sigil") + "# mine\n";
+            fs::write(host.file("nginx/nginx.conf.sigil"), template).unwrap();
         }),
-        ("taken away", |rig| fs::remove_file(rig.file("nginx/nginx.conf.sigil")).unwrap()),
-        ("proof missing", |rig| fs::remove_file(rig.file("nginx/proved")).unwrap()),
-        ("nginx upgraded", |rig| {
-            rig.scene.update(|state| state.nginx_version = "1.26.0".into()).unwrap();
+        ("removed", |host| fs::remove_file(host.file("nginx/nginx.conf.sigil")).unwrap()),
+        ("record of the verification missing", |host| {
+            fs::remove_file(host.file("nginx/proved")).unwrap();
+        }),
+        ("nginx upgraded", |host| {
+            host.scene.update(|state| state.nginx_version = "1.26.0".into()).unwrap();
         }),
     ];
-    for (what, act) in breaks {
-        act(&rig);
-        assert_eq!(ask("matrix app-config"), nothing(), "{what}");
-        rig.setup(&["proxy:build-config matrix"]);
-        let conf = fs::read_to_string(rig.scene.root().join("matrix/nginx.conf")).unwrap();
-        assert!(conf.contains("the built-in template"), "{what}");
-        // Put right by hand's command, and used again.
-        rig.changes();
-        rig.ok("matrix:deploy matrix");
-        assert_eq!(rig.changes(), ["dokku proxy:build-config matrix"], "{what}");
-        assert_eq!(ask("matrix app-config"), named, "{what}");
-        let conf = fs::read_to_string(rig.scene.root().join("matrix/nginx.conf")).unwrap();
-        assert!(!conf.contains("the built-in template"), "{what}");
+    for (case, action) in breaks {
+        action(&host);
+        assert_eq!(template("matrix app-config"), silent(), "{case}");
+        host.setup(&["proxy:build-config matrix"]);
+        let conf = fs::read_to_string(host.scene.root().join("matrix/nginx.conf")).unwrap();
+        assert!(conf.contains("the built-in template"), "{case}");
+        // A deploy verifies it again.
+        host.changes();
+        host.ok("matrix:deploy matrix");
+        assert_eq!(host.changes(), ["dokku proxy:build-config matrix"], "{case}");
+        assert_eq!(template("matrix app-config"), named, "{case}");
+        let conf = fs::read_to_string(host.scene.root().join("matrix/nginx.conf")).unwrap();
+        assert!(!conf.contains("the built-in template"), "{case}");
     }
-    // nginx is gone: the built-in template it is, without a failure.
-    fs::remove_file(rig.scene.bin().join("nginx")).unwrap();
+    // Without nginx the built-in template is used, and the trigger does not fail.
+    fs::remove_file(host.scene.bin().join("nginx")).unwrap();
     let mut command =
-        std::process::Command::new(rig.scene.enabled().join("matrix/nginx-app-template-source"));
-    command.args(["matrix", "app-config"]).env_clear().envs(rig.scene.env());
-    command.env("PATH", rig.scene.bin());
-    let ran = rig.run(command, b"");
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{ran:#?}");
+        std::process::Command::new(host.scene.enabled().join("matrix/nginx-app-template-source"));
+    command.args(["matrix", "app-config"]).env_clear().envs(host.scene.env());
+    command.env("PATH", host.scene.bin());
+    let output = host.run(command, b"");
+    assert_eq!((output.code, output.stdout.as_str()), (Some(0), ""), "{output:#?}");
 }
 
-/// A program of the host that does something else when a test holds, in bash.
-pub(crate) fn instead(rig: &Rig, program: &str, test: &str, act: &str) {
-    let link = rig.scene.bin().join(program);
-    let real = fs::read_link(&link).unwrap();
-    let script = format!(
-        "#!/bin/bash\nif {test}; then {act}; fi\nexec -a {program} {} \"$@\"\n",
-        real.display()
-    );
-    fs::remove_file(&link).unwrap();
-    fs::write(&link, script).unwrap();
-    fs::set_permissions(&link, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-/// Dokku's built-in template serves, what must be hidden is hidden all the same, and it is said.
+/// A warning says that Dokku's built-in template is used. The admin API is hidden all the same.
 #[test]
-fn a_template_that_the_host_rejects() {
+fn rejected_template_is_replaced_by_the_built_in_one() {
     let emerg = r#"echo 'nginx: [emerg] unknown directive "http2" in x:9' >&2; exit 1"#;
     let cases = [
         (
@@ -212,20 +198,20 @@ fn a_template_that_the_host_rejects() {
             r#"nginx on the form "FORM": nginx: [emerg] unknown directive "http2" in x:9"#,
         ),
     ];
-    Rig::each(&cases, |(program, test, act, why)| {
-        let rig = Rig::new();
-        instead(&rig, program, test, act);
-        let ran = rig.dokku("matrix:create matrix --tls off --domain localhost");
+    in_parallel(&cases, |(program, condition, action, reason)| {
+        let host = TestHost::new();
+        host.override_program(program, condition, action);
+        let output = host.dokku("matrix:create matrix --tls off --domain localhost");
         let form = "never deployed";
-        let why = why.replace("FORM", form);
-        assert_eq!(ran.code, Some(3), "{ran:#?}");
+        let reason = reason.replace("FORM", form);
+        assert_eq!(output.code, Some(3), "{output:#?}");
         assert_eq!(
-            ran.stderr,
+            output.stderr,
             format!(
-                " !     This host refuses the nginx template, so Dokku's built-in one serves matrix: {why}\n"
+                " !     This host refuses the nginx template, so Dokku's built-in one serves matrix: {reason}\n"
             )
         );
-        let home = rig.scene.root().join("matrix");
+        let home = host.scene.root().join("matrix");
         let conf = fs::read_to_string(home.join("nginx.conf")).unwrap();
         assert!(conf.contains("the built-in template"));
         let hidden = fs::read_to_string(home.join("nginx.conf.d/matrix.conf")).unwrap();
@@ -233,92 +219,96 @@ fn a_template_that_the_host_rejects() {
             assert!(hidden.contains(&format!("location ^~ {path} {{")), "{path}");
         }
         assert!(hidden.contains("location = /.well-known/matrix/client {"));
-        // A deploy says it too, and goes on.
-        let ran = rig.trigger("scheduler-deploy", "docker-local matrix latest");
-        let says =
-            format!(" !     The nginx template is not used, Dokku's built-in one serves: {why}\n");
-        assert_eq!(ran, Ran { stderr: says, ..nothing() });
-        // The host is mended: the next deploy takes our own.
-        fs::remove_file(rig.scene.bin().join(program)).unwrap();
-        let real = fs::read_link(rig.scene.bin().join("docker")).unwrap();
-        std::os::unix::fs::symlink(real, rig.scene.bin().join(program)).unwrap();
-        assert_eq!(rig.dokku("matrix:deploy matrix").code, Some(0));
+        // A deploy warns, too, and continues.
+        let output = host.trigger("scheduler-deploy", "docker-local matrix latest");
+        let message = format!(
+            " !     The nginx template is not used, Dokku's built-in one serves: {reason}\n"
+        );
+        assert_eq!(output, Output { stderr: message, ..silent() });
+        // Once the program works again, the next deploy uses the plugin's template.
+        fs::remove_file(host.scene.bin().join(program)).unwrap();
+        let real = fs::read_link(host.scene.bin().join("docker")).unwrap();
+        std::os::unix::fs::symlink(real, host.scene.bin().join(program)).unwrap();
+        assert_eq!(host.dokku("matrix:deploy matrix").code, Some(0));
         let conf = fs::read_to_string(home.join("nginx.conf")).unwrap();
         assert!(!conf.contains("the built-in template"));
     });
 }
 
-/// nginx was upgraded and takes the template no more: what it would have to read is built anew, and
-/// then there is nothing left to do until the host is mended.
+/// The upgraded nginx rejects the template. The configuration is rebuilt once with the built-in
+/// template, and further deploys change nothing until nginx accepts the template again.
 #[test]
-fn a_template_that_the_host_rejects_by_now() {
-    let rig = host("--domain localhost");
-    let conf = || fs::read_to_string(rig.scene.root().join("matrix/nginx.conf")).unwrap();
+fn template_is_rejected_after_an_nginx_upgrade() {
+    let host = create_host("--domain localhost");
+    let conf = || fs::read_to_string(host.scene.root().join("matrix/nginx.conf")).unwrap();
     assert!(!conf().contains("the built-in template"));
-    rig.scene.update(|state| state.nginx_version = "1.26.0".into()).unwrap();
-    let nginx = rig.scene.bin().join("nginx");
+    host.scene.update(|state| state.nginx_version = "1.26.0".into()).unwrap();
+    let nginx = host.scene.bin().join("nginx");
     let real = fs::read_link(&nginx).unwrap();
     let emerg = "echo 'nginx: [emerg] unknown directive' >&2; exit 1";
-    instead(&rig, "nginx", "[[ $* == *-c* ]]", emerg);
+    host.override_program("nginx", "[[ $* == *-c* ]]", emerg);
     let build = "dokku proxy:build-config matrix";
     let done = "nothing had to be changed\n";
     let nothing_to_do = "nothing would be changed\n";
-    for (line, changes, says) in [
+    for (line, changes, message) in [
         ("matrix:deploy matrix", &[build][..], "runs, but needs you"),
         ("matrix:deploy matrix", &[], done),
         ("matrix:deploy matrix --dry-run", &[], nothing_to_do),
     ] {
-        let ran = rig.dokku(line);
-        assert_eq!(ran.code, Some(3), "{ran:#?}");
-        assert!(ran.stdout.contains(says), "{ran:#?}");
-        assert!(ran.stderr.starts_with(" !     This host refuses the nginx template"), "{ran:#?}");
-        assert_eq!(rig.changes(), changes);
+        let output = host.dokku(line);
+        assert_eq!(output.code, Some(3), "{output:#?}");
+        assert!(output.stdout.contains(message), "{output:#?}");
+        assert!(
+            output.stderr.starts_with(" !     This host refuses the nginx template"),
+            "{output:#?}"
+        );
+        assert_eq!(host.changes(), changes);
         assert!(conf().contains("the built-in template"));
-        assert_eq!(rig.trigger("nginx-app-template-source", "matrix app-config"), nothing());
+        assert_eq!(host.trigger("nginx-app-template-source", "matrix app-config"), silent());
     }
-    // The guard says it, and after it has looked the built-in template still serves.
-    rig.setup(&["ps:restart matrix"]);
+    // The guard verifies the template again, too, and the built-in one stays in use.
+    host.setup(&["ps:restart matrix"]);
     assert!(conf().contains("the built-in template"));
     fs::remove_file(&nginx).unwrap();
     std::os::unix::fs::symlink(real, &nginx).unwrap();
-    assert_eq!(rig.dokku("matrix:deploy matrix").code, Some(0));
-    assert_eq!(rig.changes(), [build]);
+    assert_eq!(host.dokku("matrix:deploy matrix").code, Some(0));
+    assert_eq!(host.changes(), [build]);
     assert!(!conf().contains("the built-in template"));
 }
 
 #[test]
-fn after_a_deploy_it_is_told_when_synapse_is_not_ready() {
-    let rig = host("--element");
-    assert_eq!(rig.trigger("post-deploy", "matrix - - latest"), nothing());
-    assert_eq!(rig.trigger("post-deploy", "chat - - latest"), nothing());
-    rig.synapse.never_ready(SYNAPSE);
+fn post_deploy_warns_when_synapse_is_not_ready() {
+    let host = create_host("--element");
+    assert_eq!(host.trigger("post-deploy", "matrix - - latest"), silent());
+    assert_eq!(host.trigger("post-deploy", "chat - - latest"), silent());
+    host.synapse.never_ready(SYNAPSE);
     let line = "password=hunter2 is wrong".to_owned();
     let log = vec!["2026 - synapse - INFO - starting".to_owned(), line];
-    rig.scene.update(|state| state.logs.insert("matrix".into(), log)).unwrap();
-    let says = " !     matrix is not ready yet
+    host.scene.update(|state| state.logs.insert("matrix".into(), log)).unwrap();
+    let message = " !     matrix is not ready yet
  !       | 2026 - synapse - INFO - starting
  !       | password=***
  !     dokku logs matrix --tail
  !     dokku matrix:deploy matrix waits for it and says more
 ";
-    let warned = Ran { stderr: says.to_owned(), ..nothing() };
-    assert_eq!(rig.trigger("post-deploy", "matrix - - latest"), warned);
-    // A deploy that took is no failure.
-    let ran = rig.dokku("ps:restart matrix");
-    assert_eq!(ran.code, Some(0));
-    assert!(ran.stdout.contains(says), "{ran:#?}");
-    assert_eq!(rig.changes(), ["dokku ps:restart matrix"]);
-    // With its database gone it answers, and is not ready either.
-    let rig = host("");
-    rig.setup(&["postgres:stop matrix-db"]);
-    let ran = rig.trigger("post-deploy", "matrix - - latest");
-    assert_eq!(ran.code, Some(0));
-    assert!(ran.stderr.starts_with(" !     matrix is not ready yet\n"), "{ran:#?}");
+    let warned = Output { stderr: message.to_owned(), ..silent() };
+    assert_eq!(host.trigger("post-deploy", "matrix - - latest"), warned);
+    // The deploy itself has succeeded, so this is only a warning.
+    let output = host.dokku("ps:restart matrix");
+    assert_eq!(output.code, Some(0));
+    assert!(output.stdout.contains(message), "{output:#?}");
+    assert_eq!(host.changes(), ["dokku ps:restart matrix"]);
+    // Without its database Synapse answers, but is not ready.
+    let host = create_host("");
+    host.setup(&["postgres:stop matrix-db"]);
+    let output = host.trigger("post-deploy", "matrix - - latest");
+    assert_eq!(output.code, Some(0));
+    assert!(output.stderr.starts_with(" !     matrix is not ready yet\n"), "{output:#?}");
 }
 
 #[test]
-fn the_report_has_our_section() {
-    let rig = host("--element");
+fn report_has_a_matrix_section() {
+    let host = create_host("--element");
     let section = "\
 =====> matrix matrix information
        Matrix app:                    matrix
@@ -335,11 +325,11 @@ fn the_report_has_our_section() {
        Matrix service:                matrix-db
        Matrix tls:                    off
 ";
-    assert_eq!(rig.dokku("report matrix"), Ran { stdout: section.into(), ..nothing() });
-    assert_eq!(rig.dokku("report chat"), nothing());
-    fs::write(rig.file("server.json"), "{").unwrap();
-    let ran = rig.dokku("report matrix");
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""));
+    assert_eq!(host.dokku("report matrix"), Output { stdout: section.into(), ..silent() });
+    assert_eq!(host.dokku("report chat"), silent());
+    fs::write(host.file("server.json"), "{").unwrap();
+    let output = host.dokku("report matrix");
+    assert_eq!((output.code, output.stdout.as_str()), (Some(0), ""));
     let path = "<host>/lib/data/matrix/matrix.site.test/server.json";
-    assert!(ran.stderr.starts_with(&format!(" !     {path} is damaged: ")), "{ran:#?}");
+    assert!(output.stderr.starts_with(&format!(" !     {path} is damaged: ")), "{output:#?}");
 }

@@ -1,34 +1,33 @@
-//! Two homeservers on one host, side by side: each with its own port 8448, one of them nginx's
-//! default there, and nginx valid at every moment.
+//! Two homeservers on one host: both have port 8448, one of them is the default server there, and
+//! the nginx configuration is valid at every moment.
 
-use super::camera::{Camera, Ready};
+use super::harness::{TestHost, in_parallel};
 use super::homeserver::Homeserver;
-use super::rig::Rig;
-use super::triggers::instead;
+use super::snapshot::{PreparedHost, Snapshots};
 use std::fs;
 
-struct Two {
-    rig: Rig,
+struct TwoServers {
+    host: TestHost,
     second: Homeserver,
 }
 
-/// `matrix` and `matrix2`; the first of them is the default one on 8448.
-fn two() -> Two {
-    let rig = Rig::new();
-    rig.scene.update(|state| state.ufw.active = true).unwrap();
-    let second = rig.homeserver("matrix2");
+/// A host with `matrix`, the default server on 8448, and `matrix2`.
+fn two_servers() -> TwoServers {
+    let host = TestHost::new();
+    host.scene.update(|state| state.ufw.active = true).unwrap();
+    let second = host.homeserver("matrix2");
     for app in ["matrix", "matrix2"] {
-        rig.ok(&format!("matrix:create {app} --email a@site.test"));
+        host.ok(&format!("matrix:create {app} --email a@site.test"));
     }
-    rig.changes();
-    Two { rig, second }
+    host.changes();
+    TwoServers { host, second }
 }
 
-/// The app that is the default server on 8448, by the record and by nginx.
-fn default(rig: &Rig) -> Vec<String> {
-    let record = fs::read_to_string(rig.lib("data/matrix/default-8448")).unwrap_or_default();
+/// The app that is the default server on 8448 according to both the record and nginx.
+fn default_server(host: &TestHost) -> Vec<String> {
+    let record = fs::read_to_string(host.lib("data/matrix/default-8448")).unwrap_or_default();
     let is = |app: &&str| {
-        let conf = fs::read_to_string(rig.scene.root().join(app).join("nginx.conf"));
+        let conf = fs::read_to_string(host.scene.root().join(app).join("nginx.conf"));
         conf.is_ok_and(|conf| conf.contains("listen 8448 ssl default_server;"))
     };
     let apps: Vec<_> = ["matrix", "matrix2"].iter().filter(|app| is(app)).collect();
@@ -37,27 +36,27 @@ fn default(rig: &Rig) -> Vec<String> {
     apps.into_iter().map(|app| (*app).to_owned()).collect()
 }
 
-fn open(rig: &Rig) -> bool {
-    rig.state().ufw.allowed.contains("8448/tcp")
+fn port_is_open(host: &TestHost) -> bool {
+    host.state().ufw.allowed.contains("8448/tcp")
 }
 
-/// nginx accepts the host as it is before every call of Dokku that the command makes.
-fn valid_all_the_way(rig: &Rig, line: &str) {
-    let bad = rig.scene.path().join("bad");
+/// Checks that nginx accepts its configuration before every call of Dokku that the command makes.
+fn assert_nginx_stays_valid(host: &TestHost, line: &str) {
+    let bad = host.scene.path().join("bad");
     let log = format!("echo $STAND_IN_TRIGGER $* >> {}", bad.display());
-    instead(rig, "dokku", "! sudo -n nginx -t &> /dev/null", &log);
-    rig.ok(line);
+    host.override_program("dokku", "! sudo -n nginx -t &> /dev/null", &log);
+    host.ok(line);
     assert_eq!(fs::read_to_string(bad).unwrap_or_default(), "", "nginx was not valid before these");
-    assert_eq!(rig.dokku("nginx:validate-config").code, Some(0));
+    assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
 }
 
 #[test]
-fn side_by_side() {
-    let two = two();
-    let (rig, second) = (&two.rig, &two.second);
-    assert_eq!(default(rig), ["matrix"]);
-    assert!(open(rig));
-    let state = rig.state();
+fn run_side_by_side() {
+    let two = two_servers();
+    let (host, second) = (&two.host, &two.second);
+    assert_eq!(default_server(host), ["matrix"]);
+    assert!(port_is_open(host));
+    let state = host.state();
     for app in ["matrix", "matrix2"] {
         assert_eq!(state.apps[app].ports, ["http:80:8008", "https:443:8008", "https:8448:8008"]);
         assert_eq!(state.running(app).count(), 1);
@@ -67,134 +66,146 @@ fn side_by_side() {
     assert!(state.max_mains.values().all(|mains| *mains == 1));
     let key = |name: &str| {
         let path = format!("data/matrix/{name}.site.test/config/secrets/signing.key");
-        fs::read_to_string(rig.lib(&path)).unwrap()
+        fs::read_to_string(host.lib(&path)).unwrap()
     };
     assert_ne!(key("matrix"), key("matrix2"));
     let list = "=====> Matrix homeservers\nmatrix\nmatrix2\n";
-    assert_eq!(rig.dokku("matrix:list").stdout, list);
+    assert_eq!(host.dokku("matrix:list").stdout, list);
     for app in ["matrix", "matrix2"] {
-        rig.changes();
-        rig.ok(&format!("matrix:deploy {app}"));
-        assert_eq!(rig.changes(), [""; 0]);
+        host.changes();
+        host.ok(&format!("matrix:deploy {app}"));
+        assert_eq!(host.changes(), [""; 0]);
         assert_eq!(
-            rig.dokku_with(&format!("matrix:register-user {app} al"), b"secret").code,
+            host.dokku_with(&format!("matrix:register-user {app} al"), b"secret").code,
             Some(0)
         );
     }
-    // Each knows its own users.
+    // Each server has its own users.
     let ids = |server: &Homeserver| server.users().into_keys().collect::<Vec<_>>();
-    assert_eq!(ids(&rig.synapse), ["@al:matrix.site.test"]);
+    assert_eq!(ids(&host.synapse), ["@al:matrix.site.test"]);
     assert_eq!(ids(second), ["@al:matrix2.site.test"]);
 }
 
 #[test]
-fn the_default_is_given_up_and_passed_on() {
-    let two = two();
-    let rig = &two.rig;
-    rig.ok("matrix:create matrix --no-8448");
+fn next_server_becomes_the_default() {
+    let two = two_servers();
+    let host = &two.host;
+    host.ok("matrix:create matrix --no-8448");
     assert_eq!(
-        rig.changes(),
+        host.changes(),
         ["dokku ports:set matrix http:80:8008 https:443:8008", "dokku proxy:build-config matrix2",]
     );
-    assert_eq!(default(rig), ["matrix2"]);
-    assert!(open(rig));
+    assert_eq!(default_server(host), ["matrix2"]);
+    assert!(port_is_open(host));
     for app in ["matrix", "matrix2"] {
-        rig.ok(&format!("matrix:deploy {app}"));
+        host.ok(&format!("matrix:deploy {app}"));
     }
-    assert_eq!(rig.changes(), [""; 0]);
-    // It may have its port back, but not the default.
-    rig.ok("matrix:create matrix --8448");
-    assert_eq!(rig.changes().len(), 1);
-    assert_eq!(default(rig), ["matrix2"]);
-    // When nobody wants it any more it is closed.
+    assert_eq!(host.changes(), [""; 0]);
+    // It can use the port again, but does not become the default.
+    host.ok("matrix:create matrix --8448");
+    assert_eq!(host.changes().len(), 1);
+    assert_eq!(default_server(host), ["matrix2"]);
+    // The port is closed once no homeserver uses it.
     for app in ["matrix", "matrix2"] {
-        rig.ok(&format!("matrix:create {app} --no-8448"));
+        host.ok(&format!("matrix:create {app} --no-8448"));
     }
-    assert_eq!(default(rig), [""; 0]);
-    assert!(!open(rig));
+    assert_eq!(default_server(host), [""; 0]);
+    assert!(!port_is_open(host));
 }
 
 #[test]
-fn nginx_is_valid_while_it_is_given_up() {
-    let two = two();
-    let rig = &two.rig;
-    valid_all_the_way(rig, "matrix:create matrix --no-8448");
-    assert_eq!(default(rig), ["matrix2"]);
+fn nginx_stays_valid_when_the_default_changes() {
+    let two = two_servers();
+    let host = &two.host;
+    assert_nginx_stays_valid(host, "matrix:create matrix --no-8448");
+    assert_eq!(default_server(host), ["matrix2"]);
 }
 
 #[test]
-fn nginx_is_valid_while_the_first_is_destroyed() {
-    let two = two();
-    let rig = &two.rig;
-    valid_all_the_way(rig, "--force apps:destroy matrix");
-    assert_eq!(default(rig), ["matrix2"]);
-    assert!(open(rig));
-    rig.changes();
-    rig.ok("matrix:deploy matrix2");
-    assert_eq!(rig.changes(), [""; 0]);
-    // The first comes back and finds the default taken.
-    let key = rig.secrets();
-    rig.ok("matrix:create matrix");
-    assert_eq!(rig.secrets(), key);
-    assert_eq!(default(rig), ["matrix2"]);
+fn nginx_stays_valid_when_the_default_is_destroyed() {
+    let two = two_servers();
+    let host = &two.host;
+    assert_nginx_stays_valid(host, "--force apps:destroy matrix");
+    assert_eq!(default_server(host), ["matrix2"]);
+    assert!(port_is_open(host));
+    host.changes();
+    host.ok("matrix:deploy matrix2");
+    assert_eq!(host.changes(), [""; 0]);
+    // The first server is created again, and the second one stays the default.
+    let key = host.secrets();
+    host.ok("matrix:create matrix");
+    assert_eq!(host.secrets(), key);
+    assert_eq!(default_server(host), ["matrix2"]);
     for app in ["matrix2", "matrix"] {
-        assert_eq!(rig.dokku(&format!("--force apps:destroy {app}")).code, Some(0));
+        assert_eq!(host.dokku(&format!("--force apps:destroy {app}")).code, Some(0));
     }
-    assert_eq!(default(rig), [""; 0]);
-    assert!(!open(rig));
-    assert!(rig.state().max_mains.values().all(|mains| *mains == 1));
+    assert_eq!(default_server(host), [""; 0]);
+    assert!(!port_is_open(host));
+    assert!(host.state().max_mains.values().all(|mains| *mains == 1));
 }
 
-/// The machine goes down while the default changes hands: either one finds its way.
+/// The machine fails while the default moves to the next server. A deploy of either one completes
+/// it.
 #[test]
-fn killed_while_it_is_passed_on() {
-    let two = two();
-    let rig = &two.rig;
-    let camera = Camera::new(rig);
-    rig.ok("matrix:create matrix --no-8448");
-    let shots = camera.shots();
-    let passing: Vec<_> = shots
+fn either_deploy_completes_a_killed_hand_over() {
+    let two = two_servers();
+    let host = &two.host;
+    let recording = Snapshots::record(host);
+    host.ok("matrix:create matrix --no-8448");
+    let snapshots = recording.all();
+    let passing: Vec<_> = snapshots
         .iter()
-        .filter(|shot| {
-            let call = Camera::call(shot);
+        .filter(|snapshot| {
+            let call = Snapshots::call(snapshot);
             call.contains("proxy:build-config") || call.contains("ports:set")
         })
         .collect();
     assert_eq!(passing.len(), 2);
-    Rig::each(&passing, |shot| {
+    in_parallel(&passing, |snapshot| {
         for (first, then) in [("matrix", "matrix2"), ("matrix2", "matrix")] {
-            let host = camera.host(shot);
+            let host = recording.restore(snapshot);
             let _second = host.homeserver("matrix2");
             for app in [first, then] {
                 host.ok(&format!("matrix:deploy {app}"));
                 assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
             }
             host.ok("matrix:deploy matrix2");
-            assert_eq!(default(&host), ["matrix2"], "{first}, before {}", Camera::call(shot));
+            assert_eq!(
+                default_server(&host),
+                ["matrix2"],
+                "{first}, before {}",
+                Snapshots::call(snapshot)
+            );
         }
     });
 }
 
-/// Killed when the next one was chosen and nginx had not heard of it: whoever comes next goes on.
+/// Killed after the next default was recorded, before nginx had the new configuration. The next
+/// deploy completes it.
 #[test]
-fn killed_when_it_was_chosen() {
-    let two = two();
-    let rig = &two.rig;
+fn deploy_completes_a_recorded_hand_over() {
+    let two = two_servers();
+    let host = &two.host;
     let template = "data/matrix/matrix2.site.test/nginx/nginx.conf.sigil";
-    let before = fs::read_to_string(rig.lib(template)).unwrap();
-    let camera = Camera::new(rig);
-    rig.ok("matrix:create matrix --no-8448");
-    let shots = camera.shots();
-    let at = |what: &str| {
-        let found = shots.iter().find(|shot| Camera::call(shot).contains(what));
-        found.unwrap_or_else(|| panic!("{what}"))
+    let before = fs::read_to_string(host.lib(template)).unwrap();
+    let recording = Snapshots::record(host);
+    host.ok("matrix:create matrix --no-8448");
+    let snapshots = recording.all();
+    let before_call = |text: &str| {
+        let snapshot = snapshots.iter().find(|snapshot| Snapshots::call(snapshot).contains(text));
+        snapshot.unwrap_or_else(|| panic!("no call of {text}"))
     };
-    let (judged, built) = (at("matrix2.site.test/nginx"), at("dokku proxy:build-config matrix2"));
-    let cases = [("chosen", judged), ("written", judged), ("proved", built)];
-    Rig::each(&cases, |(what, shot)| {
-        let host = camera.host(shot);
+    let (before_validation, before_build) =
+        (before_call("matrix2.site.test/nginx"), before_call("dokku proxy:build-config matrix2"));
+    let cases = [
+        ("recorded", before_validation),
+        ("written", before_validation),
+        ("verified", before_build),
+    ];
+    in_parallel(&cases, |(case, snapshot)| {
+        let host = recording.restore(snapshot);
         let _second = host.homeserver("matrix2");
-        if *what == "chosen" {
+        if *case == "recorded" {
             fs::write(host.lib(template), &before).unwrap();
         }
         assert_eq!(
@@ -203,88 +214,92 @@ fn killed_when_it_was_chosen() {
         );
         for changes in [&["dokku proxy:build-config matrix2"][..], &[]] {
             host.ok("matrix:deploy matrix");
-            assert_eq!(host.changes(), changes, "{what}");
-            assert_eq!(default(&host), ["matrix2"], "{what}");
+            assert_eq!(host.changes(), changes, "{case}");
+            assert_eq!(default_server(&host), ["matrix2"], "{case}");
         }
     });
 }
 
-/// The one that it is passed on to has a template that this host rejects by then: that is told, and
-/// Dokku's own serves it.
+/// The host has since come to reject the template of the next default server: that is reported, and
+/// Dokku's built-in template is used.
 #[test]
-fn passed_on_to_one_that_the_host_rejects() {
-    let ready = Ready::of(two().rig);
+fn reports_a_rejected_template_of_the_next_default() {
+    let prepared = PreparedHost::from_host(two_servers().host);
     for line in ["matrix:create matrix --no-8448", "--force apps:destroy matrix"] {
-        let rig = ready.host();
-        let _second = rig.homeserver("matrix2");
+        let host = prepared.copy();
+        let _second = host.homeserver("matrix2");
         let emerg = "echo 'nginx: [emerg] unknown directive' >&2; exit 1";
-        instead(&rig, "nginx", "[[ $* == *-c* ]]", emerg);
-        let ran = rig.ok(line);
-        let told = " !     No homeserver is the default one on port 8448: this host refuses the nginx template of matrix2.site.test: ";
-        assert!(ran.stderr.contains(told), "{line}: {ran:#?}");
-        assert!(!ran.stdout.contains("default homeserver on port 8448 now"), "{line}: {ran:#?}");
-        let conf = fs::read_to_string(rig.scene.root().join("matrix2/nginx.conf")).unwrap();
+        host.override_program("nginx", "[[ $* == *-c* ]]", emerg);
+        let output = host.ok(line);
+        let error = " !     No homeserver is the default one on port 8448: this host refuses the nginx template of matrix2.site.test: ";
+        assert!(output.stderr.contains(error), "{line}: {output:#?}");
+        assert!(
+            !output.stdout.contains("default homeserver on port 8448 now"),
+            "{line}: {output:#?}"
+        );
+        let conf = fs::read_to_string(host.scene.root().join("matrix2/nginx.conf")).unwrap();
         assert!(conf.contains("the built-in template"), "{line}");
-        rig.changes();
-        rig.ok("matrix:deploy matrix2");
-        assert_eq!(rig.changes(), [""; 0], "{line}");
+        host.changes();
+        host.ok("matrix:deploy matrix2");
+        assert_eq!(host.changes(), [""; 0], "{line}");
     }
 }
 
-/// A homeserver whose intent cannot be read may want whatever it has: nothing of it is given away
-/// or taken, and the others go on.
+/// A homeserver with a damaged `server.json` keeps its port and its default, and other homeservers
+/// are not affected.
 #[test]
-fn one_that_cannot_be_read_keeps_what_it_has() {
-    let ready = Ready::of({
-        let two = two();
-        let _third = two.rig.homeserver("third");
-        two.rig.ok("matrix:create third --email a@site.test");
-        two.rig
+fn server_with_a_damaged_spec_keeps_its_port() {
+    let prepared = PreparedHost::from_host({
+        let two = two_servers();
+        let _third = two.host.homeserver("third");
+        two.host.ok("matrix:create third --email a@site.test");
+        two.host
     });
-    let host = || {
-        let rig = ready.host();
-        let second = rig.homeserver("matrix2");
-        (rig, second)
+    let create = || {
+        let host = prepared.copy();
+        let second = host.homeserver("matrix2");
+        (host, second)
     };
-    let damage = |rig: &Rig, app: &str| {
-        let path = rig.lib(&format!("data/matrix/{app}.site.test/server.json"));
+    let damage = |host: &TestHost, app: &str| {
+        let path = host.lib(&format!("data/matrix/{app}.site.test/server.json"));
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, "{").unwrap();
         (path, text)
     };
-    let destroy = |rig: &Rig, app: &str| {
-        let ran = rig.dokku(&format!("--force apps:destroy {app}"));
-        assert_eq!(ran.code, Some(0), "{ran:#?}");
-        ran
+    let destroy = |host: &TestHost, app: &str| {
+        let output = host.dokku(&format!("--force apps:destroy {app}"));
+        assert_eq!(output.code, Some(0), "{output:#?}");
+        output
     };
-    // The default one.
-    let (rig, _second) = host();
-    damage(&rig, "matrix");
-    rig.ok("matrix:deploy matrix2");
+    // The damaged server is the default.
+    let (host, _second) = create();
+    damage(&host, "matrix");
+    host.ok("matrix:deploy matrix2");
     for app in ["third", "matrix2"] {
-        assert_eq!(destroy(&rig, app).stderr, "", "{app}");
+        assert_eq!(destroy(&host, app).stderr, "", "{app}");
     }
-    assert_eq!(default(&rig), ["matrix"]);
-    assert!(open(&rig));
-    // One that may be the next one.
-    let (rig, _second) = host();
-    let (path, text) = damage(&rig, "matrix2");
+    assert_eq!(default_server(&host), ["matrix"]);
+    assert!(port_is_open(&host));
+    // The damaged server could become the next default.
+    let (host, _second) = create();
+    let (path, text) = damage(&host, "matrix2");
     for app in ["third", "matrix"] {
-        assert_eq!(destroy(&rig, app).stderr, "", "{app}");
+        assert_eq!(destroy(&host, app).stderr, "", "{app}");
     }
-    assert_eq!(default(&rig), [""; 0]);
-    assert!(open(&rig));
+    assert_eq!(default_server(&host), [""; 0]);
+    assert!(port_is_open(&host));
     fs::write(path, text).unwrap();
-    rig.ok("matrix:deploy matrix2");
-    assert_eq!(default(&rig), ["matrix2"]);
-    // nginx has it as the default, and the record is lost: two would stop nginx.
-    let (rig, _second) = host();
-    damage(&rig, "matrix");
-    fs::remove_file(rig.lib("data/matrix/default-8448")).unwrap();
-    let said = destroy(&rig, "third").stderr;
+    host.ok("matrix:deploy matrix2");
+    assert_eq!(default_server(&host), ["matrix2"]);
+    // The damaged server is the default in nginx, but the record is lost: nginx rejects two
+    // defaults.
+    let (host, _second) = create();
+    damage(&host, "matrix");
+    fs::remove_file(host.lib("data/matrix/default-8448")).unwrap();
+    let error = destroy(&host, "third").stderr;
     let damaged = " !     <host>/lib/data/matrix/matrix.site.test/server.json is damaged: ";
-    assert!(said.starts_with(damaged), "{said}");
-    assert!(said.ends_with("\n !     Put it back from a backup.\n"), "{said}");
-    assert!(!rig.lib("data/matrix/default-8448").exists());
-    assert_eq!(rig.dokku("nginx:validate-config").code, Some(0));
+    assert!(error.starts_with(damaged), "{error}");
+    assert!(error.ends_with("\n !     Put it back from a backup.\n"), "{error}");
+    assert!(!host.lib("data/matrix/default-8448").exists());
+    assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
 }

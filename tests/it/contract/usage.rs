@@ -1,12 +1,12 @@
-//! Help, and command lines that are wrong.
+//! Help, invalid command lines, and the preflight.
 
-use super::rig::Rig;
+use super::harness::{TestHost, in_parallel};
 use insta::assert_snapshot;
 use std::process::Command;
 
 #[test]
 fn help() {
-    let rig = Rig::new();
+    let host = TestHost::new();
     let mut text = String::new();
     for line in [
         "matrix",
@@ -23,36 +23,36 @@ fn help() {
         "matrix:report --help",
         "matrix:help nothing",
     ] {
-        text += &rig.whole(line);
+        text += &host.transcript(line);
         text.push('\n');
     }
     assert_snapshot!(text);
 }
 
-/// What `dokku help` and unknown commands ask of every plugin.
+/// Dokku runs this script of every plugin for `dokku help` and for unknown commands.
 #[test]
-fn the_file_commands() {
-    let rig = Rig::new();
-    let ask = |args: &[&str]| {
-        let mut command = Command::new(rig.scene.enabled().join("matrix/commands"));
-        command.args(args).env_clear().envs(rig.scene.env());
-        let ran = rig.run(command, b"");
-        (ran.code, ran.stdout, ran.stderr)
+fn commands_script() {
+    let host = TestHost::new();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(host.scene.enabled().join("matrix/commands"));
+        command.args(args).env_clear().envs(host.scene.env());
+        let output = host.run(command, b"");
+        (output.code, output.stdout, output.stderr)
     };
     let line = "    matrix, Manage Matrix homeservers\n".to_owned();
-    assert_eq!(ask(&["help"]), (Some(0), line, String::new()));
-    let whole = rig.dokku("matrix:help").stdout;
-    assert_eq!(ask(&["matrix"]), (Some(0), whole.clone(), String::new()));
-    assert_eq!(ask(&["matrix:help"]), (Some(0), whole, String::new()));
+    assert_eq!(run(&["help"]), (Some(0), line, String::new()));
+    let help_text = host.dokku("matrix:help").stdout;
+    assert_eq!(run(&["matrix"]), (Some(0), help_text.clone(), String::new()));
+    assert_eq!(run(&["matrix:help"]), (Some(0), help_text, String::new()));
     for other in ["matrix:nothing", "postgres:create", "apps"] {
-        assert_eq!(ask(&[other]), (Some(10), String::new(), String::new()), "{other}");
+        assert_eq!(run(&[other]), (Some(10), String::new(), String::new()), "{other}");
     }
 }
 
 #[test]
-fn wrong_command_lines_touch_nothing() {
-    let rig = Rig::new();
-    let before = rig.portrait();
+fn invalid_command_lines_change_nothing() {
+    let host = TestHost::new();
+    let before = host.dump();
     let mut text = String::new();
     for line in [
         "matrix:create",
@@ -77,56 +77,61 @@ fn wrong_command_lines_touch_nothing() {
         "matrix:list more",
         "matrix:nothing",
     ] {
-        let ran = rig.dokku(line);
-        text += &format!("$ dokku {line}\n{}{}--- {}\n", ran.stdout, ran.stderr, ran.code.unwrap());
+        let output = host.dokku(line);
+        text += &format!(
+            "$ dokku {line}\n{}{}--- {}\n",
+            output.stdout,
+            output.stderr,
+            output.code.unwrap()
+        );
     }
     assert_snapshot!(text);
-    assert_eq!(rig.changes(), [""; 0]);
-    assert_eq!(rig.portrait(), before);
+    assert_eq!(host.changes(), [""; 0]);
+    assert_eq!(host.dump(), before);
 }
 
-/// A service that turned out to be wrong is no dead end while nothing is in it.
+/// If a service turns out to be unsuitable, another one can be named as long as nothing is stored.
 #[test]
-fn another_service_while_nothing_is_stored() {
-    let rig = Rig::new();
-    rig.setup(&["apps:create matrix", "postgres:create matrix-db"]);
-    let ran = rig.dokku("matrix:create matrix --tls off");
-    assert!(ran.stderr.contains("dokku matrix:create matrix --service <name>"), "{ran:#?}");
-    rig.ok("matrix:create matrix --tls off --service matrix-db2");
-    assert_eq!(rig.read("server.json").matches("matrix-db2").count(), 1);
-    assert!(rig.state().services["matrix-db"].links.is_empty());
+fn allows_another_service_while_nothing_is_stored() {
+    let host = TestHost::new();
+    host.setup(&["apps:create matrix", "postgres:create matrix-db"]);
+    let output = host.dokku("matrix:create matrix --tls off");
+    assert!(output.stderr.contains("dokku matrix:create matrix --service <name>"), "{output:#?}");
+    host.ok("matrix:create matrix --tls off --service matrix-db2");
+    assert_eq!(host.read("server.json").matches("matrix-db2").count(), 1);
+    assert!(host.state().services["matrix-db"].links.is_empty());
 }
 
-/// What the host is not fit for is found before anything is touched.
+/// Whatever prevents a command is detected before anything changes.
 #[test]
 fn preflight() {
     const LINE: &str = "matrix:create matrix --email a@site.test --element";
-    let cases: &[(&str, &str, fn(&Rig))] = &[
-        ("an old Dokku", LINE, |rig| {
-            rig.scene.update(|state| state.version = "0.38.21".into()).unwrap();
+    let cases: &[(&str, &str, fn(&TestHost))] = &[
+        ("an old Dokku", LINE, |host| {
+            host.scene.update(|state| state.version = "0.38.21".into()).unwrap();
         }),
-        ("no postgres", LINE, |rig| rig.scene.disable_plugin("postgres").unwrap()),
-        ("no letsencrypt", LINE, |rig| rig.scene.disable_plugin("letsencrypt").unwrap()),
-        ("no global domain", LINE, |rig| {
-            rig.scene.update(|state| state.global_domains.clear()).unwrap();
+        ("no postgres", LINE, |host| host.scene.disable_plugin("postgres").unwrap()),
+        ("no letsencrypt", LINE, |host| host.scene.disable_plugin("letsencrypt").unwrap()),
+        ("no global domain", LINE, |host| {
+            host.scene.update(|state| state.global_domains.clear()).unwrap();
         }),
-        ("a domain that is taken", LINE, |rig| rig.website("site", "matrix.site.test")),
-        ("a domain of Element that is taken", LINE, |rig| rig.website("site", "chat.site.test")),
-        ("an app that is deployed", LINE, |rig| {
-            rig.website("matrix", "other.site.test");
+        ("a domain that is taken", LINE, |host| host.website("site", "matrix.site.test")),
+        ("a domain of Element that is taken", LINE, |host| host.website("site", "chat.site.test")),
+        ("an app that is deployed", LINE, |host| {
+            host.website("matrix", "other.site.test");
         }),
-        ("a service of another app", LINE, |rig| {
-            rig.setup(&[
+        ("a service of another app", LINE, |host| {
+            host.setup(&[
                 "apps:create other",
                 "postgres:create matrix-db --custom-env POSTGRES_INITDB_ARGS=--encoding=UTF8;LC_ALL=C",
                 "postgres:link matrix-db other --no-restart",
             ]);
         }),
-        ("a service without its database", LINE, |rig| {
-            rig.setup(&["postgres:create matrix-db --custom-env LC_ALL=C"]);
+        ("a service without its database", LINE, |host| {
+            host.setup(&["postgres:create matrix-db --custom-env LC_ALL=C"]);
         }),
-        ("a service with another locale", LINE, |rig| {
-            rig.setup(&["postgres:create matrix-db"]);
+        ("a service with another locale", LINE, |host| {
+            host.setup(&["postgres:create matrix-db"]);
         }),
         (
             "Element Web in the same app",
@@ -136,39 +141,39 @@ fn preflight() {
         (
             "a server name that is taken",
             "matrix:create m2 --tls off --server-name matrix.site.test",
-            |rig| {
-                rig.ok("matrix:create matrix --tls off");
+            |host| {
+                host.ok("matrix:create matrix --tls off");
             },
         ),
-        ("another server name", "matrix:create matrix --server-name other.test", |rig| {
-            rig.ok("matrix:create matrix --tls off");
+        ("another server name", "matrix:create matrix --server-name other.test", |host| {
+            host.ok("matrix:create matrix --tls off");
         }),
-        ("another service", "matrix:create matrix --service other", |rig| {
-            rig.ok("matrix:create matrix --tls off");
+        ("another service", "matrix:create matrix --service other", |host| {
+            host.ok("matrix:create matrix --tls off");
         }),
-        ("a clone", "matrix:create copy --tls off", |rig| {
-            rig.ok("matrix:create matrix --tls off");
-            rig.setup(&["apps:clone --skip-deploy matrix copy"]);
+        ("a clone", "matrix:create copy --tls off", |host| {
+            host.ok("matrix:create matrix --tls off");
+            host.setup(&["apps:clone --skip-deploy matrix copy"]);
         }),
-        ("an intent of a newer version", "matrix:create matrix --tls off", |rig| {
-            rig.ok("matrix:create matrix --tls off");
-            let text = rig.read("server.json").replace("\"version\": 1", "\"version\": 2");
-            std::fs::write(rig.file("server.json"), text).unwrap();
+        ("an intent of a newer version", "matrix:create matrix --tls off", |host| {
+            host.ok("matrix:create matrix --tls off");
+            let text = host.read("server.json").replace("\"version\": 1", "\"version\": 2");
+            std::fs::write(host.file("server.json"), text).unwrap();
         }),
     ];
-    let told = std::sync::Mutex::new(vec![]);
-    Rig::each(cases, |(what, line, before)| {
-        let rig = Rig::new();
-        before(&rig);
-        rig.changes();
-        let ran = rig.dokku(line);
-        assert_eq!(rig.changes(), [""; 0], "{what}");
-        let code = ran.code.unwrap();
-        let place = cases.iter().position(|case| case.0 == *what);
-        let text = format!("{what}\n$ dokku {line}\n{}--- {code}\n", ran.stderr);
-        told.lock().unwrap().push((place, text));
+    let results = std::sync::Mutex::new(vec![]);
+    in_parallel(cases, |(case, line, before)| {
+        let host = TestHost::new();
+        before(&host);
+        host.changes();
+        let output = host.dokku(line);
+        assert_eq!(host.changes(), [""; 0], "{case}");
+        let code = output.code.unwrap();
+        let index = cases.iter().position(|other| other.0 == *case);
+        let text = format!("{case}\n$ dokku {line}\n{}--- {code}\n", output.stderr);
+        results.lock().unwrap().push((index, text));
     });
-    let mut told = told.into_inner().unwrap();
-    told.sort();
-    assert_snapshot!(told.into_iter().map(|(_, text)| text).collect::<String>());
+    let mut results = results.into_inner().unwrap();
+    results.sort();
+    assert_snapshot!(results.into_iter().map(|(_, text)| text).collect::<String>());
 }

@@ -1,26 +1,26 @@
 //! `matrix:register-user`.
 
+use super::harness::TestHost;
 use super::homeserver::User;
-use super::rig::Rig;
 
 const CREATE: &str = "matrix:create matrix --tls off --domain localhost";
 
-fn ready() -> Rig {
-    let rig = Rig::new();
-    rig.ok(CREATE);
-    rig.changes();
-    rig
+fn create_host() -> TestHost {
+    let host = TestHost::new();
+    host.ok(CREATE);
+    host.changes();
+    host
 }
 
-/// How a registration ends: exit code, answer, error.
-fn register(rig: &Rig, words: &str, stdin: &[u8]) -> (Option<i32>, String, String) {
-    let ran = rig.dokku_with(&format!("matrix:register-user {words}"), stdin);
-    (ran.code, ran.stdout, ran.stderr)
+/// Runs a registration and returns its exit code and both streams.
+fn register(host: &TestHost, arguments: &str, stdin: &[u8]) -> (Option<i32>, String, String) {
+    let output = host.dokku_with(&format!("matrix:register-user {arguments}"), stdin);
+    (output.code, output.stdout, output.stderr)
 }
 
 #[test]
-fn the_password_comes_from_standard_input() {
-    let rig = ready();
+fn reads_the_password_from_standard_input() {
+    let host = create_host();
     let long = "é".repeat(512);
     for (name, flags, stdin, password) in [
         ("alice", " --admin", "hunter2hunter2\n", "hunter2hunter2"),
@@ -36,23 +36,23 @@ fn the_password_comes_from_standard_input() {
         ("frank.f/x+y=z-0_", "", &long, &long),
     ] {
         let kind = if flags.is_empty() { "user" } else { "admin" };
-        let told = format!("=====> Registered {kind} @{name}:localhost\n");
-        let ended = register(&rig, &format!("matrix {name}{flags}"), stdin.as_bytes());
-        assert_eq!(ended, (Some(0), told, String::new()));
+        let title = format!("=====> Registered {kind} @{name}:localhost\n");
+        let result = register(&host, &format!("matrix {name}{flags}"), stdin.as_bytes());
+        assert_eq!(result, (Some(0), title, String::new()));
         let user = User { password: password.to_owned(), admin: !flags.is_empty() };
-        assert_eq!(rig.synapse.users()[&format!("@{name}:localhost")], user);
-        rig.has_secret(password);
+        assert_eq!(host.synapse.users()[&format!("@{name}:localhost")], user);
+        host.must_not_leak(password);
     }
-    assert_eq!(rig.synapse.users().len(), 6);
-    assert_eq!(rig.changes(), [""; 0]);
+    assert_eq!(host.synapse.users().len(), 6);
+    assert_eq!(host.changes(), [""; 0]);
 }
 
 #[test]
-fn bad_passwords() {
-    let rig = ready();
+fn refuses_invalid_passwords() {
+    let host = create_host();
     let too_long = "a".repeat(513);
     let longer_than_all = vec![b'a'; 100_000];
-    for (stdin, code, said) in [
+    for (stdin, code, error) in [
         (&b""[..], 2, "the password cannot be used: it is empty"),
         (b"\n", 2, "the password cannot be used: it is empty"),
         (b"\r\n", 2, "the password cannot be used: it is empty"),
@@ -64,22 +64,22 @@ fn bad_passwords() {
         (too_long.as_bytes(), 2, "the password cannot be used: it is longer than 512 characters"),
         (&longer_than_all, 2, "the password cannot be used: it is longer than 512 characters"),
     ] {
-        let ended = register(&rig, "matrix alice", stdin);
-        assert_eq!(ended, (Some(code), String::new(), format!(" !     {said}\n")));
+        let result = register(&host, "matrix alice", stdin);
+        assert_eq!(result, (Some(code), String::new(), format!(" !     {error}\n")));
     }
-    assert!(rig.synapse.users().is_empty());
+    assert!(host.synapse.users().is_empty());
 }
 
 #[test]
-fn names() {
-    let rig = ready();
+fn refuses_invalid_names() {
+    let host = create_host();
     let only = "only a-z, 0-9, and . _ = - / + are allowed";
     let long = "a".repeat(246);
     let too_long = format!("@{long}:localhost is longer than 255 characters");
     let bad = |name: &str, why: &str| {
         format!("invalid value '{name}' for '<USER>': \"{name}\" is not a valid user name: {why}")
     };
-    for (name, said) in [
+    for (name, error) in [
         ("Alice", bad("Alice", "it must be lower case")),
         ("@alice:localhost", bad("@alice:localhost", "give the part between '@' and ':' only")),
         ("_alice", bad("_alice", "it must not start with '_'")),
@@ -88,73 +88,73 @@ fn names() {
         ("älice", bad("älice", only)),
         (&long, too_long),
     ] {
-        let ended = register(&rig, &format!("matrix {name}"), b"hunter2hunter2\n");
-        assert_eq!(ended, (Some(2), String::new(), format!(" !     {said}\n")), "{name}");
+        let result = register(&host, &format!("matrix {name}"), b"hunter2hunter2\n");
+        assert_eq!(result, (Some(2), String::new(), format!(" !     {error}\n")), "{name}");
     }
-    assert!(rig.synapse.users().is_empty());
+    assert!(host.synapse.users().is_empty());
 }
 
 #[test]
-fn a_name_that_is_taken() {
-    let rig = ready();
-    assert_eq!(register(&rig, "matrix alice", b"hunter2hunter2\n").0, Some(0));
-    let said = " !     @alice:localhost is registered already\n".to_owned();
-    let ended = register(&rig, "matrix alice --admin", b"another\n");
-    assert_eq!(ended, (Some(1), String::new(), said));
+fn refuses_a_taken_name() {
+    let host = create_host();
+    assert_eq!(register(&host, "matrix alice", b"hunter2hunter2\n").0, Some(0));
+    let error = " !     @alice:localhost is registered already\n".to_owned();
+    let result = register(&host, "matrix alice --admin", b"another\n");
+    assert_eq!(result, (Some(1), String::new(), error));
     let user = User { password: "hunter2hunter2".to_owned(), admin: false };
-    assert_eq!(rig.synapse.users()["@alice:localhost"], user);
+    assert_eq!(host.synapse.users()["@alice:localhost"], user);
 }
 
-/// Nobody types a password in vain: it is not even read.
+/// This is checked before the password is read.
 #[test]
-fn a_server_that_does_not_run() {
-    let rig = ready();
+fn needs_a_running_server() {
+    let host = create_host();
     let does_not_run = " !     matrix does not run\n !     dokku matrix:deploy matrix\n";
-    rig.setup(&["ps:stop matrix"]);
-    let ended = register(&rig, "matrix alice", b"hunter2hunter2\n");
-    assert_eq!(ended, (Some(1), String::new(), does_not_run.to_owned()));
-    rig.ok("matrix:deploy matrix");
-    rig.setup(&["postgres:stop matrix-db"]);
-    let ended = register(&rig, "matrix alice", b"hunter2hunter2\n");
+    host.setup(&["ps:stop matrix"]);
+    let result = register(&host, "matrix alice", b"hunter2hunter2\n");
+    assert_eq!(result, (Some(1), String::new(), does_not_run.to_owned()));
+    host.ok("matrix:deploy matrix");
+    host.setup(&["postgres:stop matrix-db"]);
+    let result = register(&host, "matrix alice", b"hunter2hunter2\n");
     let no_database =
         does_not_run.replace("does not run", "runs, but it does not reach its database");
-    assert_eq!(ended, (Some(1), String::new(), no_database));
-    let ended = register(&rig, "nobody alice", b"hunter2hunter2\n");
-    assert_eq!(ended, (Some(20), String::new(), " !     App nobody does not exist\n".to_owned()));
+    assert_eq!(result, (Some(1), String::new(), no_database));
+    let result = register(&host, "nobody alice", b"hunter2hunter2\n");
+    assert_eq!(result, (Some(20), String::new(), " !     App nobody does not exist\n".to_owned()));
 }
 
-/// A secret that Synapse does not have: its own words are told.
+/// If Synapse has another secret, its own error message is shown.
 #[test]
-fn a_secret_that_does_not_fit() {
-    let rig = ready();
-    let path = rig.lib("data/matrix/localhost/config/secrets/registration_shared_secret");
+fn reports_a_wrong_shared_secret() {
+    let host = create_host();
+    let path = host.lib("data/matrix/localhost/config/secrets/registration_shared_secret");
     let secret = std::fs::read_to_string(&path).unwrap();
-    rig.scene.update(|state| state.containers[0].mounts.clear()).unwrap();
-    let said = " !     Synapse does not register alice: HMAC incorrect\n".to_owned();
-    let ended = register(&rig, "matrix alice", b"hunter2hunter2\n");
-    assert_eq!(ended, (Some(1), String::new(), said));
+    host.scene.update(|state| state.containers[0].mounts.clear()).unwrap();
+    let error = " !     Synapse does not register alice: HMAC incorrect\n".to_owned();
+    let result = register(&host, "matrix alice", b"hunter2hunter2\n");
+    assert_eq!(result, (Some(1), String::new(), error));
     std::fs::remove_file(&path).unwrap();
-    let said = " !     <host>/lib/data/matrix/localhost/config/secrets/registration_shared_secret is missing\n !     dokku matrix:deploy matrix\n";
-    let ended = register(&rig, "matrix alice", b"hunter2hunter2\n");
-    assert_eq!(ended, (Some(1), String::new(), said.to_owned()));
-    rig.has_secret(&secret);
+    let error = " !     <host>/lib/data/matrix/localhost/config/secrets/registration_shared_secret is missing\n !     dokku matrix:deploy matrix\n";
+    let result = register(&host, "matrix alice", b"hunter2hunter2\n");
+    assert_eq!(result, (Some(1), String::new(), error.to_owned()));
+    host.must_not_leak(&secret);
 }
 
-/// On a terminal the password is asked for twice, and never shown.
+/// On a terminal the user types the password twice, and it is never shown.
 #[test]
-fn the_password_is_asked_for_on_a_terminal() {
-    let rig = ready();
+fn prompts_for_the_password_on_a_terminal() {
+    let host = create_host();
     let asked = "Password for @alice:localhost: \nThe same again: \n";
     for (again, code, stdout, stderr) in [
         ("hunter3hunter3", 1, "", " !     the two passwords differ; nothing was registered\n"),
         ("hunter2hunter2", 0, "=====> Registered user @alice:localhost\n", ""),
     ] {
         let line = "matrix:register-user matrix alice";
-        let (ran, echo) = rig.on_terminal(line, &["hunter2hunter2", again]);
-        assert_eq!((ran.code, ran.stdout.as_str()), (Some(code), stdout));
-        assert_eq!(ran.stderr, format!("{asked}{stderr}"));
+        let (output, echo) = host.on_terminal(line, &["hunter2hunter2", again]);
+        assert_eq!((output.code, output.stdout.as_str()), (Some(code), stdout));
+        assert_eq!(output.stderr, format!("{asked}{stderr}"));
         assert_eq!(echo.trim(), "");
-        rig.has_secret(again);
+        host.must_not_leak(again);
     }
-    assert_eq!(rig.synapse.users()["@alice:localhost"].password, "hunter2hunter2");
+    assert_eq!(host.synapse.users()["@alice:localhost"].password, "hunter2hunter2");
 }

@@ -1,5 +1,5 @@
-//! Stands where the host's nginx would: on free ports, plain and with TLS, and answers from what
-//! the stood-in host is at that moment.
+//! A stand-in for the host's nginx: it listens on free ports, plain and with TLS, and answers from
+//! the current state of the stand-in host.
 
 use super::homeserver;
 use crate::nginx::{
@@ -24,7 +24,7 @@ use std::time::Duration;
 static CERTIFICATE: LazyLock<Scratch> =
     LazyLock::new(|| certificate(&["localhost", "site.test", "*.site.test", "other.test"]));
 
-/// The file with the one certificate that all hosts serve and all plugins trust.
+/// The file with the certificate that all hosts serve and that the plugin trusts in all tests.
 pub(crate) fn trusted() -> PathBuf {
     CERTIFICATE.path().join("server.crt")
 }
@@ -41,21 +41,21 @@ static TLS: LazyLock<Arc<ServerConfig>> = LazyLock::new(|| {
     Arc::new(config)
 });
 
-/// A request, as far as an answer depends on it.
+/// The parts of a request that the response depends on.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) host: String,
     pub(crate) body: Value,
-    /// The address of ours that it came to.
+    /// The local address.
     to: IpAddr,
 }
 
-/// A status and a body; none is a connection that is closed without a word.
+/// A status and a body, or `None` to close the connection without a response.
 pub(crate) type Answer = Option<(u16, Value)>;
 
-/// A server on a free port of its own, until it is dropped.
+/// A server on a free port. It stops when it is dropped.
 pub(crate) struct Server {
     pub(crate) port: u16,
     over: Arc<AtomicBool>,
@@ -106,10 +106,10 @@ fn serve(
     let length = joined(&headers, "content-length").map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    let mut words = line.split(' ').map(str::to_owned);
+    let mut parts = line.split(' ').map(str::to_owned);
     let request = Request {
-        method: words.next()?,
-        path: words.next()?,
+        method: parts.next()?,
+        path: parts.next()?,
         host: joined(&headers, "host")?.split(':').next()?.to_owned(),
         body: serde_json::from_slice(&body).unwrap_or_default(),
         to,
@@ -123,7 +123,7 @@ fn serve(
     stream.flush().ok()
 }
 
-/// What the plugin takes for the host's nginx: ports 80, 443 and 8448.
+/// What the plugin sees as the host's nginx: ports 80, 443 and 8448.
 pub(crate) struct Nginx([(&'static str, Server); 3]);
 
 impl Nginx {
@@ -139,19 +139,19 @@ impl Nginx {
         ])
     }
 
-    /// The variables by which the plugin is told of the ports.
+    /// The environment variables that tell the plugin the ports.
     pub(crate) fn ports(&self) -> impl Iterator<Item = (&'static str, u16)> {
         self.0.iter().map(|(name, server)| (*name, server.port))
     }
 }
 
-/// Only the app that has the domain answers, on the ports of its map and the address it is bound to, with TLS only if it has a
-/// certificate, and only once it was deployed.
+/// Only the app with this domain answers: on its mapped ports and its bound address, with TLS only
+/// if it has a certificate, and only once it is deployed.
 fn answer(scene: &Scene, port: &str, request: &Request) -> Answer {
     let state = scene.state().ok()?;
     let has = |app: &App| app.domains.contains(&request.host);
     let (name, app) = state.apps.iter().find(|(_, app)| has(app))?;
-    // Without a map of its own an app has both of the usual ports.
+    // An app without a port map has ports 80 and 443.
     let mapped = (app.ports.is_empty() && port != "8448")
         || app.ports.iter().any(|map| map.split(':').nth(1) == Some(port));
     let bound = app.nginx.get("bind-address-ipv4").and_then(|address| address.parse().ok());
@@ -178,7 +178,7 @@ fn answer(scene: &Scene, port: &str, request: &Request) -> Answer {
     homeserver::public(&state, container, &request.path).or_else(silent)
 }
 
-/// What the app's own `nginx.conf.d` answers.
+/// The response of a location in the app's `nginx.conf.d`.
 fn location(scene: &Scene, app: &str, path: &str) -> Answer {
     for entry in fs::read_dir(scene.root().join(app).join("nginx.conf.d")).ok()?.flatten() {
         let text = fs::read_to_string(entry.path()).unwrap_or_default();

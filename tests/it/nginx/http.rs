@@ -1,4 +1,5 @@
-//! A client that sends exactly the bytes it is given, and a server that tells what it got.
+//! A client that sends requests byte by byte as they are written, and a server that echoes
+//! requests.
 
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -20,7 +21,7 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// The values of a header, joined, so that one that is there twice is seen.
+    /// All values of a header, joined, so that duplicates are visible.
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         joined(&self.headers, name)
     }
@@ -41,7 +42,7 @@ pub(crate) fn connect(port: u16) -> TcpStream {
     stream
 }
 
-/// A TLS connection that trusts the certificate in `tls_dir` and no other, and that has shaken hands.
+/// A TLS connection after its handshake. It trusts only the certificate in `tls_dir`.
 pub(crate) fn connect_tls(
     port: u16,
     name: &str,
@@ -65,17 +66,17 @@ pub(crate) fn connect_tls(
     Ok(stream)
 }
 
-/// Sends the request as it is and reads the answer: by its length, else to the end.
+/// Sends the request unchanged and reads the response, up to its length or the end of the stream.
 pub(crate) fn exchange(mut stream: impl Read + Write, request: &[u8]) -> Response {
     stream.write_all(request).unwrap();
     stream.flush().unwrap();
-    let mut answer = BufReader::new(stream);
-    let (first, headers) = read_head(&mut answer).expect("an answer");
-    // After it refused a body, nginx lingers before it closes; nobody has to wait for that.
+    let mut response = BufReader::new(stream);
+    let (first, headers) = read_head(&mut response).expect("an answer");
+    // nginx delays the close of the connection after it has refused a body.
     let length =
         joined(&headers, "content-length").map_or(u64::MAX, |length| length.parse().unwrap());
     let mut body = Vec::new();
-    answer.take(length).read_to_end(&mut body).unwrap();
+    response.take(length).read_to_end(&mut body).unwrap();
     let status = first.split(' ').nth(1).unwrap().parse().unwrap();
     Response { status, headers, body: String::from_utf8_lossy(&body).into() }
 }
@@ -101,9 +102,9 @@ pub(crate) fn read_head(reader: &mut impl BufRead) -> Option<(String, Vec<(Strin
     ))
 }
 
-/// Stands where Synapse would. Answers with the request line, the headers that matter, the size of
-/// the body and the port it was asked from; `/status/<code>` with that status, and `/slow` after two
-/// seconds. Gives its own port.
+/// Starts a stand-in for Synapse and returns its port. It responds with the request line, the
+/// relevant headers, the size of the body and the client's port; to `/status/<code>` with that
+/// status, and to `/slow` after two seconds.
 pub(crate) fn echo_server() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -131,9 +132,9 @@ fn echo(mut stream: &TcpStream) -> Option<()> {
             ["host", "connection", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"];
         let seen = seen.map(|name| (name.to_owned(), json!(joined(&headers, name))));
         let seen = serde_json::Map::from_iter(seen);
-        let answer =
+        let response =
             json!({ "line": line, "headers": seen, "body": body, "from": from }).to_string();
         let head = format!("HTTP/1.1 {status} Said By Upstream\r\nContent-Type: application/json");
-        write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{answer}", answer.len()).ok()?;
+        write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{response}", response.len()).ok()?;
     }
 }

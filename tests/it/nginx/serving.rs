@@ -1,7 +1,7 @@
-//! What clients and other servers see of a running nginx.
+//! What a running nginx serves to clients and to other servers.
 
+use super::harness::{App, NginxServer};
 use super::http::{connect_tls, echo_server};
-use super::rig::{App, Rig};
 use dokku_matrix::nginx::locations::{self, WellKnown};
 use dokku_matrix::nginx::template;
 use dokku_matrix::server::Support;
@@ -11,7 +11,7 @@ const MATRIX: &str = "matrix.test";
 const HSTS: &str = "add_header Strict-Transport-Security \"max-age=1\" always;";
 const MIB: usize = 1024 * 1024;
 
-/// Values that mean something to nginx or to JSON.
+/// Values with characters that are special in nginx or JSON.
 fn support() -> Support {
     Support {
         email: "o.neil@example.org".parse().ok(),
@@ -29,9 +29,10 @@ fn homeserver() -> String {
 }
 
 #[test]
-fn addresses_reach_synapse_untouched() {
+fn paths_reach_synapse_unchanged() {
     let text = template(false);
-    let rig = Rig::start(&[App { template: &text, upstream: echo_server(), ..App::default() }]);
+    let nginx =
+        NginxServer::start(&[App { template: &text, upstream: echo_server(), ..App::default() }]);
     for target in [
         "/",
         "/?q",
@@ -49,19 +50,20 @@ fn addresses_reach_synapse_untouched() {
         "/100%25",
     ] {
         for port in [443, 8448] {
-            let answer = rig.get(port, MATRIX, target);
-            assert_eq!(answer.json()["line"], format!("GET {target} HTTP/1.1"), "{port}");
+            let response = nginx.get(port, MATRIX, target);
+            assert_eq!(response.json()["line"], format!("GET {target} HTTP/1.1"), "{port}");
         }
     }
 }
 
 #[test]
-fn what_is_hidden_stays_hidden() {
+fn admin_api_is_hidden() {
     let (text, conf, upstream) = (template(false), homeserver(), echo_server());
-    // An administrator's own location does not take them back.
+    // An administrator's own location does not expose them.
     let own = "location ~ ^/_synapse/(admin|metrics) {\n  return 200 shown;\n}\n";
     let files = [("matrix.conf", conf.as_str()), ("own.conf", own)];
-    let rig = Rig::start(&[App { template: &text, upstream, files: &files, ..App::default() }]);
+    let nginx =
+        NginxServer::start(&[App { template: &text, upstream, files: &files, ..App::default() }]);
     for target in [
         "/_synapse/admin",
         "/_synapse/admin/v1/users/x.html?a=b",
@@ -80,31 +82,34 @@ fn what_is_hidden_stays_hidden() {
         "http://matrix.test/_synapse/admin",
     ] {
         for port in [80, 443, 8448] {
-            let answer = rig.get(port, MATRIX, target);
-            assert_eq!(answer.status, 404, "{target} on {port}");
+            let response = nginx.get(port, MATRIX, target);
+            assert_eq!(response.status, 404, "{target} on {port}");
             let unknown = json!({"errcode": "M_UNRECOGNIZED", "error": "Unrecognized request"});
-            assert_eq!(answer.json(), unknown, "{target} on {port}");
+            assert_eq!(response.json(), unknown, "{target} on {port}");
             assert_eq!(
-                answer.header("content-type").unwrap(),
+                response.header("content-type").unwrap(),
                 "application/json",
                 "{target} on {port}"
             );
         }
     }
-    // Not the same path for Synapse either, which does not decode: it answers 404 itself.
+    // These are other paths for Synapse, too, which does not decode them and responds with 404.
     for target in
         ["/_Synapse/admin", "/_synapse;x/admin", "/_synapse%252Fadmin", "/_synapse/client/x"]
     {
-        let answer = rig.get(443, MATRIX, target);
-        assert_eq!(answer.json()["line"], format!("GET {target} HTTP/1.1"));
+        let response = nginx.get(443, MATRIX, target);
+        assert_eq!(response.json()["line"], format!("GET {target} HTTP/1.1"));
     }
 }
 
 #[test]
-fn well_known_answers() {
+fn well_known_files() {
     let (text, conf) = (template(false), homeserver());
-    let rig =
-        Rig::start(&[App { template: &text, files: &[("matrix.conf", &conf)], ..App::default() }]);
+    let nginx = NginxServer::start(&[App {
+        template: &text,
+        files: &[("matrix.conf", &conf)],
+        ..App::default()
+    }]);
     let support = support();
     for (name, body, cors) in [
         ("server", json!({"m.server": "matrix.test:443"}), None),
@@ -123,24 +128,24 @@ fn well_known_answers() {
         ),
     ] {
         for port in [80, 443, 8448] {
-            let answer = rig.get(port, MATRIX, &format!("/.well-known/matrix/{name}"));
-            assert_eq!(answer.status, 200, "{name} on {port}");
-            assert_eq!(answer.json(), body, "{name} on {port}");
+            let response = nginx.get(port, MATRIX, &format!("/.well-known/matrix/{name}"));
+            assert_eq!(response.status, 200, "{name} on {port}");
+            assert_eq!(response.json(), body, "{name} on {port}");
             assert_eq!(
-                answer.header("content-type").unwrap(),
+                response.header("content-type").unwrap(),
                 "application/json",
                 "{name} on {port}"
             );
-            let allowed = answer.header("access-control-allow-origin");
+            let allowed = response.header("access-control-allow-origin");
             assert_eq!(allowed.as_deref(), cors, "{name} on {port}");
         }
     }
 }
 
 #[test]
-fn who_asks_cannot_be_forged() {
+fn client_address_cannot_be_forged() {
     let (text, upstream) = (template(false), echo_server());
-    let rig = Rig::start(&[App { template: &text, upstream, ..App::default() }]);
+    let nginx = NginxServer::start(&[App { template: &text, upstream, ..App::default() }]);
     let forged = "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 5.6.7.8\r\nX-Forwarded-Proto: http\r\n\
                   X-Forwarded-Port: 1\r\nx-forwarded-for: 9.9.9.9\r\n";
     for port in [443, 8448] {
@@ -148,29 +153,30 @@ fn who_asks_cannot_be_forged() {
             "host": "matrix.test",
             "connection": null,
             "x-forwarded-for": "127.0.0.1",
-            "x-forwarded-port": rig.port(port).to_string(),
+            "x-forwarded-port": nginx.port(port).to_string(),
             "x-forwarded-proto": "https",
         });
-        assert_eq!(rig.get_with(port, MATRIX, "/", forged).json()["headers"], seen);
+        assert_eq!(nginx.get_with(port, MATRIX, "/", forged).json()["headers"], seen);
     }
 }
 
 #[test]
-fn fifty_mebibytes_pass_and_fifty_one_do_not() {
+fn uploads_are_limited_to_50_mib() {
     let (text, upstream) = (template(false), echo_server());
     let files = [("hsts.conf", HSTS)];
-    let rig = Rig::start(&[App { template: &text, upstream, files: &files, ..App::default() }]);
+    let nginx =
+        NginxServer::start(&[App { template: &text, upstream, files: &files, ..App::default() }]);
     let upload = |size: usize, sent: usize| {
         let head = format!(
             "POST /up HTTP/1.1\r\nHost: {MATRIX}\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n"
         );
         let mut request = head.into_bytes();
         request.resize(request.len() + sent, b'x');
-        rig.send(443, MATRIX, &request)
+        nginx.send(443, MATRIX, &request)
     };
-    let passed = upload(50 * MIB, 50 * MIB);
-    assert_eq!((passed.status, &passed.json()["body"]), (200, &json!(50 * MIB)));
-    // nginx refuses by the announced size, before it has read anything.
+    let accepted = upload(50 * MIB, 50 * MIB);
+    assert_eq!((accepted.status, &accepted.json()["body"]), (200, &json!(50 * MIB)));
+    // nginx refuses a request because of its announced size, before it reads the body.
     for size in [50 * MIB + 1, 51 * MIB] {
         let refused = upload(size, 0);
         assert_eq!((refused.status, &refused.json()["errcode"]), (413, &json!("M_TOO_LARGE")));
@@ -181,55 +187,55 @@ fn fifty_mebibytes_pass_and_fifty_one_do_not() {
 }
 
 #[test]
-fn port_80_redirects_but_for_acme() {
+fn port_80_redirects_except_acme() {
     let challenges = stand_in::Scratch::new().unwrap();
-    let folder = challenges.path().join(".well-known/acme-challenge");
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("token"), "token.key").unwrap();
-    // As dokku-letsencrypt writes it.
+    let directory = challenges.path().join(".well-known/acme-challenge");
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join("token"), "token.key").unwrap();
+    // This is what dokku-letsencrypt writes.
     let acme = format!(
         "location /.well-known/acme-challenge {{\n  allow all;\n  auth_basic off;\n  root {};\n}}\n",
         challenges.path().display()
     );
     let files = [("letsencrypt.conf", acme.as_str())];
     let text = template(false);
-    let rig = Rig::start(&[App {
+    let nginx = NginxServer::start(&[App {
         template: &text,
         upstream: echo_server(),
         files: &files,
         ..App::default()
     }]);
     for target in ["/", "/_matrix/a%2Fb//c?d=e+f&g=%20", "/.well-known/other"] {
-        let answer = rig.get(80, MATRIX, target);
-        assert_eq!(answer.status, 301);
-        assert_eq!(answer.header("location").unwrap(), format!("https://matrix.test{target}"));
+        let response = nginx.get(80, MATRIX, target);
+        assert_eq!(response.status, 301);
+        assert_eq!(response.header("location").unwrap(), format!("https://matrix.test{target}"));
     }
     for port in [80, 443] {
-        let answer = rig.get(port, MATRIX, "/.well-known/acme-challenge/token");
-        assert_eq!((answer.status, answer.body.as_str()), (200, "token.key"), "{port}");
+        let response = nginx.get(port, MATRIX, "/.well-known/acme-challenge/token");
+        assert_eq!((response.status, response.body.as_str()), (200, "token.key"), "{port}");
     }
 }
 
 #[test]
-fn plain_http_serves_as_long_as_there_is_no_certificate() {
+fn serves_http_without_a_certificate() {
     let text = template(false);
-    let rig = Rig::start(&[App {
+    let nginx = NginxServer::start(&[App {
         template: &text,
         form: "http",
         upstream: echo_server(),
         ..App::default()
     }]);
-    let answer = rig.get(80, MATRIX, "/a%2Fb").json();
-    assert_eq!(answer["line"], "GET /a%2Fb HTTP/1.1");
-    assert_eq!(answer["headers"]["x-forwarded-proto"], "http");
+    let response = nginx.get(80, MATRIX, "/a%2Fb").json();
+    assert_eq!(response["line"], "GET /a%2Fb HTTP/1.1");
+    assert_eq!(response["headers"]["x-forwarded-proto"], "http");
 }
 
 #[test]
-fn errors_of_nginx_are_json_and_those_of_synapse_its_own() {
+fn nginx_errors_are_json_and_synapse_errors_unchanged() {
     let (text, upstream) = (template(false), echo_server());
     let serving = |form, upstream, changes| {
         let files = [("hsts.conf", HSTS)];
-        Rig::start(&[App {
+        NginxServer::start(&[App {
             template: &text,
             form,
             upstream,
@@ -238,81 +244,91 @@ fn errors_of_nginx_are_json_and_those_of_synapse_its_own() {
             ..App::default()
         }])
     };
-    let answers = serving("https", upstream, &[("PROXY_READ_TIMEOUT", "1s")]);
-    for (rig, target, status) in [
+    let available = serving("https", upstream, &[("PROXY_READ_TIMEOUT", "1s")]);
+    for (nginx, target, status) in [
         (&serving("never deployed, certificate", 9, &[]), "/", 502),
         (&serving("https", 9, &[]), "/", 502),
-        (&answers, "/slow", 504),
+        (&available, "/slow", 504),
     ] {
-        let answer = rig.get(443, MATRIX, target);
-        assert_eq!((answer.status, &answer.json()["errcode"]), (status, &json!("M_UNKNOWN")));
-        assert_eq!(answer.header("content-type").unwrap(), "application/json");
-        assert_eq!(answer.header("access-control-allow-origin").unwrap(), "*");
-        assert_eq!(answer.header("strict-transport-security").unwrap(), "max-age=1");
+        let response = nginx.get(443, MATRIX, target);
+        assert_eq!((response.status, &response.json()["errcode"]), (status, &json!("M_UNKNOWN")));
+        assert_eq!(response.header("content-type").unwrap(), "application/json");
+        assert_eq!(response.header("access-control-allow-origin").unwrap(), "*");
+        assert_eq!(response.header("strict-transport-security").unwrap(), "max-age=1");
     }
     for status in [400, 403, 404, 413, 429, 500, 502, 503] {
         let target = format!("/status/{status}");
-        let answer = answers.get(443, MATRIX, &target);
-        assert_eq!(answer.status, status);
-        assert_eq!(answer.json()["line"], format!("GET {target} HTTP/1.1"));
-        assert_eq!(answer.header("access-control-allow-origin"), None);
+        let response = available.get(443, MATRIX, &target);
+        assert_eq!(response.status, status);
+        assert_eq!(response.json()["line"], format!("GET {target} HTTP/1.1"));
+        assert_eq!(response.header("access-control-allow-origin"), None);
     }
 }
 
 #[test]
-fn two_apps_are_told_apart_and_one_answers_for_strangers() {
+fn default_server_answers_for_unknown_names() {
     let (other, matrix) = (template(false), template(true));
     let upstream = echo_server();
-    // The default server stands second: the first one would answer without being asked to.
-    let rig = Rig::start(&[
+    // The default server is the second one: without any default, nginx uses the first one.
+    let nginx = NginxServer::start(&[
         App { name: "other", template: &other, upstream, ..App::default() },
         App { name: "matrix", template: &matrix, upstream, ..App::default() },
     ]);
     for port in [443, 8448] {
         for name in ["matrix.test", "other.test"] {
-            assert_eq!(rig.get(port, name, "/").json()["headers"]["host"], name);
+            assert_eq!(nginx.get(port, name, "/").json()["headers"]["host"], name);
         }
     }
-    // Both certificates are good for the stranger, and each client trusts just one of them.
-    for (port, name, answers) in [(8448, "matrix.test", true), (8448, "other.test", false)] {
-        let stranger = connect_tls(rig.port(port), "stranger.test", rig.tls_dir(name), b"http/1.1");
-        assert_eq!(stranger.is_ok(), answers, "{name} on {port}");
+    // Both certificates are valid for the unknown name, and each client trusts only one of them.
+    for (port, name, is_default) in [(8448, "matrix.test", true), (8448, "other.test", false)] {
+        let stranger =
+            connect_tls(nginx.port(port), "stranger.test", nginx.tls_dir(name), b"http/1.1");
+        assert_eq!(stranger.is_ok(), is_default, "{name} on {port}");
     }
 }
 
 #[test]
 fn http2_is_offered() {
     let text = template(false);
-    let rig = Rig::start(&[App { template: &text, ..App::default() }]);
+    let nginx = NginxServer::start(&[App { template: &text, ..App::default() }]);
     for port in [443, 8448] {
-        let stream = connect_tls(rig.port(port), MATRIX, rig.tls_dir(MATRIX), b"h2").unwrap();
+        let stream = connect_tls(nginx.port(port), MATRIX, nginx.tls_dir(MATRIX), b"h2").unwrap();
         assert_eq!(stream.conn.alpn_protocol(), Some(b"h2".as_slice()), "{port}");
     }
 }
 
 #[test]
-fn long_answers_are_compressed() {
+fn long_responses_are_compressed() {
     let text = template(false);
-    let rig = Rig::start(&[App { template: &text, upstream: echo_server(), ..App::default() }]);
+    let nginx =
+        NginxServer::start(&[App { template: &text, upstream: echo_server(), ..App::default() }]);
     for (target, encoding) in
         [("/".to_owned(), None), (format!("/{}", "x".repeat(2000)), Some("gzip"))]
     {
-        let answer = rig.get_with(443, MATRIX, &target, "Accept-Encoding: gzip\r\n");
-        assert_eq!((answer.status, answer.header("content-encoding").as_deref()), (200, encoding));
+        let response = nginx.get_with(443, MATRIX, &target, "Accept-Encoding: gzip\r\n");
+        assert_eq!(
+            (response.status, response.header("content-encoding").as_deref()),
+            (200, encoding)
+        );
     }
 }
 
-/// Without being asked to, nginx before 1.29.7 makes a new connection for each request.
+/// By default, nginx before 1.29.7 opens a new connection for each request.
 #[test]
-fn connections_to_synapse_are_kept_when_asked_for() {
+fn connections_to_synapse_are_reused() {
     let (text, upstream) = (template(false), echo_server());
     let changes = [("PROXY_KEEPALIVE", "4")];
-    let rig = Rig::start(&[App { template: &text, upstream, changes: &changes, ..App::default() }]);
-    let [first, second] = [(); 2].map(|()| rig.get(443, MATRIX, "/").json()["from"].clone());
+    let nginx = NginxServer::start(&[App {
+        template: &text,
+        upstream,
+        changes: &changes,
+        ..App::default()
+    }]);
+    let [first, second] = [(); 2].map(|()| nginx.get(443, MATRIX, "/").json()["from"].clone());
     assert_eq!(first, second);
 }
 
-/// What a page of Element Web's is served with.
+/// The headers of every response of Element Web.
 pub(crate) const ELEMENT_HEADERS: [(&str, &str); 5] = [
     ("x-frame-options", "SAMEORIGIN"),
     ("content-security-policy", "frame-ancestors 'self'"),
@@ -322,15 +338,16 @@ pub(crate) const ELEMENT_HEADERS: [(&str, &str); 5] = [
 ];
 
 #[test]
-fn element_headers_stand_on_every_answer() {
+fn element_headers_are_on_every_response() {
     let (text, conf, upstream) = (template(false), locations::element(), echo_server());
     let files = [("hsts.conf", HSTS), ("matrix.conf", conf.as_str())];
-    let rig = Rig::start(&[App { template: &text, upstream, files: &files, ..App::default() }]);
+    let nginx =
+        NginxServer::start(&[App { template: &text, upstream, files: &files, ..App::default() }]);
     for target in ["/", "/status/404"] {
-        let answer = rig.get(443, MATRIX, target);
+        let response = nginx.get(443, MATRIX, target);
         let hsts = ("strict-transport-security", "max-age=1");
         for (name, value) in ELEMENT_HEADERS.into_iter().chain([hsts]) {
-            assert_eq!(answer.header(name).as_deref(), Some(value), "{name} of {target}");
+            assert_eq!(response.header(name).as_deref(), Some(value), "{name} of {target}");
         }
     }
 }

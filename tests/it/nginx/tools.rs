@@ -1,4 +1,4 @@
-//! The real programs: sigil renders, nginx judges, openssl makes certificates.
+//! The real programs: sigil renders, nginx validates, openssl creates certificates.
 
 use dokku_matrix::nginx::forms::{Form, http2_directive};
 use dokku_matrix::nginx::scratch::scratch_conf;
@@ -15,7 +15,7 @@ fn sigil() -> PathBuf {
 }
 
 /// `DOKKU_MATRIX_NGINX` names another nginx than the installed one.
-pub(crate) fn nginx() -> PathBuf {
+pub(crate) fn nginx_program() -> PathBuf {
     std::env::var_os("DOKKU_MATRIX_NGINX").map_or_else(|| installed("nginx"), PathBuf::from)
 }
 
@@ -30,7 +30,7 @@ fn output(command: &mut Command) -> Output {
     command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
-fn done(output: &Output) -> Result<(), String> {
+fn success(output: &Output) -> Result<(), String> {
     if output.status.success() {
         Ok(())
     } else {
@@ -40,17 +40,17 @@ fn done(output: &Output) -> Result<(), String> {
 
 /// Whether the nginx of this machine knows `http2 on`.
 pub(crate) fn knows_http2_directive() -> bool {
-    let version = output(Command::new(nginx()).arg("-v"));
+    let version = output(Command::new(nginx_program()).arg("-v"));
     http2_directive(&String::from_utf8(version.stderr).unwrap())
 }
 
-/// What Dokku would write as the app's `nginx.conf`: `sigil ... | cat -s`.
+/// Renders the app's `nginx.conf` as Dokku does: `sigil ... | cat -s`.
 pub(crate) fn render(template: &str, form: &Form) -> Result<String, String> {
-    let folder = Scratch::new().unwrap();
-    let file = folder.path().join("nginx.conf.sigil");
+    let directory = Scratch::new().unwrap();
+    let file = directory.path().join("nginx.conf.sigil");
     fs::write(&file, template).unwrap();
     let rendered = output(Command::new(sigil()).arg("-f").arg(&file).args(form.arguments()));
-    done(&rendered)?;
+    success(&rendered)?;
     let mut text = String::from_utf8(rendered.stdout).unwrap();
     while text.contains("\n\n\n") {
         text = text.replace("\n\n\n", "\n\n");
@@ -58,23 +58,24 @@ pub(crate) fn render(template: &str, form: &Form) -> Result<String, String> {
     Ok(text)
 }
 
-/// The verdict of `nginx -t`.
-pub(crate) fn judge(rendered: &str) -> Result<(), String> {
-    let folder = Scratch::new().unwrap();
-    let conf = folder.path().join("scratch.conf");
+/// Validates a configuration with `nginx -t`.
+pub(crate) fn validate(rendered: &str) -> Result<(), String> {
+    let directory = Scratch::new().unwrap();
+    let conf = directory.path().join("scratch.conf");
     let rendered = on_ports(rendered, |port| 20_000 + port);
-    fs::write(&conf, scratch_conf(&rendered, folder.path().to_str().unwrap(), &account())).unwrap();
-    let verdict = output(Command::new(nginx()).arg("-t").arg("-c").arg(&conf));
-    // The promise of `scratch_conf`: what nginx made there can be removed by whoever asked.
-    folder.close().unwrap();
-    done(&verdict)
+    fs::write(&conf, scratch_conf(&rendered, directory.path().to_str().unwrap(), &account()))
+        .unwrap();
+    let result = output(Command::new(nginx_program()).arg("-t").arg("-c").arg(&conf));
+    // `scratch_conf` guarantees that the current user can remove whatever nginx creates there.
+    directory.close().unwrap();
+    success(&result)
 }
 
 pub(crate) fn account() -> String {
     users::get_current_username().unwrap().into_string().unwrap()
 }
 
-/// The same configuration on ports that need no root and disturb no one.
+/// The same configuration on ports that do not need root and are not in use.
 pub(crate) fn on_ports(rendered: &str, other: impl Fn(u16) -> u16) -> String {
     let on_other_port = |line: &str| {
         let Some((indent, rest)) = line.split_once("listen ") else { return format!("{line}\n") };
@@ -87,14 +88,15 @@ pub(crate) fn on_ports(rendered: &str, other: impl Fn(u16) -> u16) -> String {
     rendered.lines().map(on_other_port).collect()
 }
 
-/// A folder with `server.crt` and `server.key` for these names.
+/// Creates a directory with `server.crt` and `server.key` for these names.
 pub(crate) fn certificate(names: &[&str]) -> Scratch {
-    // One that is kept for all tests is never removed: it is not to be found in a folder of the machine.
-    let folder = Scratch::below(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+    // A certificate in a static variable is never removed, so none is created in the system's
+    // temporary directory.
+    let directory = Scratch::below(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
     let names = names.iter().map(|name| format!("DNS:{name}")).collect::<Vec<_>>().join(",");
-    let made = output(
+    let result = output(
         Command::new(installed("openssl"))
-            .current_dir(folder.path())
+            .current_dir(directory.path())
             .args([
                 "req",
                 "-x509",
@@ -109,6 +111,6 @@ pub(crate) fn certificate(names: &[&str]) -> Scratch {
             .arg(format!("subjectAltName={names}"))
             .args(["-keyout", "server.key", "-out", "server.crt"]),
     );
-    done(&made).unwrap();
-    folder
+    success(&result).unwrap();
+    directory
 }

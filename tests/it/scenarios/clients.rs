@@ -1,8 +1,8 @@
-//! Two clients that nobody here wrote talk through the public addresses: a browser with the SDK that
-//! Element Web is built on, on a page that stands where Element Web would, and matrix-nio.
+//! Two third-party clients exchange messages through the public addresses: a browser with the SDK
+//! that Element Web is built on, on a stand-in page for Element Web, and matrix-nio.
 
-use super::parts::Parts;
-use super::{Steps, fed};
+use super::stand_in_host::StandInHost;
+use super::{HostExt, run_command};
 use crate::nginx::serving::ELEMENT_HEADERS;
 use crate::support::tools;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use std::thread;
 
 const ALICE: &str = "it's \"alice\" ü";
 const BOB: &str = "b\\ob $1 `x`";
-/// They sign in more often than a person may.
+/// The tests log in more often than the default rate limits allow.
 const LIMITS: &str = "rc_login:
   address: {per_second: 100, burst_count: 100}
   account: {per_second: 100, burst_count: 100}
@@ -19,30 +19,30 @@ const LIMITS: &str = "rc_login:
 
 #[test]
 fn clients() {
-    let place = Parts::alone();
-    place.ok("matrix:create matrix --email admin@alpha.test --element");
+    let host = StandInHost::new();
+    host.ok("matrix:create matrix --email admin@alpha.test --element");
     for (name, password) in [("alice", ALICE), ("bob", BOB)] {
-        place.registered("matrix", name, password);
+        host.register("matrix", name, password);
     }
-    let local = format!("{}/config/homeserver.d/90-local.yaml", place.folder("matrix"));
+    let local = format!("{}/config/homeserver.d/90-local.yaml", host.directory("matrix"));
     std::fs::write(local, LIMITS).unwrap();
-    place.ok("matrix:deploy matrix");
+    host.ok("matrix:deploy matrix");
     let (nio, page) = thread::scope(|scope| {
-        let nio = scope.spawn(|| nio(&place));
-        let page = scope.spawn(|| browser(&place));
+        let nio = scope.spawn(|| nio(&host));
+        let page = scope.spawn(|| browser(&host));
         (nio.join().unwrap(), page.join().unwrap())
     });
-    // Each says which event it was, and the other one has seen that very event.
+    // Each client reports the id of the event it sent, and the other one received the same event.
     assert_eq!(seen(&nio, "send", "event_id"), seen(&page, "wait_for", "event_id"));
     assert_eq!(seen(&page, "send", "event_id"), seen(&nio, "wait_for", "event_id"));
     assert_eq!(seen(&nio, "create_room", "room_id"), seen(&page, "join", "room_id"));
-    served_like_element(&page);
+    assert_served_like_element(&page);
 }
 
-fn nio(place: &Parts) -> Vec<Value> {
-    let mut command = place.world.command(tools().join("nio/bin/python").to_str().unwrap());
+fn nio(host: &StandInHost) -> Vec<Value> {
+    let mut command = host.world.command(tools().join("nio/bin/python").to_str().unwrap());
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/nio/client.py"));
-    command.env("SSL_CERT_FILE", place.world.trusted());
+    command.env("SSL_CERT_FILE", host.world.trusted());
     let steps = json!([
         {"step": "login"},
         {"step": "create_room", "public": true, "alias": "talk", "invite": ["@bob:matrix.alpha.test"]},
@@ -55,11 +55,11 @@ fn nio(place: &Parts) -> Vec<Value> {
         "homeserver": "https://matrix.alpha.test", "user": "@alice:matrix.alpha.test",
         "password": ALICE, "steps": steps,
     });
-    run(command, &job)
+    run_client(command, &job)
 }
 
-fn browser(place: &Parts) -> Vec<Value> {
-    let mut command = place.world.command("node");
+fn browser(host: &StandInHost) -> Vec<Value> {
+    let mut command = host.world.command("node");
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/browser/drive.mjs"));
     command.env("CARGO_TARGET_DIR", tools().parent().unwrap());
     let steps = json!([
@@ -78,17 +78,17 @@ fn browser(place: &Parts) -> Vec<Value> {
     ]);
     let job = json!({
         "page": "https://chat.alpha.test/", "user": "@bob:matrix.alpha.test", "password": BOB,
-        "ca": place.world.trusted(), "steps": steps,
+        "ca": host.world.trusted(), "steps": steps,
     });
-    run(command, &job)
+    run_client(command, &job)
 }
 
-/// A line of JSON for each step.
-fn run(command: Command, job: &Value) -> Vec<Value> {
-    let ran = fed(command, job.to_string().as_bytes());
-    assert_eq!(ran.code, Some(0), "{ran:#?}");
+/// Runs a client, which prints one line of JSON for each step.
+fn run_client(command: Command, job: &Value) -> Vec<Value> {
+    let output = run_command(command, job.to_string().as_bytes());
+    assert_eq!(output.code, Some(0), "{output:#?}");
     let lines: Vec<Value> =
-        ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), job["steps"].as_array().unwrap().len(), "{lines:#?}");
     lines
 }
@@ -99,8 +99,8 @@ fn seen<'a>(lines: &'a [Value], step: &str, key: &str) -> &'a Value {
     value
 }
 
-/// The browser got what the plugin made for Element Web, and keeps to it.
-fn served_like_element(page: &[Value]) {
+/// The browser got the configuration and the headers that the plugin generates for Element Web.
+fn assert_served_like_element(page: &[Value]) {
     let server = &seen(page, "config", "config")["default_server_config"]["m.homeserver"];
     assert_eq!(server["base_url"], "https://matrix.alpha.test");
     assert_eq!(seen(page, "discover", "base_url"), "https://matrix.alpha.test");

@@ -1,8 +1,8 @@
-//! What the host's nginx does between the world and Synapse, seen from both ends.
+//! What the host's nginx does between clients and Synapse, seen from both sides.
 
-use super::life::{SERVERS, SERVICES};
-use super::person::Person;
-use super::{Place, Steps};
+use super::lifecycle::{SERVERS, SERVICES};
+use super::user::User;
+use super::{Host, HostExt};
 use serde_json::{Value, json};
 use std::process::Command;
 use std::thread;
@@ -10,42 +10,43 @@ use std::time::{Duration, Instant};
 
 const APP: &str = SERVERS[0];
 const PASSWORD: &str = "correct horse";
-/// Seconds; nginx waits two more.
-const LONG: u64 = 178;
+/// In seconds; two less than the timeout of nginx.
+const LONG_POLL: u64 = 178;
 
-pub(super) fn play(place: &impl Place) {
-    let domain = format!("{APP}.{}", place.global_domain());
-    let email = format!("admin@{}", place.global_domain());
-    place.ok(&format!("matrix:create {APP} --email {email}"));
+pub(super) fn run(host: &impl Host) {
+    let domain = format!("{APP}.{}", host.global_domain());
+    let email = format!("admin@{}", host.global_domain());
+    host.ok(&format!("matrix:create {APP} --email {email}"));
     let [carol, erin] = ["carol", "erin"].map(|name| {
-        place.registered(APP, name, PASSWORD);
-        Person::new(place, &domain, name, PASSWORD)
+        host.register(APP, name, PASSWORD);
+        User::new(host, &domain, name, PASSWORD)
     });
     thread::scope(|scope| {
-        let poll = scope.spawn(|| waits_long(&erin));
-        hides(place, &domain);
-        knows_who_asks(&carol, &domain);
-        leaves_addresses_alone(&carol, &domain);
-        sizes(&carol);
-        origins(place, &domain);
-        leads_to_https(place, &domain);
+        let poll = scope.spawn(|| long_poll_is_not_cut_off(&erin));
+        hides_the_admin_api(host, &domain);
+        passes_the_client_address(&carol, &domain);
+        keeps_encoded_paths(&carol, &domain);
+        limits_upload_size(&carol);
+        allows_other_origins(host, &domain);
+        redirects_to_https(host, &domain);
         poll.join().unwrap();
     });
-    place.ok(&format!("--force apps:destroy {APP}"));
-    place.ok(&format!("postgres:destroy {} --force", SERVICES[0]));
+    host.ok(&format!("--force apps:destroy {APP}"));
+    host.ok(&format!("postgres:destroy {} --force", SERVICES[0]));
 }
 
-/// A client that waits for news is not cut off; nobody has any for this one.
-fn waits_long<P: Place>(erin: &Person<'_, P>) {
+/// Nothing happens in the meantime, so the sync request takes as long as it may.
+fn long_poll_is_not_cut_off<P: Host>(erin: &User<'_, P>) {
     let sync = |query: &str| erin.get(&format!("/_matrix/client/v3/sync?{query}"));
     let batch = sync("timeout=0&set_presence=offline")["next_batch"].as_str().unwrap().to_owned();
-    let since = Instant::now();
-    let news = sync(&format!("since={batch}&timeout={LONG}000&set_presence=offline"));
-    assert!(since.elapsed() >= Duration::from_secs(LONG), "{:?}: {news}", since.elapsed());
+    let start = Instant::now();
+    let response = sync(&format!("since={batch}&timeout={LONG_POLL}000&set_presence=offline"));
+    let elapsed = start.elapsed();
+    assert!(elapsed >= Duration::from_secs(LONG_POLL), "{elapsed:?}: {response}");
 }
 
-/// What is for administrators is hidden, however it is spelled.
-fn hides(place: &impl Place, domain: &str) {
+/// The admin API is hidden, however its path is spelled.
+fn hides_the_admin_api(host: &impl Host, domain: &str) {
     for target in [
         "/_synapse/admin/v1/server_version",
         "/_synapse/metrics",
@@ -62,88 +63,86 @@ fn hides(place: &impl Place, domain: &str) {
         "/_synapse/x/../admin/v1/server_version",
     ] {
         for base in ["https://", "http://"] {
-            let answer = asked(place, &[&format!("{base}{domain}{target}")]);
-            assert_eq!(answer.status, "404", "{base}{target}: {answer:?}");
-            assert_eq!(answer.json()["errcode"], "M_UNRECOGNIZED", "{base}{target}");
+            let response = get(host, &[&format!("{base}{domain}{target}")]);
+            assert_eq!(response.status, "404", "{base}{target}: {response:?}");
+            assert_eq!(response.json()["errcode"], "M_UNRECOGNIZED", "{base}{target}");
         }
-        let answer = asked(place, &[&format!("https://{domain}:8448{target}")]);
-        assert_eq!(answer.status, "404", "{target} on 8448: {answer:?}");
+        let response = get(host, &[&format!("https://{domain}:8448{target}")]);
+        assert_eq!(response.status, "404", "{target} on 8448: {response:?}");
     }
 }
 
-/// Synapse learns the address that nginx saw, whatever a client says of itself.
-fn knows_who_asks<P: Place>(carol: &Person<'_, P>, domain: &str) {
+/// Synapse sees the address that nginx saw, whatever headers a client sends.
+fn passes_the_client_address<P: Host>(carol: &User<'_, P>, domain: &str) {
     let forged = "header = \"X-Forwarded-For: 1.2.3.4\"\nheader = \"X-Forwarded-For: 5.6.7.8\"\n\
-        header = \"Forwarded: for=1.2.3.4\"\nheader = \"X-Real-IP: 1.2.3.4\"\n";
-    let (status, _) = carol.ask("GET", "/_matrix/client/v3/account/whoami", b"", forged);
+        header = \"Forwarded: for=1.2.3.4\"\nheader = \"X-RealHost-IP: 1.2.3.4\"\n";
+    let (status, _) = carol.request("GET", "/_matrix/client/v3/account/whoami", b"", forged);
     assert_eq!(status, 200);
     let id = format!("@carol:{domain}");
-    let known = carol.get(&format!("/_matrix/client/v3/admin/whois/{id}"));
-    let known: Vec<_> = known["devices"][""]["sessions"][0]["connections"]
+    let whois = carol.get(&format!("/_matrix/client/v3/admin/whois/{id}"));
+    let addresses: Vec<_> = whois["devices"][""]["sessions"][0]["connections"]
         .as_array()
         .unwrap()
         .iter()
         .map(|connection| connection["ip"].as_str().unwrap())
         .collect();
-    assert!(!known.is_empty());
-    assert!(known.iter().all(|ip| ["11.22.33.1", "127.0.0.1"].contains(ip)), "{known:?}");
+    assert!(!addresses.is_empty());
+    assert!(addresses.iter().all(|ip| ["11.22.33.1", "127.0.0.1"].contains(ip)), "{addresses:?}");
 }
 
-/// An encoded slash in a name of a room stays one.
-fn leaves_addresses_alone<P: Place>(carol: &Person<'_, P>, domain: &str) {
-    let said = carol.says("hello");
+/// An encoded slash in a room alias stays encoded.
+fn keeps_encoded_paths<P: Host>(carol: &User<'_, P>, domain: &str) {
+    let message = carol.send_in_new_room("hello");
     let alias = format!("/_matrix/client/v3/directory/room/%23a%2Fb%252Fc%3A{domain}");
-    let body = json!({ "room_id": said.room }).to_string();
-    let (status, answer) = carol.ask("PUT", &alias, body.as_bytes(), "");
-    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
-    assert_eq!(carol.get(&alias)["room_id"], said.room);
-    let aliases = carol.get(&format!("/_matrix/client/v3/rooms/{}/aliases", said.room));
+    let body = json!({ "room_id": message.room }).to_string();
+    let (status, response) = carol.request("PUT", &alias, body.as_bytes(), "");
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&response));
+    assert_eq!(carol.get(&alias)["room_id"], message.room);
+    let aliases = carol.get(&format!("/_matrix/client/v3/rooms/{}/aliases", message.room));
     assert_eq!(aliases["aliases"][0], format!("#a/b%2Fc:{domain}"));
 }
 
-/// 50 MiB pass, more does not.
-fn sizes<P: Place>(carol: &Person<'_, P>) {
-    let (status, upload) = carol.uploads(50);
+fn limits_upload_size<P: Host>(carol: &User<'_, P>) {
+    let (status, upload) = carol.upload(50);
     assert_eq!(status, 200);
-    carol.still_has(&upload.unwrap(), 50);
-    assert_eq!(carol.uploads(51).0, 413);
+    carol.assert_has_upload(&upload.unwrap(), 50);
+    assert_eq!(carol.upload(51).0, 413);
 }
 
-/// Pages of another origin may ask what clients ask.
-fn origins(place: &impl Place, domain: &str) {
+fn allows_other_origins(host: &impl Host, domain: &str) {
     for path in ["/.well-known/matrix/client", "/_matrix/client/versions"] {
         let origin = "Origin: https://page.example";
-        let answer = asked(place, &[&format!("https://{domain}{path}"), "--header", origin]);
-        assert_eq!(answer.status, "200", "{path}");
-        assert_eq!(answer.header("access-control-allow-origin"), ["*"], "{path}");
+        let response = get(host, &[&format!("https://{domain}{path}"), "--header", origin]);
+        assert_eq!(response.status, "200", "{path}");
+        assert_eq!(response.header("access-control-allow-origin"), ["*"], "{path}");
     }
 }
 
-/// http leads to https, but a certificate is had anew all the same.
-fn leads_to_https(place: &impl Place, domain: &str) {
+/// The redirect must not get in the way of a certificate's renewal.
+fn redirects_to_https(host: &impl Host, domain: &str) {
     for target in ["/", "/_matrix/client/versions?a=b%2Fc", "/.well-known/other"] {
-        let answer = asked(place, &[&format!("http://{domain}{target}")]);
-        assert_eq!(answer.status, "301", "{target}");
-        assert_eq!(answer.header("location"), [format!("https://{domain}{target}")]);
+        let response = get(host, &[&format!("http://{domain}{target}")]);
+        assert_eq!(response.status, "301", "{target}");
+        assert_eq!(response.header("location"), [format!("https://{domain}{target}")]);
     }
     let serial = || {
-        let file = place.ok(&format!("certs:report {APP} --ssl-dir")).stdout;
+        let file = host.ok(&format!("certs:report {APP} --ssl-dir")).stdout;
         let file = format!("{}/server.crt", file.trim());
-        place.by_root(&format!("openssl x509 -noout -serial -in {file}"))
+        host.root_ok(&format!("openssl x509 -noout -serial -in {file}"))
     };
     let before = serial();
-    place.ok(&format!("letsencrypt:enable {APP} --force"));
+    host.ok(&format!("letsencrypt:enable {APP} --force"));
     assert_ne!(serial(), before);
 }
 
 #[derive(Debug)]
-struct Answer {
+struct Response {
     status: String,
     head: String,
     body: String,
 }
 
-impl Answer {
+impl Response {
     fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -155,9 +154,9 @@ impl Answer {
     }
 }
 
-/// The answer to a request that is sent just as it is written.
-fn asked(place: &impl Place, args: &[&str]) -> Answer {
-    let mut curl: Command = place.curl();
+/// Sends a request whose path is not normalized.
+fn get(host: &impl Host, args: &[&str]) -> Response {
+    let mut curl: Command = host.curl();
     curl.args(["--silent", "--show-error", "--max-time", "30", "--path-as-is", "--include"]);
     let output = curl.args(args).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -165,5 +164,5 @@ fn asked(place: &impl Place, args: &[&str]) -> Answer {
         panic!("{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     });
     let status = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    Answer { status, head: head.replace('\r', ""), body: body.to_owned() }
+    Response { status, head: head.replace('\r', ""), body: body.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! A program in the background that does not outlive the test, however that ends.
+//! A program in the background that never outlives the test, even if the test is killed.
 
 use std::{
     process::{Child, Command},
@@ -9,46 +9,47 @@ use std::{
 
 pub(crate) struct Daemon {
     stop: Option<Sender<()>>,
-    keeper: Option<JoinHandle<()>>,
+    supervisor: Option<JoinHandle<()>>,
 }
 
 impl Daemon {
-    /// The command must have the kernel end it with its parent (`setpriv --pdeathsig`,
-    /// `bwrap --die-with-parent`). The parent is the thread that starts it: hence one of its own.
+    /// The command must ask the kernel to end it with its parent (`setpriv --pdeathsig`, `bwrap
+    /// --die-with-parent`). The parent is the thread that starts it, so each daemon has its own
+    /// thread.
     pub(crate) fn start(mut command: Command) -> Self {
-        let (stop, stopped) = channel();
-        let (tell, told) = channel();
-        let keeper = std::thread::spawn(move || match command.spawn() {
+        let (stop, stop_requested) = channel();
+        let (sender, receiver) = channel();
+        let supervisor = std::thread::spawn(move || match command.spawn() {
             Ok(child) => {
-                tell.send(Ok(())).unwrap();
-                keep(child, &stopped);
+                sender.send(Ok(())).unwrap();
+                supervise(child, &stop_requested);
             }
-            Err(error) => tell.send(Err(format!("{command:?}: {error}: run dev/setup"))).unwrap(),
+            Err(error) => sender.send(Err(format!("{command:?}: {error}: run dev/setup"))).unwrap(),
         });
-        told.recv().unwrap().unwrap();
-        Self { stop: Some(stop), keeper: Some(keeper) }
+        receiver.recv().unwrap().unwrap();
+        Self { stop: Some(stop), supervisor: Some(supervisor) }
     }
 
-    /// Whether it has ended by itself.
-    pub(crate) fn is_over(&self) -> bool {
-        self.keeper.as_ref().is_none_or(JoinHandle::is_finished)
+    /// Whether the program has ended by itself.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.supervisor.as_ref().is_none_or(JoinHandle::is_finished)
     }
 }
 
-/// Until it is to stop or ends by itself.
-fn keep(mut child: Child, stopped: &Receiver<()>) {
+/// Waits until the program ends by itself, or stops it when asked to.
+fn supervise(mut child: Child, stop_requested: &Receiver<()>) {
     use std::sync::mpsc::RecvTimeoutError::Timeout;
-    while stopped.recv_timeout(Duration::from_millis(50)) == Err(Timeout) {
+    while stop_requested.recv_timeout(Duration::from_millis(50)) == Err(Timeout) {
         if child.try_wait().unwrap().is_some() {
             return;
         }
     }
     let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-    // PostgreSQL would wait for its clients on SIGTERM.
+    // On SIGTERM PostgreSQL would wait for its clients.
     nix::sys::signal::kill(pid, nix::sys::signal::SIGINT).ok();
-    let asked = Instant::now();
+    let start = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        if asked.elapsed() > Duration::from_secs(10) {
+        if start.elapsed() > Duration::from_secs(10) {
             child.kill().ok();
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -58,8 +59,8 @@ fn keep(mut child: Child, stopped: &Receiver<()>) {
 impl Drop for Daemon {
     fn drop(&mut self) {
         drop(self.stop.take());
-        if let Some(keeper) = self.keeper.take() {
-            keeper.join().ok();
+        if let Some(supervisor) = self.supervisor.take() {
+            supervisor.join().ok();
         }
     }
 }

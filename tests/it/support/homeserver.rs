@@ -1,8 +1,8 @@
-//! A real Synapse on the files that the plugin writes, with a real PostgreSQL.
+//! A real Synapse with the files that the plugin writes, and a real PostgreSQL.
 
 use super::{
     daemon::Daemon,
-    folders::{Folders, server},
+    directories::{Directories, server},
     free_port, host,
     postgres::Postgres,
 };
@@ -23,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The arguments after `python`; the last ones are the test's: a port that is free.
+/// The arguments after `python`. The last two are the test's own and set a free port.
 pub(crate) const ARGS: [&str; 6] = [
     "-m",
     "synapse.app.homeserver",
@@ -41,18 +41,18 @@ const LOCAL: &str = "rc_login:
 
 pub(crate) struct Homeserver {
     daemon: Option<Daemon>,
-    pub(crate) folders: Folders,
+    pub(crate) directories: Directories,
     pub(crate) postgres: Postgres,
     port: u16,
 }
 
 impl Homeserver {
-    /// Starts it on new files and an empty database, and waits until it is ready.
+    /// Starts Synapse with new files and an empty database, and waits until it is ready.
     pub(crate) fn start() -> Self {
         let postgres = Postgres::start();
-        let folders = Folders::write(&server(), &postgres.url(), None);
-        folders.put_local(LOCAL);
-        let mut server = Self { daemon: None, folders, postgres, port: free_port() };
+        let directories = Directories::write(&server(), &postgres.url(), None);
+        directories.put_local(LOCAL);
+        let mut server = Self { daemon: None, directories, postgres, port: free_port() };
         server.resume();
         server
     }
@@ -61,29 +61,29 @@ impl Homeserver {
         self.daemon = None;
     }
 
-    /// Starts it on what it left.
+    /// Starts it again with its existing files and database.
     pub(crate) fn resume(&mut self) {
-        put_port(&self.folders, self.port);
-        let log = self.folders.test().join("log");
+        put_port(&self.directories, self.port);
+        let log = self.directories.test().join("log");
         let out = File::create(&log).unwrap();
         let mut command = Command::new("bwrap");
-        command.args(self.folders.container()).arg("python").args(ARGS);
+        command.args(self.directories.container()).arg("python").args(ARGS);
         command.stdout(out.try_clone().unwrap()).stderr(out);
         let daemon = Daemon::start(command);
-        let until = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let readiness = self.probe();
             if readiness == Readiness::Ready {
                 break;
             }
             let log = || fs::read_to_string(&log).unwrap();
-            assert!(!daemon.is_over() && Instant::now() < until, "{readiness:?}: {}", log());
+            assert!(!daemon.has_ended() && Instant::now() < deadline, "{readiness:?}: {}", log());
             std::thread::sleep(Duration::from_millis(50));
         }
         self.daemon = Some(daemon);
     }
 
-    /// The address of its container, so to speak.
+    /// The address that stands for that of its container.
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
@@ -92,20 +92,20 @@ impl Homeserver {
         health::probe(&host(), &self.address()).unwrap()
     }
 
-    /// The secret that lets us register users.
+    /// The shared secret for registering users.
     pub(crate) fn secret(&self) -> Secret {
-        Secret::new(self.folders.read(&format!("secrets/{}", config::REGISTRATION_SECRET)))
+        Secret::new(self.directories.read(&format!("secrets/{}", config::REGISTRATION_SECRET)))
     }
 
     pub(crate) fn get(&self, path: &str, bearer: Option<&str>) -> Reply {
-        self.ask(path, None, bearer)
+        self.send(path, None, bearer)
     }
 
     pub(crate) fn post(&self, path: &str, json: Value) -> Reply {
-        self.ask(path, Some(json), None)
+        self.send(path, Some(json), None)
     }
 
-    fn ask(&self, path: &str, json: Option<Value>, bearer: Option<&str>) -> Reply {
+    fn send(&self, path: &str, json: Option<Value>, bearer: Option<&str>) -> Reply {
         let url = format!("http://{}{path}", self.address());
         let limit = Duration::from_secs(30);
         let bearer = bearer.map(Secret::new);
@@ -113,9 +113,9 @@ impl Homeserver {
     }
 }
 
-/// The generated file once more, with another port: the last file counts.
-pub(crate) fn put_port(folders: &Folders, port: u16) {
-    let text = folders.read(&format!("homeserver.d/{}", config::SERVER_FILE));
+/// Writes a copy of the generated file with another port, which overrides it.
+pub(crate) fn put_port(directories: &Directories, port: u16) {
+    let text = directories.read(&format!("homeserver.d/{}", config::SERVER_FILE));
     let text = text.replace(&format!("port: {}", config::PORT), &format!("port: {port}"));
-    fs::write(folders.test().join("port.yaml"), text).unwrap();
+    fs::write(directories.test().join("port.yaml"), text).unwrap();
 }

@@ -1,7 +1,7 @@
-//! What several themes need: the real programs, run and ended with the test.
+//! Helpers for several groups of tests: real programs that run as long as the test.
 
 pub(crate) mod daemon;
-pub(crate) mod folders;
+pub(crate) mod directories;
 pub(crate) mod homeserver;
 pub(crate) mod postgres;
 pub(crate) mod python;
@@ -13,12 +13,20 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-/// The folder that `dev/setup` fills.
+/// The exit code and the output of a finished command.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Output {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// The directory that `dev/setup` fills.
 pub(crate) fn tools() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("tools")
 }
 
-/// The environment that `dev/install-synapse` makes.
+/// The Python environment that `dev/install-synapse` creates.
 pub(crate) fn synapse_home() -> PathBuf {
     let home = tools().join("synapse");
     assert!(
@@ -29,17 +37,17 @@ pub(crate) fn synapse_home() -> PathBuf {
     home
 }
 
-/// The machine, for code of the plugin.
+/// The machine, for functions of the plugin that need a host.
 pub(crate) fn host() -> Host {
     Host::new(Env::read(), Arc::new(Nowhere), false)
 }
 
-/// A port that nobody listens on at this moment.
+/// A port that is free at this moment.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
-/// What tests that run side by side use together; it goes away with the last one that uses it.
+/// A value that tests running in parallel share. It is dropped after the last of them.
 pub(crate) struct Shared<T>(Mutex<Weak<T>>);
 
 impl<T> Shared<T> {
@@ -47,11 +55,11 @@ impl<T> Shared<T> {
         Self(Mutex::new(Weak::new()))
     }
 
-    pub(crate) fn get(&self, make: impl FnOnce() -> T) -> Arc<T> {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.upgrade().unwrap_or_else(|| {
-            let new = Arc::new(make());
-            *held = Arc::downgrade(&new);
+    pub(crate) fn get(&self, create: impl FnOnce() -> T) -> Arc<T> {
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        current.upgrade().unwrap_or_else(|| {
+            let new = Arc::new(create());
+            *current = Arc::downgrade(&new);
             new
         })
     }

@@ -1,4 +1,4 @@
-//! A real PostgreSQL: a cluster of the test's own, made as dokku-postgres makes it.
+//! A real PostgreSQL with a cluster of its own, created in the same way as dokku-postgres does.
 
 use super::{daemon::Daemon, free_port};
 use dokku_matrix::{dokku::postgres::RIGHT_ENV, host::secret::Secret};
@@ -10,23 +10,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// With what a URL must not have as it is.
+/// Contains characters that must be encoded in a URL.
 const PASSWORD: &str = "p@ss/w%rd: '\"é";
 
 pub(crate) struct Postgres {
     daemon: Option<Daemon>,
     port: u16,
-    folder: Scratch,
+    directory: Scratch,
 }
 
 impl Postgres {
-    /// A cluster with an empty database `matrix_db`.
+    /// Starts a new cluster with an empty database `matrix_db`.
     pub(crate) fn start() -> Self {
-        let folder = Scratch::new().unwrap();
+        let directory = Scratch::new().unwrap();
         if let Some(nobody) = nobody() {
-            std::os::unix::fs::chown(folder.path(), Some(nobody), Some(nobody)).unwrap();
+            std::os::unix::fs::chown(directory.path(), Some(nobody), Some(nobody)).unwrap();
         }
-        let pwfile = folder.path().join("password");
+        let pwfile = directory.path().join("password");
         fs::write(&pwfile, PASSWORD).unwrap();
         let arguments = RIGHT_ENV.strip_prefix("POSTGRES_INITDB_ARGS=").unwrap().split(' ');
         let mut initdb = unprivileged("initdb");
@@ -34,16 +34,16 @@ impl Postgres {
             .args(arguments)
             .args(["--no-sync", "--auth=scram-sha-256", "--username=postgres", "--pwfile"])
             .arg(&pwfile)
-            .arg(data(&folder));
-        let ran = initdb.current_dir("/").output().unwrap();
-        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-        let mut postgres = Self { daemon: None, port: free_port(), folder };
+            .arg(data(&directory));
+        let output = initdb.current_dir("/").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut postgres = Self { daemon: None, port: free_port(), directory };
         postgres.resume();
         postgres.sql("postgres", "CREATE DATABASE matrix_db");
         postgres
     }
 
-    /// As `DATABASE_URL` has it.
+    /// The value of `DATABASE_URL`.
     pub(crate) fn url(&self) -> Secret {
         let password = "p%40ss%2Fw%25rd:%20%27%22%C3%A9";
         Secret::new(format!("postgres://postgres:{password}@127.0.0.1:{}/matrix_db", self.port))
@@ -53,12 +53,12 @@ impl Postgres {
         self.daemon = None;
     }
 
-    /// Starts it on what it held.
+    /// Starts it again with its existing data.
     pub(crate) fn resume(&mut self) {
         let mut command = unprivileged("postgres");
-        command.arg("-D").arg(data(&self.folder)).args(["-h", "127.0.0.1", "-p"]);
+        command.arg("-D").arg(data(&self.directory)).args(["-h", "127.0.0.1", "-p"]);
         command.arg(self.port.to_string()).args(["-c", "unix_socket_directories="]);
-        // It is thrown away: nothing has to be durable.
+        // The data is temporary, so nothing needs to be durable.
         command.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
         command.args(["-c", "synchronous_commit=off"]);
         command.current_dir("/").stdout(Stdio::null()).stderr(Stdio::null());
@@ -71,8 +71,8 @@ impl Postgres {
     }
 
     fn sql(&self, database: &str, sql: &str) {
-        let ran = self.psql(database, sql);
-        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        let output = self.psql(database, sql);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     fn psql(&self, database: &str, sql: &str) -> std::process::Output {
@@ -85,22 +85,22 @@ impl Postgres {
     }
 }
 
-fn data(folder: &Scratch) -> PathBuf {
-    folder.path().join("data")
+fn data(directory: &Scratch) -> PathBuf {
+    directory.path().join("data")
 }
 
-/// The newest that Debian has installed; its programs are not on PATH.
+/// A program of the newest version that Debian has installed, which is not in PATH.
 fn program(name: &str) -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut found: Vec<(u32, PathBuf)> = versions
+    let mut programs: Vec<(u32, PathBuf)> = versions
         .filter_map(|version| {
             let number = version.file_name().to_str()?.parse().ok()?;
             Some((number, version.path().join("bin").join(name)))
         })
         .filter(|(_, path)| path.exists())
         .collect();
-    found.sort();
-    found.pop().unwrap_or_else(|| panic!("PostgreSQL's {name} is not there: run dev/setup")).1
+    programs.sort();
+    programs.pop().unwrap_or_else(|| panic!("PostgreSQL's {name} is missing: run dev/setup")).1
 }
 
 /// PostgreSQL refuses to run as root.

@@ -1,4 +1,4 @@
-//! PyYAML, which is what reads the files in the end.
+//! PyYAML, with which Synapse reads its configuration.
 
 use super::synapse_home;
 use serde_json::Value;
@@ -7,18 +7,18 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-/// Answers each line, a JSON text of YAML, with a line of what that means, as JSON.
+/// Reads YAML documents, each as a JSON string on one line, and prints their values as JSON.
 const READER: &str = "
 import json, sys, yaml
 for line in sys.stdin:
     try:
-        answer = yaml.safe_load(json.loads(line))
+        value = yaml.safe_load(json.loads(line))
     except Exception as error:
-        answer = {'unreadable': str(error)}
-    print(json.dumps(answer), flush=True)
+        value = {'unreadable': str(error)}
+    print(json.dumps(value), flush=True)
 ";
 
-/// A Python that reads YAML for as long as it is asked.
+/// A Python process that reads YAML.
 pub(crate) struct PyYaml {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -54,10 +54,10 @@ impl Drop for PyYaml {
     }
 }
 
-/// What a short program prints.
+/// Runs a short program and returns what it prints.
 pub(crate) fn python(program: &str, argument: &str) -> String {
     let python = synapse_home().join("bin/python");
-    let ran = Command::new(python).args(["-c", program, argument]).output().unwrap();
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    String::from_utf8(ran.stdout).unwrap().trim().to_owned()
+    let output = Command::new(python).args(["-c", program, argument]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

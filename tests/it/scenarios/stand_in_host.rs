@@ -1,42 +1,40 @@
-//! A stood-in host with real parts.
+//! A stand-in host with real parts.
 
-use super::{Outside, Place, fed};
-use crate::contract::rig::install_plugin;
-use crate::plugin_copy::Ran;
+use super::{Host, HttpClient, run_command};
+use crate::contract::harness::install_plugin;
+use crate::support::Output;
 use crate::support::tools;
 use stand_in::{Scene, World};
 use std::process::Command;
 use std::sync::Arc;
 
-/// The network ends after its hosts.
-pub(super) struct Parts {
+/// Fields are dropped in this order: the network ends after its host.
+pub(super) struct StandInHost {
     pub(super) scene: Scene,
     pub(super) world: Arc<World>,
     domain: &'static str,
 }
 
-impl Parts {
-    /// A host in a network of its own.
-    pub(super) fn alone() -> Self {
-        Self::within(&Arc::new(World::new(&tools()).unwrap()), "alpha.test")
+impl StandInHost {
+    /// Creates a host in a network of its own.
+    pub(super) fn new() -> Self {
+        Self::in_world(&Arc::new(World::new(&tools()).unwrap()), "alpha.test")
     }
 
-    pub(super) fn within(world: &Arc<World>, domain: &'static str) -> Self {
+    pub(super) fn in_world(world: &Arc<World>, domain: &'static str) -> Self {
         let scene = Scene::real(world, domain).unwrap();
         install_plugin(&scene);
         Self { scene, world: Arc::clone(world), domain }
     }
-}
 
-impl Parts {
     pub(super) fn power_cut(&mut self) {
         self.scene.power_cut(&self.world, self.domain).unwrap();
     }
 }
 
-impl Drop for Parts {
-    /// What its containers have said last goes with the host, and is wanted when a test has failed.
-    #[expect(clippy::print_stderr, reason = "the test has failed, and this is why")]
+impl Drop for StandInHost {
+    /// The logs of the containers are removed with the host, so a failed test prints their last lines.
+    #[expect(clippy::print_stderr, reason = "shows why the test has failed")]
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;
@@ -51,37 +49,37 @@ impl Drop for Parts {
     }
 }
 
-impl Outside for Parts {
+impl HttpClient for StandInHost {
     fn curl(&self) -> Command {
         self.world.curl()
     }
 }
 
-/// From elsewhere in the network, by its names.
-impl Outside for World {
+/// Sends requests from outside of the hosts.
+impl HttpClient for World {
     fn curl(&self) -> Command {
         self.command("curl")
     }
 }
 
-impl Place for Parts {
-    /// All names are there, and nothing is left to do.
-    const DONE: &'static [i32] = &[0];
+impl Host for StandInHost {
+    /// All names are in the DNS of the network, so nothing is left to do.
+    const SUCCESS: &'static [i32] = &[0];
 
     fn global_domain(&self) -> String {
         self.domain.to_owned()
     }
 
-    fn dokku(&self, line: &str, stdin: &str) -> Ran {
+    fn dokku(&self, line: &str, stdin: &str) -> Output {
         let mut command = self.scene.command("dokku");
         command.args(line.split_whitespace());
-        fed(command, stdin.as_bytes())
+        run_command(command, stdin.as_bytes())
     }
 
-    fn docker(&self, line: &str) -> Ran {
+    fn docker(&self, line: &str) -> Output {
         let mut command = self.scene.command("docker");
         command.args(line.split_whitespace());
-        fed(command, b"")
+        run_command(command, b"")
     }
 
     fn root(&self, program: &str) -> Command {

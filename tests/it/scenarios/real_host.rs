@@ -1,73 +1,73 @@
-//! A real host.
+//! A real Dokku host.
 
-use super::life::{APPS, SERVERS, SERVICES};
-use super::{Outside, Place, Steps, fed};
-use crate::plugin_copy::Ran;
+use super::lifecycle::{APPS, SERVERS, SERVICES};
+use super::{Host, HostExt, HttpClient, run_command};
+use crate::support::Output;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Dokku's own choice.
+/// Dokku's default.
 const LIB: &str = "/var/lib/dokku";
-/// There is one host for all.
+/// All scenarios share one host, and take turns.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// What the scenario makes on it goes away with the value.
-pub(super) struct Real {
+/// Everything that the scenario creates is removed when the value is dropped.
+pub(super) struct RealHost {
     global_domain: String,
-    /// Given on after all is gone.
+    /// Released after the cleanup.
     _turn: MutexGuard<'static, ()>,
 }
 
-impl Real {
-    /// None where there is no Dokku, or nobody has said that it may be used.
+impl RealHost {
+    /// `None` if there is no Dokku, or if the environment does not allow its use.
     pub(super) fn new() -> Option<Self> {
-        let wanted = std::env::var("DOKKU_MATRIX_HOST_TESTS").is_ok_and(|value| value == "1");
-        which::which("dokku").ok().filter(|_| wanted)?;
-        // A scenario that failed has cleaned up all the same, or the next lines say that it has not.
+        let allowed = std::env::var("DOKKU_MATRIX_HOST_TESTS").is_ok_and(|value| value == "1");
+        which::which("dokku").ok().filter(|_| allowed)?;
+        // A failed scenario cleans up, too; the checks below find out if it did not.
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        assert!(nix::unistd::getuid().is_root(), "this has to be run by root");
+        assert!(nix::unistd::getuid().is_root(), "these tests must be run by root");
         let apps = dokku("--quiet apps:list", "").stdout;
         let taken = apps.lines().find(|app| APPS.contains(app));
         assert_eq!(taken, None, "an app has a name of this scenario");
         for service in SERVICES {
-            let ran = dokku(&format!("postgres:exists {service}"), "");
-            assert_ne!(ran.code, Some(0), "a service has a name of this scenario: {ran:?}");
+            let output = dokku(&format!("postgres:exists {service}"), "");
+            assert_ne!(output.code, Some(0), "a service has a name of this scenario: {output:?}");
         }
         let list = dokku("--quiet matrix:list", "");
         assert_eq!((list.code, list.stdout.as_str()), (Some(0), ""), "{list:?}");
         let domains = dokku("domains:report --global --domains-global-vhosts", "").stdout;
         let domain = domains.split_whitespace().next().expect("no global domain is set");
         for server in SERVERS {
-            // Not yet ours: from a value made before this, it would be removed.
-            let folder = format!("{LIB}/data/matrix/{server}.{domain}");
-            assert!(!Path::new(&folder).exists(), "{folder} is there already");
+            // Checked before the value exists, whose drop would remove somebody else's directory.
+            let directory = format!("{LIB}/data/matrix/{server}.{domain}");
+            assert!(!Path::new(&directory).exists(), "{directory} already exists");
         }
         Some(Self { global_domain: domain.to_owned(), _turn: turn })
     }
 }
 
-impl Drop for Real {
+impl Drop for RealHost {
     fn drop(&mut self) {
         for app in APPS {
             dokku(&format!("--force apps:destroy {app}"), "");
-            // Dokku leaves the certificates of an app behind.
+            // Dokku leaves the certificates of a destroyed app behind.
             fs::remove_dir_all(format!("{LIB}/data/letsencrypt/{app}")).ok();
         }
         for service in SERVICES {
             dokku(&format!("postgres:destroy {service} --force"), "");
         }
         for server in SERVERS {
-            fs::remove_dir_all(self.folder(server)).ok();
+            fs::remove_dir_all(self.directory(server)).ok();
             let lock = format!("{LIB}/data/matrix/.{server}.{}.lock", self.global_domain);
             fs::remove_file(lock).ok();
         }
     }
 }
 
-/// Its nginx, whatever the DNS says.
-impl Outside for Real {
+/// Sends all requests to the local nginx, whatever the DNS says.
+impl HttpClient for RealHost {
     fn curl(&self) -> Command {
         let mut curl = Command::new("curl");
         curl.args(["--connect-to", "::127.0.0.1:"]);
@@ -75,22 +75,22 @@ impl Outside for Real {
     }
 }
 
-impl Place for Real {
-    /// Its names may be known to itself alone.
-    const DONE: &'static [i32] = &[0, 3];
+impl Host for RealHost {
+    /// The names may be known to the host alone.
+    const SUCCESS: &'static [i32] = &[0, 3];
 
     fn global_domain(&self) -> String {
         self.global_domain.clone()
     }
 
-    fn dokku(&self, line: &str, stdin: &str) -> Ran {
+    fn dokku(&self, line: &str, stdin: &str) -> Output {
         dokku(line, stdin)
     }
 
-    fn docker(&self, line: &str) -> Ran {
+    fn docker(&self, line: &str) -> Output {
         let mut command = Command::new("docker");
         command.args(line.split_whitespace());
-        fed(command, b"")
+        run_command(command, b"")
     }
 
     fn root(&self, program: &str) -> Command {
@@ -102,10 +102,10 @@ impl Place for Real {
     }
 }
 
-/// As from a fresh shell of root's.
-fn dokku(line: &str, stdin: &str) -> Ran {
+/// Runs `dokku <line>` with the environment of a new root shell.
+fn dokku(line: &str, stdin: &str) -> Output {
     let mut command = Command::new("dokku");
     command.args(line.split_whitespace()).env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", "/root");
-    fed(command, stdin.as_bytes())
+    run_command(command, stdin.as_bytes())
 }

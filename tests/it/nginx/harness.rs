@@ -1,7 +1,7 @@
-//! A real nginx on free ports, in front of apps that have rendered forms as Dokku would write them.
+//! A real nginx on free ports, with apps whose configuration is rendered as Dokku would do it.
 
 use super::http::{Response, connect, connect_tls, exchange};
-use super::tools::{account, certificate, nginx, on_ports, render};
+use super::tools::{account, certificate, nginx_program, on_ports, render};
 use dokku_matrix::nginx::forms::{Form, Site, forms};
 use stand_in::Scratch;
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// One app on the host: its configuration, its certificate and its `nginx.conf.d`.
+/// One app on the host: its configuration, its upstream and its `nginx.conf.d`.
 pub(crate) struct App<'a> {
     pub(crate) name: &'a str,
     pub(crate) template: &'a str,
@@ -53,49 +53,49 @@ impl App<'_> {
     }
 }
 
-/// Ends with the test.
-pub(crate) struct Rig {
+/// A running nginx. It stops when it is dropped.
+pub(crate) struct NginxServer {
     nginx: Child,
     ports: HashMap<u16, u16>,
     certificates: HashMap<String, Scratch>,
-    _folder: Scratch,
+    _directory: Scratch,
 }
 
-impl Drop for Rig {
+impl Drop for NginxServer {
     fn drop(&mut self) {
         let _ = self.nginx.kill();
         let _ = self.nginx.wait();
     }
 }
 
-impl Rig {
+impl NginxServer {
     pub(crate) fn start(apps: &[App<'_>]) -> Self {
-        let folder = Scratch::new().unwrap();
-        let root = folder.path().to_str().unwrap();
+        let directory = Scratch::new().unwrap();
+        let root = directory.path().to_str().unwrap();
         let mut certificates = HashMap::new();
         let mut rendered = String::new();
         for app in apps {
             let tls_dir = certificate(&[&app.domain(), "stranger.test"]);
             let form = app.form(root, tls_dir.path().to_str().unwrap());
             rendered += &render(app.template, &form).unwrap();
-            let conf_d = folder.path().join(app.name).join("nginx.conf.d");
+            let conf_d = directory.path().join(app.name).join("nginx.conf.d");
             fs::create_dir_all(&conf_d).unwrap();
             for (name, text) in app.files {
                 fs::write(conf_d.join(name), text).unwrap();
             }
             certificates.insert(app.domain(), tls_dir);
         }
-        // Another program may take a port between our look and nginx's, hence the tries.
-        let mut words = String::new();
+        // Another program may take a free port before nginx does, so this is retried.
+        let mut error = String::new();
         for _ in 0..5 {
             let ports = free_ports();
             let conf = main_conf(&on_ports(&rendered, |port| ports[&port]), root);
-            match run(&conf, folder.path()) {
-                Ok(nginx) => return Self { nginx, ports, certificates, _folder: folder },
-                Err(said) => words = said,
+            match run(&conf, directory.path()) {
+                Ok(nginx) => return Self { nginx, ports, certificates, _directory: directory },
+                Err(stderr) => error = stderr,
             }
         }
-        panic!("nginx does not start: {words}");
+        panic!("nginx does not start: {error}");
     }
 
     pub(crate) fn port(&self, port: u16) -> u16 {
@@ -106,7 +106,8 @@ impl Rig {
         self.certificates[name].path()
     }
 
-    /// The answer to these bytes. 80 is plain; `name` is who is asked and must prove it otherwise.
+    /// Sends these bytes and returns the response. Port 80 is plain; on other ports the server must
+    /// have a certificate for `name`.
     pub(crate) fn send(&self, port: u16, name: &str, request: &[u8]) -> Response {
         if port == 80 {
             return exchange(connect(self.port(80)), request);
@@ -119,7 +120,7 @@ impl Rig {
         self.get_with(port, name, target, "")
     }
 
-    /// `headers` are whole lines.
+    /// Sends a GET request with these additional header lines.
     pub(crate) fn get_with(&self, port: u16, name: &str, target: &str, headers: &str) -> Response {
         let request =
             format!("GET {target} HTTP/1.1\r\nHost: {name}\r\n{headers}Connection: close\r\n\r\n");
@@ -127,7 +128,7 @@ impl Rig {
     }
 }
 
-/// Below the ports that the system gives to outgoing connections, and each one for one rig.
+/// Ports below those that the system uses for outgoing connections, never the same ones twice.
 fn free_ports() -> HashMap<u16, u16> {
     static TAKEN: AtomicU32 = AtomicU32::new(0);
     let mut free = iter::repeat_with(|| {
@@ -139,32 +140,34 @@ fn free_ports() -> HashMap<u16, u16> {
     [80, 443, 8448].map(|port| (port, free.next().unwrap())).into()
 }
 
-fn main_conf(rendered: &str, folder: &str) -> String {
+fn main_conf(rendered: &str, directory: &str) -> String {
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let temporary = temporary.map(|name| format!("{name}_temp_path {folder}/temporary_{name};\n"));
+    let temporary =
+        temporary.map(|name| format!("{name}_temp_path {directory}/temporary_{name};\n"));
     format!(
-        "user {};\ndaemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log stderr;\n\
+        "user {};\ndaemon off;\nmaster_process off;\npid {directory}/nginx.pid;\nerror_log stderr;\n\
          events {{ }}\nhttp {{\naccess_log off;\n{}\n{rendered}\n}}\n",
         account(),
         temporary.concat()
     )
 }
 
-/// nginx writes its pid when it has all of its ports. (Asking one of them might reach another nginx.)
-fn run(conf: &str, folder: &Path) -> Result<Child, String> {
-    let file = folder.join("main.conf");
+/// nginx writes its pid once it listens. (A connection to one of its ports might reach another
+/// nginx.)
+fn run(conf: &str, directory: &Path) -> Result<Child, String> {
+    let file = directory.join("main.conf");
     fs::write(&file, conf).unwrap();
-    let said = folder.join("stderr");
-    let mut command = Command::new(nginx());
-    command.arg("-c").arg(&file).stdin(Stdio::null()).stderr(fs::File::create(&said).unwrap());
+    let stderr = directory.join("stderr");
+    let mut command = Command::new(nginx_program());
+    command.arg("-c").arg(&file).stdin(Stdio::null()).stderr(fs::File::create(&stderr).unwrap());
     let mut nginx = command.spawn().expect("nginx is started");
-    let begin = Instant::now();
+    let start = Instant::now();
     while nginx.try_wait().unwrap().is_none() {
-        if fs::metadata(folder.join("nginx.pid")).is_ok_and(|file| file.len() > 0) {
+        if fs::metadata(directory.join("nginx.pid")).is_ok_and(|file| file.len() > 0) {
             return Ok(nginx);
         }
-        assert!(begin.elapsed() < Duration::from_secs(30), "nginx does not listen");
+        assert!(start.elapsed() < Duration::from_secs(30), "nginx does not listen");
         thread::sleep(Duration::from_millis(20));
     }
-    Err(fs::read_to_string(&said).unwrap())
+    Err(fs::read_to_string(&stderr).unwrap())
 }

@@ -1,11 +1,11 @@
-//! Command lines that cannot be obeyed: said in one breath, and nothing is touched.
+//! Command lines that are refused with a single error, and change nothing.
 
-use super::rig::Rig;
+use super::harness::{TestHost, in_parallel};
 
-/// What was typed, the exit code, and what is said, without Dokku's prefix.
+/// The command line, the exit code, and the error without Dokku's prefix.
 type Case = (&'static str, i32, &'static str);
 
-const NOTHING_THERE: &[Case] = &[
+const WITHOUT_HOMESERVER: &[Case] = &[
     ("matrix:deploy nobody", 20, "App nobody does not exist"),
     ("matrix:report nobody", 20, "App nobody does not exist"),
     ("matrix:register-user nobody alice", 20, "App nobody does not exist"),
@@ -176,8 +176,8 @@ See `dokku help` for a list of available commands.",
     ),
 ];
 
-/// On a host with the homeserver `matrix` and Element Web in `chat`.
-const ONE_THERE: &[Case] = &[
+/// For a host with the homeserver `matrix` and Element Web in `chat`.
+const WITH_HOMESERVER: &[Case] = &[
     (
         "matrix:create matrix --server-name other.test",
         2,
@@ -244,60 +244,60 @@ It would let a page of one read the other; choose another one.",
     ),
 ];
 
-/// Each is refused, in these words, and the host stays what it was.
-fn refused(rig: &Rig, cases: &[Case]) {
-    let before = rig.portrait();
-    rig.changes();
-    for (line, code, says) in cases {
-        let ran = rig.dokku(line);
-        let said = ran.stderr.lines().map(|line| line.strip_prefix(" !     ").unwrap_or(line));
-        let said = said.collect::<Vec<_>>().join("\n");
-        assert_eq!((ran.code, said.as_str()), (Some(*code), *says), "{line}");
-        assert_eq!(ran.stdout, "", "{line}");
+/// Checks that each command fails with this error and that the host stays unchanged.
+fn assert_refused(host: &TestHost, cases: &[Case]) {
+    let before = host.dump();
+    host.changes();
+    for (line, code, expected) in cases {
+        let output = host.dokku(line);
+        let error = output.stderr.lines().map(|line| line.strip_prefix(" !     ").unwrap_or(line));
+        let error = error.collect::<Vec<_>>().join("\n");
+        assert_eq!((output.code, error.as_str()), (Some(*code), *expected), "{line}");
+        assert_eq!(output.stdout, "", "{line}");
     }
-    assert_eq!(rig.changes(), [""; 0]);
-    assert_eq!(rig.portrait(), before);
+    assert_eq!(host.changes(), [""; 0]);
+    assert_eq!(host.dump(), before);
 }
 
 #[test]
-fn where_nothing_is_there() {
-    let rig = Rig::new();
-    rig.website("shop", "shop.site.test");
-    rig.setup(&["postgres:create shop-db", "postgres:link shop-db shop --no-restart"]);
+fn refused_without_a_homeserver() {
+    let host = TestHost::new();
+    host.website("shop", "shop.site.test");
+    host.setup(&["postgres:create shop-db", "postgres:link shop-db shop --no-restart"]);
     let change = |state: &mut stand_in::State| {
         let locale = ["UTF8", "C", "C"].map(str::to_owned);
         state.services.get_mut("shop-db").unwrap().databases.insert("shop_db".into(), locale);
     };
-    rig.scene.update(change).unwrap();
-    refused(&rig, NOTHING_THERE);
+    host.scene.update(change).unwrap();
+    assert_refused(&host, WITHOUT_HOMESERVER);
 }
 
 #[test]
-fn where_a_homeserver_is() {
-    let rig = Rig::after("matrix:create matrix --tls off --element");
-    refused(&rig, ONE_THERE);
+fn refused_with_a_homeserver() {
+    let host = TestHost::after("matrix:create matrix --tls off --element");
+    assert_refused(&host, WITH_HOMESERVER);
 }
 
-/// Names of Dokku that look odd and are right.
+/// Names that look unusual, but that Dokku accepts.
 #[test]
-fn odd_names_work() {
-    Rig::each(
+fn accepts_unusual_names() {
+    in_parallel(
         &[
             ("9lives", "", "9lives.site.test", "9lives-db"),
             ("a.site.test", "", "a.site.test", "a-site-test-db"),
             ("m-1.x", " --domain localhost", "localhost", "m-1-x-db"),
         ],
         |(app, flags, domain, service)| {
-            let rig = Rig::new();
-            let _synapse = rig.homeserver(app);
-            rig.ok(&format!("matrix:create {app} --tls off{flags}"));
-            let state = rig.state();
+            let host = TestHost::new();
+            let _synapse = host.homeserver(app);
+            host.ok(&format!("matrix:create {app} --tls off{flags}"));
+            let state = host.state();
             assert_eq!(state.apps[*app].domains, [*domain]);
             assert!(state.services.contains_key(*service));
             assert_eq!(state.running(app).count(), 1);
-            rig.changes();
-            rig.ok(&format!("matrix:create {app}"));
-            assert_eq!(rig.changes(), [""; 0], "{app}");
+            host.changes();
+            host.ok(&format!("matrix:create {app}"));
+            assert_eq!(host.changes(), [""; 0], "{app}");
         },
     );
 }

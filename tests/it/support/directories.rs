@@ -1,5 +1,5 @@
-//! The folders of one homeserver with all that the plugin puts there, and its container's sight of
-//! them: the files are used as they are, under the paths that stand in them.
+//! The directories of one homeserver with everything that the plugin writes there, and a container
+//! that sees them under the paths that the files mention.
 
 use super::{host, synapse_home};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -34,21 +34,21 @@ pub(crate) fn server() -> Server {
     }
 }
 
-pub(crate) struct Folders {
+pub(crate) struct Directories {
     root: Utf8PathBuf,
-    #[expect(dead_code, reason = "it goes away with the value")]
-    folder: Scratch,
+    #[expect(dead_code, reason = "the directory is removed with the value")]
+    directory: Scratch,
 }
 
-impl Folders {
+impl Directories {
     pub(crate) fn write(server: &Server, database_url: &Secret, smtp: Option<&Smtp>) -> Self {
-        let folder = Scratch::new().unwrap();
-        let root = Utf8PathBuf::from(folder.path().to_str().unwrap());
-        let folders = Self { root, folder };
-        for folder in ["config/homeserver.d", "config/secrets", "data", "test"] {
-            fs::create_dir_all(folders.root.join(folder)).unwrap();
+        let directory = Scratch::new().unwrap();
+        let root = Utf8PathBuf::from(directory.path().to_str().unwrap());
+        let directories = Self { root, directory };
+        for directory in ["config/homeserver.d", "config/secrets", "data", "test"] {
+            fs::create_dir_all(directories.root.join(directory)).unwrap();
         }
-        let put = |name: &str, text: &str| folders.put(&format!("homeserver.d/{name}"), text);
+        let put = |name: &str, text: &str| directories.put(&format!("homeserver.d/{name}"), text);
         put(config::SERVER_FILE, &config::server_yaml(server).unwrap());
         put(config::DATABASE_FILE, database::database_yaml(database_url).unwrap().expose());
         if let Some(smtp) = smtp {
@@ -56,20 +56,20 @@ impl Folders {
             put(config::EMAIL_FILE, mail.expose());
         }
         put(config::LOCAL_FILE, config::LOCAL_YAML);
-        folders.put(config::LOG_FILE, config::LOG_CONFIG);
-        folders.put("secrets/signing.key", signing_key::generate().unwrap().expose());
+        directories.put(config::LOG_FILE, config::LOG_CONFIG);
+        directories.put("secrets/signing.key", signing_key::generate().unwrap().expose());
         for name in config::SECRETS {
-            folders.put(&format!("secrets/{name}"), random::secret().unwrap().expose());
+            directories.put(&format!("secrets/{name}"), random::secret().unwrap().expose());
         }
-        folders
+        directories
     }
 
-    /// The folder that is seen as `/config`.
+    /// The directory that the container sees as `/config`.
     pub(crate) fn config(&self) -> Utf8PathBuf {
         self.root.join("config")
     }
 
-    /// The folder that is seen as `/test`: what the test itself has to add.
+    /// The directory that the container sees as `/test`, for additional files of the test.
     pub(crate) fn test(&self) -> Utf8PathBuf {
         self.root.join("test")
     }
@@ -87,12 +87,12 @@ impl Folders {
         self.put(&format!("homeserver.d/{}", config::LOCAL_FILE), text);
     }
 
-    /// Every file of the configuration with its content.
+    /// Every configuration file with its content.
     pub(crate) fn snapshot(&self) -> Vec<(Utf8PathBuf, String)> {
         let mut all = vec![];
-        for folder in ["", "homeserver.d", "secrets"] {
-            for name in files::list(&self.config().join(folder)).unwrap() {
-                let name = Utf8Path::new(folder).join(name);
+        for directory in ["", "homeserver.d", "secrets"] {
+            for name in files::list(&self.config().join(directory)).unwrap() {
+                let name = Utf8Path::new(directory).join(name);
                 if self.config().join(&name).is_file() {
                     let text = self.read(name.as_str());
                     all.push((name, text));
@@ -102,25 +102,26 @@ impl Folders {
         all
     }
 
-    /// What the plugin tells of Synapse's verdict; nothing if it accepts the files.
-    pub(crate) fn verdict(&self) -> Vec<String> {
+    /// Lets Synapse validate the configuration, and returns the error that the plugin would show,
+    /// if any.
+    pub(crate) fn validate(&self) -> Vec<String> {
         let server = server();
         let local = self.read(&format!("homeserver.d/{}", config::LOCAL_FILE));
         let config = self.config();
-        let judged = judge::Judged { app: &server.app, config: &config, local: &local };
-        let ran = self.run(judge::PROGRAM, &judge::ARGS);
-        let verdict = judge::verdict(&Scrubber::default(), &judged, &ran);
-        verdict.map_or_else(|error| error.lines(), |()| vec![])
+        let input = judge::Judged { app: &server.app, config: &config, local: &local };
+        let output = self.run(judge::PROGRAM, &judge::ARGS);
+        let result = judge::verdict(&Scrubber::default(), &input, &output);
+        result.map_or_else(|error| error.lines(), |()| vec![])
     }
 
-    /// Runs a program in the sight of the container, to its end.
+    /// Runs a program in the container.
     pub(crate) fn run(&self, program: &str, args: &[&str]) -> Output {
         let cmd = Cmd::reads("bwrap").args(self.container()).arg(program).args(args);
         host().run(&cmd).unwrap_or_else(|error| panic!("{error}: run dev/setup"))
     }
 
-    /// The arguments of bubblewrap: a system, Synapse, and the mounts. The user in there is not
-    /// root, whoever runs the test.
+    /// The arguments of bubblewrap: a system, Synapse, and the mounts. The container's user is
+    /// never root, whoever runs the test.
     pub(crate) fn container(&self) -> Vec<String> {
         let home = synapse_home();
         let home = home.to_str().unwrap();

@@ -1,0 +1,350 @@
+//! Failures of the host: certificates, images, full disks, obstructed paths, concurrent commands.
+//! Nothing is lost or half written, exit code and message say what happened, and the same command
+//! continues from there.
+
+use super::harness::{SYNAPSE, TestHost, in_parallel};
+use nix::unistd::{Uid, chown};
+use stand_in::{Fault, Kind, State};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const CREATE: &str = "matrix:create matrix --email a@site.test";
+
+/// The text without Dokku's prefix.
+fn without_prefix(text: &str) -> String {
+    text.lines()
+        .map(|line| line.strip_prefix(" !     ").unwrap_or(line).to_owned() + "\n")
+        .collect()
+}
+
+/// The server is reachable on port 80, the exit code says that something is missing, and the next
+/// deploy retries.
+#[test]
+fn certificate_is_refused() {
+    let host = TestHost::new();
+    host.scene.update(|state| state.letsencrypt.fails.insert("matrix".into())).unwrap();
+    let output = host.dokku(&format!("{CREATE} --element"));
+    assert_eq!(output.code, Some(3));
+    let error = without_prefix(&output.stderr);
+    let expected = "No certificate for matrix.site.test: letsencrypt:enable matrix failed
+  | =====> Enabling letsencrypt for matrix
+  | -----> Enabling ACME proxy for matrix...
+  | -----> Getting letsencrypt certificate for matrix via HTTP-01
+";
+    assert!(error.starts_with(expected), "{error}");
+    let hint = "It must resolve to this host, and port 80 must be reachable. Then: dokku matrix:deploy matrix\n";
+    assert!(error.contains(hint), "{error}");
+    // The plugin's own check succeeded over plain http, and Element Web has its certificate.
+    assert!(error.contains("http://matrix.site.test/_matrix/client/versions"), "{error}");
+    let state = host.state();
+    assert!(state.apps["matrix"].cert.is_none() && state.apps["chat"].cert.is_some());
+    assert_eq!(state.running("matrix").count(), 1);
+    host.changes();
+    host.ok("matrix:deploy matrix");
+    assert_eq!(host.changes(), ["dokku letsencrypt:enable matrix"]);
+    host.scene.update(|state| state.letsencrypt.fails.clear()).unwrap();
+    let output = host.ok("matrix:deploy matrix");
+    assert!(!output.stderr.contains("No certificate"), "{output:#?}");
+    assert_eq!(host.changes(), ["dokku letsencrypt:enable matrix"]);
+    host.ok("matrix:deploy matrix");
+    assert_eq!(host.changes(), [""; 0]);
+}
+
+/// The first create fails because of the image. The same command succeeds once the image is fixed.
+#[test]
+fn image_is_unusable() {
+    let absent = |state: &mut State| state.pullable.clear();
+    let no_build = |state: &mut State| state.images.get_mut(SYNAPSE).unwrap().builds = false;
+    let ends = |state: &mut State| state.images.get_mut(SYNAPSE).unwrap().starts = false;
+    let cases: [(&str, fn(&mut State), &str); 3] = [
+        ("absent", absent, "the image matrixdotorg/synapse:v1.163.2 cannot be pulled: "),
+        ("no build", no_build, "matrixdotorg/synapse:v1.163.2 could not be deployed to matrix\n"),
+        ("ends", ends, "matrix is not ready after <time>: it ends again and again\n"),
+    ];
+    for (case, bad, message) in cases {
+        let host = TestHost::new();
+        host.scene.update(bad).unwrap();
+        for _ in 0..2 {
+            let output = host.dokku("matrix:create matrix --tls off");
+            assert_eq!(output.code, Some(1), "{case}: {output:#?}");
+            assert!(without_prefix(&output.stderr).starts_with(message), "{case}: {output:#?}");
+        }
+        let keys = host.secrets();
+        let fix = |state: &mut State| {
+            state.pullable.insert(SYNAPSE.into());
+            let image = state.images.get_mut(SYNAPSE).unwrap();
+            (image.builds, image.starts) = (true, true);
+        };
+        host.scene.update(fix).unwrap();
+        host.ok("matrix:create matrix");
+        assert_eq!(host.state().running("matrix").count(), 1, "{case}");
+        let now = host.secrets();
+        assert!(keys.iter().all(|(name, text)| now[name] == *text), "{case}");
+    }
+}
+
+/// The error shows the last lines of the log, with secrets masked, and how to continue.
+#[test]
+fn not_ready_before_the_timeout() {
+    let host = TestHost::new();
+    host.synapse.never_ready(SYNAPSE);
+    let log = vec!["starting".to_owned(), "macaroon_secret_key: abcdef".to_owned()];
+    host.scene.update(|state| state.logs.insert("matrix".into(), log)).unwrap();
+    let output = host.dokku("matrix:create matrix --tls off --timeout 10");
+    assert_eq!(output.code, Some(1));
+    let error = without_prefix(&output.stderr);
+    assert_eq!(
+        error,
+        "matrix is not ready after <time>: /health answers with status 503
+  | starting
+  | macaroon_secret_key: ***
+dokku logs matrix
+To go on: dokku matrix:deploy matrix
+"
+    );
+}
+
+/// A small file system, mounted over the plugin's data directory.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None` where tests may not mount anything.
+    #[expect(clippy::print_stderr, reason = "shows that a test is skipped")]
+    fn new(host: &TestHost, blocks: u32) -> Option<Self> {
+        let directory = host.lib("data/matrix");
+        fs::create_dir_all(&directory).unwrap();
+        let options = format!("size={}k,mode=755", blocks * 4);
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&directory);
+        let mounted = mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        if !mounted {
+            eprintln!("skipped: a full disk, for this account may not mount a file system");
+        }
+        mounted.then_some(Self(directory))
+    }
+
+    fn grow(&self) {
+        let mut mount = Command::new("mount");
+        mount.args(["-o", "remount,size=4m"]).arg(&self.0);
+        assert!(mount.status().unwrap().success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        Command::new("umount").arg(&self.0).status().ok();
+    }
+}
+
+/// Every file below a directory, with its content.
+fn all(directory: &Path) -> Vec<(PathBuf, String)> {
+    let mut files = vec![];
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files.extend(all(&path));
+        } else {
+            let text = fs::read_to_string(&path).unwrap();
+            files.push((path, text));
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The disk is full at different writes. No file is incomplete, and with more space the same
+/// command continues with the secrets that exist already.
+#[test]
+fn disk_is_full() {
+    let line = "matrix:create matrix --tls off";
+    let complete = TestHost::after(line);
+    let lengths = all(&complete.lib("data/matrix/matrix.site.test"));
+    let sizes = [1, 2, 3, 4, 6, 8, 10, 12];
+    let failed = std::sync::Mutex::new(0);
+    in_parallel(&sizes, |blocks| {
+        let host = TestHost::new();
+        let Some(small) = SmallDisk::new(&host, *blocks) else { return };
+        let output = host.dokku(line);
+        if output.code == Some(1) {
+            *failed.lock().unwrap() += 1;
+            let full = "No space left on device (os error 28)";
+            assert!(output.stderr.contains(full), "{blocks}: {output:#?}");
+            let server = host.lib("data/matrix/matrix.site.test");
+            for (path, text) in all(&server) {
+                let name = path.strip_prefix(&server).unwrap();
+                assert!(!name.to_string_lossy().contains(".new-"), "{blocks}: {name:?} is left");
+                let expected = lengths.iter().find(|(path, _)| path.ends_with(name));
+                if let Some((_, expected)) = expected {
+                    assert_eq!(text.len(), expected.len(), "{blocks}: {name:?}");
+                }
+            }
+        } else {
+            assert_eq!(output.code, Some(3), "{blocks}: {output:#?}");
+        }
+        let keys = host.secrets();
+        small.grow();
+        host.ok(line);
+        let now = host.secrets();
+        assert!(keys.iter().all(|(name, text)| now[name] == *text), "{blocks}");
+        assert_eq!(host.state().running("matrix").count(), 1, "{blocks}");
+    });
+    let failed = failed.into_inner().unwrap();
+    assert!(failed == 0 || failed >= 6, "{failed} of {} sizes were too small", sizes.len());
+}
+
+/// The disk fills up while a server runs: it keeps running, and its files are unchanged.
+#[test]
+fn disk_fills_up_later() {
+    let host = TestHost::new();
+    let Some(small) = SmallDisk::new(&host, 256) else { return };
+    host.ok("matrix:create matrix --tls off");
+    let container = host.state().running("matrix").next().unwrap().id.clone();
+    let before = all(&small.0.join("matrix.site.test"));
+    let url = host.state().apps["matrix"].config["DATABASE_URL"].clone();
+    let (head, tail) = (url.find("://postgres:").unwrap() + 12, url.find('@').unwrap());
+    let new = format!("{}other{}", &url[..head], &url[tail..]);
+    host.setup(&[&format!("config:set --no-restart matrix DATABASE_URL={new}")]);
+    let filler = small.0.join("matrix.site.test/data/media");
+    let mut text = vec![b'x'; 1 << 20];
+    while fs::write(&filler, &text).is_err() {
+        text.truncate(text.len() - 4096);
+    }
+    let output = host.dokku("ps:restart matrix");
+    assert_eq!(output.code, Some(1), "{output:#?}");
+    let path = "<host>/lib/data/matrix/matrix.site.test/config/homeserver.d/20-database.yaml";
+    let expected = format!("cannot write {path}: No space left on device (os error 28)");
+    let error = without_prefix(&output.stdout);
+    assert!(error.contains(&expected), "{output:#?}");
+    assert!(error.contains("\nNothing was stopped: the old server runs on.\n"), "{output:#?}");
+    let output = host.dokku("matrix:deploy matrix");
+    assert_eq!(output.code, Some(1), "{output:#?}");
+    assert!(output.stderr.contains("No space left on device (os error 28)"), "{output:#?}");
+    assert_eq!(host.state().running("matrix").next().unwrap().id, container);
+    fs::remove_file(&filler).unwrap();
+    assert_eq!(all(&small.0.join("matrix.site.test")), before);
+    host.ok("matrix:deploy matrix");
+    assert!(host.read("config/homeserver.d/20-database.yaml").contains("password: other"));
+}
+
+/// Paths of the wrong type, missing or empty secrets, and files of another user.
+#[test]
+fn obstructed_paths() {
+    let server = "<host>/lib/data/matrix/matrix.site.test";
+    let before_create = |prepare: fn(&Path)| {
+        let host = TestHost::new();
+        prepare(&host.file(""));
+        host
+    };
+    let after_create = |prepare: fn(&Path)| {
+        let host = TestHost::after("matrix:create matrix --tls off");
+        prepare(&host.file(""));
+        host
+    };
+    let mut cases = vec![
+        (
+            before_create(|root| {
+                fs::create_dir_all(root).unwrap();
+                fs::write(root.join("config"), "").unwrap();
+            }),
+            format!("{server}/config is in the way: it is not a folder\n"),
+        ),
+        (
+            after_create(|root| fs::remove_file(root.join("config/secrets/signing.key")).unwrap()),
+            format!(
+                "the signing key {server}/config/secrets/signing.key is missing
+Put it back from a backup: with another key this is another server.
+Nothing was changed.\n"
+            ),
+        ),
+        (
+            after_create(|root| fs::write(root.join("config/secrets/form_secret"), "").unwrap()),
+            format!(
+                "{server}/config/secrets/form_secret is empty
+Put it back from a backup, or remove it to have a new one made.\n"
+            ),
+        ),
+    ];
+    if Uid::effective().is_root() {
+        let foreign =
+            |root: &Path| chown(&root.join("data"), Some(Uid::from_raw(991)), None).unwrap();
+        let user = TestHost::new().scene.env()["DOKKU_SYSTEM_USER"].clone();
+        cases.push((
+            after_create(foreign),
+            format!(
+                "{server}/data does not belong to {user}\nsudo chown -R {user}:{user} {server}\n"
+            ),
+        ));
+    }
+    for (host, expected) in cases {
+        let before = all(&host.lib("data"));
+        host.changes();
+        let output = host.dokku("matrix:create matrix --tls off");
+        assert_eq!((output.code, without_prefix(&output.stderr)), (Some(1), expected));
+        let now = all(&host.lib("data"));
+        assert!(before.iter().all(|file| file.0.ends_with(".lock") || now.contains(file)));
+        assert!(!host.changes().iter().any(|call| call.contains("git:") || call.contains("ps:re")));
+    }
+}
+
+/// The error names the command that is running, and nothing changes.
+#[test]
+fn second_create_is_refused() {
+    let host = TestHost::new();
+    let prefix = ["dokku", "postgres:create"].map(str::to_owned).to_vec();
+    let fault = Fault { argv_prefix: Some(prefix), kind: Kind::HangMs(6000), ..Fault::default() };
+    host.scene.set_fault(&fault).unwrap();
+    let mut first = host.command("matrix:create matrix --tls off");
+    let mut first = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let since = Instant::now();
+    while !host.state().apps.contains_key("matrix") {
+        assert!(since.elapsed() < Duration::from_secs(20));
+        sleep(Duration::from_millis(20));
+    }
+    for (line, expected) in [
+        ("matrix:create matrix --tls off", 4),
+        ("matrix:deploy matrix", 4),
+        ("matrix:enable-element matrix", 4),
+        ("matrix:create matrix --tls off --dry-run", 0),
+        ("matrix:report matrix", 0),
+    ] {
+        let output = host.dokku(line);
+        assert_eq!(output.code, Some(expected), "{line}: {output:#?}");
+        if expected == 4 {
+            let error = without_prefix(&output.stderr);
+            let (message, hint) = error.split_once('\n').unwrap();
+            let start = "`dokku matrix:create matrix` is at work (process ";
+            assert!(message.starts_with(start) && message.ends_with(')'), "{error}");
+            assert_eq!(hint, "wait until it has ended, then type the same command again\n");
+            assert_eq!(output.stdout, "");
+        }
+    }
+    assert_eq!(first.wait().unwrap().code(), Some(3));
+    host.changes();
+    host.ok("matrix:create matrix");
+    assert_eq!(host.changes(), [""; 0]);
+    assert_eq!(host.state().running("matrix").count(), 1);
+}
+
+/// Each homeserver has a lock of its own.
+#[test]
+fn two_servers_are_created_in_parallel() {
+    let host = TestHost::new();
+    let _second = host.homeserver("second");
+    let mut first = host.command(CREATE);
+    let mut first = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let output = host.dokku("matrix:create second --email a@site.test");
+    assert_eq!(output.code, Some(3), "{output:#?}");
+    assert_eq!(first.wait().unwrap().code(), Some(3));
+    host.changes();
+    for app in ["matrix", "second"] {
+        host.ok(&format!("matrix:deploy {app}"));
+    }
+    assert_eq!(host.changes(), [""; 0]);
+    assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
+    let lock = host.lib("data/matrix/.host.lock");
+    assert_eq!(fs::metadata(lock).unwrap().size(), 0);
+}
