@@ -138,8 +138,8 @@ pub(crate) fn destroy(call: &Call, name: &str) -> Result<()> {
     // The post-delete trigger of nginx-vhosts runs after ours and reloads nginx while the app's
     // nginx.conf is still there.
     validate(call)?;
-    schedule_written(call)?;
-    schedule_written(call)?;
+    print_schedule_updated(call)?;
+    print_schedule_updated(call)?;
     for plugin in ["ps", "storage"] {
         files::remove(&call.lib.join("config").join(plugin).join(name))?;
     }
@@ -154,7 +154,7 @@ pub(crate) fn destroy(call: &Call, name: &str) -> Result<()> {
 }
 
 /// Prints what Dokku prints when it writes its crontab, which it does only if there is a cron job.
-pub(crate) fn schedule_written(call: &Call) -> Result<()> {
+pub(crate) fn print_schedule_updated(call: &Call) -> Result<()> {
     if call.state()?.letsencrypt.cron {
         call.info1("Updated schedule file");
     }

@@ -63,10 +63,10 @@ fn release_merged(call: &Call, name: &str, args: &str) -> Result<()> {
     call.info1(format!("Releasing {name}..."));
     call.fire("builder-release", &["dockerfile", name, "latest"])?;
     call.fire("pre-release-builder", &["dockerfile", name, &image])?;
-    task(call, "predeploy");
-    task(call, "release");
+    print_task(call, "predeploy");
+    print_task(call, "release");
     if !app.deployed {
-        task(call, "heroku.postdeploy");
+        print_task(call, "heroku.postdeploy");
     }
     call.fire("post-release-builder", &["dockerfile", name, &image])?;
     call.fire("pre-deploy", &[name, "latest"])?;
@@ -90,7 +90,7 @@ fn release_merged(call: &Call, name: &str, args: &str) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn task(call: &Call, task: &str) {
+pub(crate) fn print_task(call: &Call, task: &str) {
     call.info1(format!("Checking for {task} task"));
     call.verbose(format!("No {task} task found, skipping"));
 }

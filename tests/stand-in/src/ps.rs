@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::apps::schedule_written;
+use crate::apps::print_schedule_updated;
 use crate::call::{Call, fail, quit};
 use crate::dokku::{arg, has, positional};
 use crate::report::{Keys, Report, of_apps};
@@ -204,7 +204,7 @@ fn stop(call: &Call, name: &str) -> Result<()> {
     call.fire("scheduler-stop", &["docker-local", name])?;
     containers::stop_all(call, name)?;
     call.change(name, |app| app.restore = false)?;
-    schedule_written(call)?;
+    print_schedule_updated(call)?;
     call.fire("post-stop", &[name])
 }
 

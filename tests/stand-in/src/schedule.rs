@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use crate::app::App;
-use crate::apps::{now, schedule_written};
+use crate::apps::{now, print_schedule_updated};
 use crate::call::{Call, Stop, quit};
-use crate::deploy::task;
+use crate::deploy::print_task;
 use crate::state::{Container, Status};
 use crate::{containers, ports, proxy};
 
@@ -28,9 +28,9 @@ fn schedule_merged(call: &Call, name: &str, only: &str) -> Result<()> {
         .collect();
     let mut scale = call.app(name)?.scale;
     scale.sort_by_key(|(process, _)| process != "web");
-    let mut fresh = Vec::new();
+    let mut new = Vec::new();
     for (process, count) in scale.iter().filter(|(process, _)| wanted(process)) {
-        fresh.extend(deploy_process(call, name, process, *count)?);
+        new.extend(deploy_process(call, name, process, *count)?);
     }
     call.info1("Running post-deploy");
     call.change(name, |app| {
@@ -40,9 +40,9 @@ fn schedule_merged(call: &Call, name: &str, only: &str) -> Result<()> {
     call.fire("core-post-deploy", &[name, "", "", "latest"])?;
     proxy::rebuild(call, name)?;
     call.fire("post-deploy", &[name, "", "", "latest"])?;
-    rename(call, name, &old, &fresh)?;
-    task(call, "postdeploy");
-    schedule_written(call)?;
+    rename(call, name, &old, &new)?;
+    print_task(call, "postdeploy");
+    print_schedule_updated(call)?;
     if !old.is_empty() {
         call.info1("Shutting down old containers in 60 seconds");
         containers::set_status(call, &old, Status::Exited)?;
@@ -66,9 +66,9 @@ fn deploy_process(call: &Call, name: &str, process: &str, count: u32) -> Result<
     }
     call.query("docker-args-deploy", &[name, "latest", process])?;
     call.query("docker-args-process-deploy", &[name, "dockerfile", "latest", process])?;
-    let mut fresh = Vec::new();
+    let mut new = Vec::new();
     for index in 1..=count {
-        fresh.push(deploy_container(call, name, &app, process, index, disabled)?);
+        new.push(deploy_container(call, name, &app, process, index, disabled)?);
     }
     if !disabled {
         // With checks the app counts as deployed now; without checks only at the end of the deploy.
@@ -88,7 +88,7 @@ fn deploy_process(call: &Call, name: &str, process: &str, count: u32) -> Result<
             crate::files::remove(&call.container_file(name, process, index))?;
         }
     }
-    Ok(fresh)
+    Ok(new)
 }
 
 fn deploy_container(
@@ -154,7 +154,13 @@ fn job_failed<T>(call: &Call, name: &str, process: &str, index: u32) -> Result<T
 }
 
 /// Prints the output of a container between two headings.
-fn output(call: &Call, name: &str, container: &Container, of: &str, which: &str) -> Result<()> {
+fn print_output(
+    call: &Call,
+    name: &str,
+    container: &Container,
+    of: &str,
+    which: &str,
+) -> Result<()> {
     let which = format!("{of}{name} container output ({} {which})", &container.id[..12]);
     call.info2(format!("Start {which}"));
     for line in crate::container_commands::log(call, &container.app)? {
@@ -166,7 +172,7 @@ fn output(call: &Call, name: &str, container: &Container, of: &str, which: &str)
 
 fn print_log(call: &Call, name: &str, container: &Container) -> Result<()> {
     let which = format!("{}.{}", container.process, container.index);
-    output(call, name, container, "of ", &which)
+    print_output(call, name, container, "of ", &which)
 }
 
 fn print_checks(call: &Call, name: &str) -> Result<String> {
@@ -224,9 +230,9 @@ fn failed<T>(call: &Call, name: &str, container: &Container) -> Result<T> {
 
 /// Renames the new containers to their final names, and the old ones to names with a timestamp.
 /// Docker cannot rename a container during a restart back-off.
-fn rename(call: &Call, name: &str, old: &[String], fresh: &[Container]) -> Result<()> {
+fn rename(call: &Call, name: &str, old: &[String], new: &[Container]) -> Result<()> {
     call.info1("Renaming containers");
-    for container in fresh {
+    for container in new {
         let which = format!("{}.{}", container.process, container.index);
         let wanted = format!("{name}.{which}");
         let retired = format!("{wanted}.{}", now());
@@ -259,7 +265,7 @@ fn rename(call: &Call, name: &str, old: &[String], fresh: &[Container]) -> Resul
             call.line(format!("Error response from daemon: sandbox {sandbox} not found"));
             call.line(format!("Error: failed to rename container named {}", container.id));
             call.print(format!(" !     Failed to rename container {upcoming} ({short})\n"));
-            output(call, name, container, "", &wanted)?;
+            print_output(call, name, container, "", &wanted)?;
         }
     }
     Ok(())

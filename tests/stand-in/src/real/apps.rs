@@ -23,19 +23,30 @@ const ADDRESS_LOOKUP: Duration = Duration::from_millis(700);
 pub(super) const DOCKER_STOP_TIMEOUT: &str = "10";
 
 /// Creates a container of an app.
-pub(crate) fn create(call: &Call, state: &State, parts: &Parts, of: &Container) -> Result<()> {
-    ContainerDir::of(call.store.root(), &of.id).create(&image::spec(call, state, parts, of)?)
+pub(crate) fn create(
+    call: &Call,
+    state: &State,
+    parts: &Parts,
+    container: &Container,
+) -> Result<()> {
+    ContainerDir::of(call.store.root(), &container.id)
+        .create(&image::spec(call, state, parts, container)?)
 }
 
 /// Starts a container and observes it as long as Dokku does.
-pub(crate) fn start(call: &Call, state: &State, of: &mut Container, checked: bool) -> Result<()> {
-    let dir = ContainerDir::of(call.store.root(), &of.id);
-    engine::run(&["start", &of.id])?;
+pub(crate) fn start(
+    call: &Call,
+    state: &State,
+    container: &mut Container,
+    checked: bool,
+) -> Result<()> {
+    let dir = ContainerDir::of(call.store.root(), &container.id);
+    engine::run(&["start", &container.id])?;
     let (since, limit) = (Instant::now(), if checked { UPTIME } else { ADDRESS_LOOKUP });
     loop {
-        refresh(&dir, of);
-        let ended = of.status != Status::Running || of.restarts > 0;
-        if ended || since.elapsed() > limit || (checked && listens(state, of)) {
+        refresh(&dir, container);
+        let ended = container.status != Status::Running || container.restarts > 0;
+        if ended || since.elapsed() > limit || (checked && listens(state, container)) {
             return Ok(());
         }
         sleep(Duration::from_millis(20));
@@ -53,10 +64,10 @@ fn refresh(dir: &ContainerDir, container: &mut Container) {
 }
 
 /// Whether the process accepts connections on the app's port.
-fn listens(state: &State, of: &Container) -> bool {
-    let ports = state.apps.get(&of.app).map(|app| ports::effective(state, app));
+fn listens(state: &State, container: &Container) -> bool {
+    let ports = state.apps.get(&container.app).map(|app| ports::effective(state, app));
     let port = ports.and_then(|ports| ports.first()?.rsplit(':').next()?.parse().ok());
-    let address = of.ip.parse().map(|ip: IpAddr| SocketAddr::new(ip, port.unwrap_or(5000)));
+    let address = container.ip.parse().map(|ip: IpAddr| SocketAddr::new(ip, port.unwrap_or(5000)));
     address.is_ok_and(|at| TcpStream::connect_timeout(&at, Duration::from_secs(1)).is_ok())
 }
 
@@ -122,7 +133,8 @@ pub(crate) fn mark_all_killed(stand_in: &Path) -> Result<()> {
 /// The output of an app's newest container.
 pub(crate) fn logs(call: &Call, state: &State, app: &str) -> Vec<String> {
     let newest = state.containers.iter().rev().find(|container| container.app == app);
-    let log = newest.map(|of| ContainerDir::of(call.store.root(), &of.id).path("log"));
+    let log =
+        newest.map(|container| ContainerDir::of(call.store.root(), &container.id).path("log"));
     let text = log.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }

@@ -92,28 +92,33 @@ impl Image {
 }
 
 /// The container of an app, from its image and its docker options.
-pub(super) fn spec(call: &Call, state: &State, parts: &Parts, of: &Container) -> Result<Spec> {
-    let image = Image::of(&of.image)?;
+pub(super) fn spec(
+    call: &Call,
+    state: &State,
+    parts: &Parts,
+    container: &Container,
+) -> Result<Spec> {
+    let image = Image::of(&container.image)?;
     let mut spec = image.spec(parts);
-    spec.id.clone_from(&of.id);
-    spec.env.extend(of.env.clone());
+    spec.id.clone_from(&container.id);
+    spec.env.extend(container.env.clone());
     spec.argv = image.argv(&spec.env);
-    if let Some(user) = &of.user {
+    if let Some(user) = &container.user {
         (spec.user, spec.group) = user_and_group(user)?;
     }
     if image == Image::Element {
         // The image's own page. The app's mounts are mounted over it.
-        spec.mounts.push(format!("{}:/app", page(call, parts, &of.id)?.display()));
+        spec.mounts.push(format!("{}:/app", page(call, parts, &container.id)?.display()));
     }
-    spec.mounts.extend(of.mounts.iter().cloned());
-    spec.hosts = flags::of_options(&of.options)?.hosts;
-    for (service, id) in &of.links {
+    spec.mounts.extend(container.mounts.iter().cloned());
+    spec.hosts = flags::of_options(&container.options)?.hosts;
+    for (service, id) in &container.links {
         let ip = state.services.get(service).map(|service| service.ip.clone());
         spec.hosts.push((crate::postgres::hostname(service), ip.unwrap_or_default()));
         spec.needs.push(id.clone());
     }
-    spec.address = Some((of.ip.clone(), parts.network.clone()));
-    spec.restart.clone_from(&of.restart_policy);
+    spec.address = Some((container.ip.clone(), parts.network.clone()));
+    spec.restart.clone_from(&container.restart_policy);
     Ok(spec)
 }
 
