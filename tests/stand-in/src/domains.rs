@@ -72,29 +72,29 @@ fn change(call: &Call, verb: &str, name: &str, domains: &[String]) -> Result<()>
     if verb != "remove" {
         domains.iter().try_for_each(|domain| check(domain))?;
     }
-    let mut wanted = if verb == "set" { Vec::new() } else { app.domains.clone() };
+    let mut desired = if verb == "set" { Vec::new() } else { app.domains.clone() };
     if verb == "set" {
         call.info1(format!("Set {} for {name}", domains.join(" ")));
     }
     for domain in domains {
         match verb {
             "remove" => {
-                wanted.retain(|kept| kept != domain);
+                desired.retain(|kept| kept != domain);
                 call.info1(format!("Removed {domain} from {name}"));
             }
-            "add" if wanted.contains(domain) => {
+            "add" if desired.contains(domain) => {
                 call.info1(format!("Skipping: {domain} already added to {name}"));
             }
             _ => {
                 if verb == "add" {
                     call.info1(format!("Added {domain} to {name}"));
                 }
-                wanted.push(domain.clone());
+                desired.push(domain.clone());
             }
         }
     }
     let app = call.change(name, |app| {
-        app.domains = wanted;
+        app.domains = desired;
         if verb != "remove" && !app.domains_enabled {
             enable(app);
         }

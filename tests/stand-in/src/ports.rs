@@ -123,7 +123,7 @@ fn change(call: &Call, verb: &str, name: &str, args: &[String]) -> Result<()> {
             "Error validating port mappings: The same scheme:host-port is being reused: {key}"
         ));
     }
-    let mut wanted = match verb {
+    let mut desired = match verb {
         "set" => ports,
         "add" => {
             let whole = [app.ports.clone(), ports].concat();
@@ -137,8 +137,8 @@ fn change(call: &Call, verb: &str, name: &str, args: &[String]) -> Result<()> {
         "remove" => app.ports.into_iter().filter(|port| !ports.contains(port)).collect(),
         _ => Vec::new(),
     };
-    sort(&mut wanted);
-    call.change(name, |app| app.ports = wanted)?;
+    sort(&mut desired);
+    call.change(name, |app| app.ports = desired)?;
     call.fire("post-proxy-ports-update", &[name, verb])?;
     proxy::build(call, name)
 }

@@ -92,13 +92,13 @@ fn show_scale(call: &Call, name: &str) -> Result<()> {
 fn scale(call: &Call, name: &str, pairs: &[String], skip: bool) -> Result<()> {
     let before = call.app(name)?.scale;
     call.info1(format!("Scaling {name} processes: {}", pairs.join(" ")));
-    let mut wanted: Vec<(String, u32)> = Vec::new();
+    let mut desired: Vec<(String, u32)> = Vec::new();
     for pair in pairs {
         let parsed = pair
             .split_once('=')
             .and_then(|(process, count)| Some((process.to_owned(), count.parse().ok()?)));
         match parsed {
-            Some(parsed) => wanted.push(parsed),
+            Some(parsed) => desired.push(parsed),
             None => return fail(format!("Invalid process scale: {pair}")),
         }
     }
@@ -106,8 +106,8 @@ fn scale(call: &Call, name: &str, pairs: &[String], skip: bool) -> Result<()> {
         let kept = app
             .scale
             .drain(..)
-            .filter(|(process, _)| !wanted.iter().any(|(other, _)| other == process));
-        let mut whole = wanted.clone();
+            .filter(|(process, _)| !desired.iter().any(|(other, _)| other == process));
+        let mut whole = desired.clone();
         whole.extend(kept);
         // Without a Procfile Dokku forgets process types with a count of zero.
         whole.retain(|(_, count)| *count > 0);
@@ -118,7 +118,7 @@ fn scale(call: &Call, name: &str, pairs: &[String], skip: bool) -> Result<()> {
     if skip || !app.deployed {
         return Ok(());
     }
-    for (process, count) in wanted.iter().filter(|pair| !before.contains(*pair)) {
+    for (process, count) in desired.iter().filter(|pair| !before.contains(*pair)) {
         call.fire("deploy", &[name, "latest", process])?;
         if *count == 0 {
             descale(call, name, process)?;

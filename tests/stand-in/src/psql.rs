@@ -174,7 +174,7 @@ fn locales(database: &str, service: &Service, sql: &str) -> Outcome {
             .to_owned()
         })
         .collect();
-    let wanted = sql
+    let selected = sql
         .split_once("datname")
         .and_then(|(_, rest)| rest.trim_start_matches([' ', '=']).split('\'').nth(1));
     let mut names: Vec<&String> = service.databases.keys().collect();
@@ -188,8 +188,8 @@ fn locales(database: &str, service: &Service, sql: &str) -> Outcome {
     });
     if sql.contains("current_database()") {
         names.retain(|name| *name == database);
-    } else if let Some(wanted) = wanted.filter(|_| sql.contains("where")) {
-        names.retain(|name| *name == wanted);
+    } else if let Some(selected) = selected.filter(|_| sql.contains("where")) {
+        names.retain(|name| *name == selected);
     }
     let cell = |name: &String, column: &String| match column.as_str() {
         "datname" => name.clone(),

@@ -19,17 +19,17 @@ pub(crate) fn schedule(call: &Call, name: &str, only: &str) -> Result<()> {
 
 fn schedule_merged(call: &Call, name: &str, only: &str) -> Result<()> {
     call.fire("scheduler-deploy", &["docker-local", name, "latest", only])?;
-    let wanted = |process: &str| only.is_empty() || only == process;
+    let is_selected = |process: &str| only.is_empty() || only == process;
     let old: Vec<String> = call
         .container_files(name)
         .into_iter()
-        .filter(|(process, ..)| wanted(process))
+        .filter(|(process, ..)| is_selected(process))
         .map(|(_, _, id)| id)
         .collect();
     let mut scale = call.app(name)?.scale;
     scale.sort_by_key(|(process, _)| process != "web");
     let mut new = Vec::new();
-    for (process, count) in scale.iter().filter(|(process, _)| wanted(process)) {
+    for (process, count) in scale.iter().filter(|(process, _)| is_selected(process)) {
         new.extend(deploy_process(call, name, process, *count)?);
     }
     call.info1("Running post-deploy");
@@ -234,8 +234,8 @@ fn rename(call: &Call, name: &str, old: &[String], new: &[Container]) -> Result<
     call.info1("Renaming containers");
     for container in new {
         let which = format!("{}.{}", container.process, container.index);
-        let wanted = format!("{name}.{which}");
-        let retired = format!("{wanted}.{}", now());
+        let final_name = format!("{name}.{which}");
+        let retired = format!("{final_name}.{}", now());
         let (short, upcoming) = (&container.id[..12], &container.name);
         let (previous, sandbox) = call.update(|state| {
             let restarting = |other: &Container| other.status == Status::Restarting;
@@ -244,9 +244,9 @@ fn rename(call: &Call, name: &str, old: &[String], new: &[Container]) -> Result<
                 if other.id == container.id {
                     refused = restarting(other);
                     if !refused {
-                        other.name.clone_from(&wanted);
+                        other.name.clone_from(&final_name);
                     }
-                } else if other.name == wanted
+                } else if other.name == final_name
                     && old.contains(&other.id)
                     && other.status != Status::Removed
                 {
@@ -257,15 +257,15 @@ fn rename(call: &Call, name: &str, old: &[String], new: &[Container]) -> Result<
             Ok((previous, refused.then(|| containers::new_id(state))))
         })?;
         if let Some(previous) = previous {
-            call.verbose(format!("Found previous container(s) ({previous}) named {wanted}"));
-            call.verbose(format!("Renaming container ({previous}) {wanted} to {retired}"));
+            call.verbose(format!("Found previous container(s) ({previous}) named {final_name}"));
+            call.verbose(format!("Renaming container ({previous}) {final_name} to {retired}"));
         }
-        call.verbose(format!("Renaming container {upcoming} ({short}) to {wanted}"));
+        call.verbose(format!("Renaming container {upcoming} ({short}) to {final_name}"));
         if let Some(sandbox) = sandbox {
             call.line(format!("Error response from daemon: sandbox {sandbox} not found"));
             call.line(format!("Error: failed to rename container named {}", container.id));
             call.print(format!(" !     Failed to rename container {upcoming} ({short})\n"));
-            print_output(call, name, container, "", &wanted)?;
+            print_output(call, name, container, "", &final_name)?;
         }
     }
     Ok(())

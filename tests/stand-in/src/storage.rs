@@ -76,21 +76,22 @@ fn parse(spec: &str) -> Result<Mount> {
 fn mount(call: &Call, name: &str, what: &str, dir: Option<&str>) -> Result<()> {
     let app = call.app(name)?;
     let Some(dir) = dir else {
-        let wanted = parse(what)?;
-        if app.mounts.iter().any(|mount| mount.spec() == wanted.spec()) {
+        let desired = parse(what)?;
+        if app.mounts.iter().any(|mount| mount.spec() == desired.spec()) {
             return fail("Mount path already exists.");
         }
-        return add(call, name, wanted);
+        return add(call, name, desired);
     };
     let Some(host) = call.state()?.storage_entries.get(what).cloned() else {
         return fail(format!("Storage entry {what} does not exist"));
     };
-    let wanted = Mount { entry: what.to_owned(), host, container: dir.to_owned(), readonly: false };
-    if app.mounts.contains(&wanted) {
+    let desired =
+        Mount { entry: what.to_owned(), host, container: dir.to_owned(), readonly: false };
+    if app.mounts.contains(&desired) {
         call.info1(format!("Storage entry {what} mount at {dir} on {name} updated"));
         return Ok(());
     }
-    add(call, name, wanted)?;
+    add(call, name, desired)?;
     call.info1(format!("Storage entry {what} mounted at {dir} on {name}"));
     Ok(())
 }

@@ -18,7 +18,7 @@ use stand_in::{Answer, Scene};
 const TIMER: &str = "scheduler-run-retire";
 
 /// Commands of the recording that the stand-in does not support.
-const UNSUPPORTED: [(&str, &str); 1] = [("dokku ps:inspect trq", "nothing asks for it")];
+const UNSUPPORTED: [(&str, &str); 1] = [("dokku ps:inspect trq", "the plugin does not use it")];
 
 /// The variables that depend on how Dokku was called, and those that do not.
 const CALLED_WITH: [&str; 6] = [

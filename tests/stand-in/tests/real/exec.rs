@@ -25,8 +25,8 @@ fn returns_the_exit_code() {
         host.exits_with("docker exec a.web.1 true", 1),
         format!("Error response from daemon: Container {id} is not running\n")
     );
-    let nobody = host.exits_with("docker exec b.web.1 true", 1);
-    assert!(nobody.contains("No such container: b.web.1"), "{nobody}");
+    let missing = host.exits_with("docker exec b.web.1 true", 1);
+    assert!(missing.contains("No such container: b.web.1"), "{missing}");
 }
 
 /// Docker's default capabilities, for the first process and for `docker exec`.

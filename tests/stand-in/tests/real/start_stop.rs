@@ -136,9 +136,10 @@ fn nginx_finishes_open_requests() {
     host.ok("dokku ps:set site stop-timeout-seconds 1");
     host.ok("dokku git:from-image site nginx:1");
     let at = host.inspect("site", ".NetworkSettings.IPAddress");
-    let asks = format!("exec 3<>/dev/tcp/{at}/5000; printf 'GET / HTTP/1.1\r\n' >&3; echo; read");
+    let request =
+        format!("exec 3<>/dev/tcp/{at}/5000; printf 'GET / HTTP/1.1\r\n' >&3; echo; read");
     let mut bash = host.scene.root_command("bash").unwrap();
-    let bash = bash.args(["-c", &asks]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let bash = bash.args(["-c", &request]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut client = bash.spawn().unwrap();
     BufReader::new(client.stdout.as_mut().unwrap()).read_line(&mut String::new()).unwrap();
     host.ok("dokku ps:stop site");

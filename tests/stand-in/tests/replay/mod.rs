@@ -20,19 +20,25 @@ use stand_in::Scene;
 /// Recorded calls that the stand-in does not support, by their prefix, with the reason. It must
 /// refuse them like every unsupported call.
 const UNSUPPORTED: [(&str, &str); 10] = [
-    ("dokku app-json:report", "images have no app.json; nothing asks for it"),
-    ("dokku builder:report", "the builder is never set; nothing asks for it"),
-    ("dokku cron:report", "letsencrypt:report reports the renewal; nothing asks for it"),
-    ("dokku logs:report", "log targets are set by the administrator; nothing asks for it"),
-    ("dokku ps:inspect", "it prints a Python traceback; nothing asks for it"),
-    ("dokku resource:report", "memory limits are set by the administrator; nothing asks for it"),
+    ("dokku app-json:report", "images have no app.json; the plugin does not use it"),
+    ("dokku builder:report", "the builder is never set; the plugin does not use it"),
+    ("dokku cron:report", "letsencrypt:report reports the renewal; the plugin does not use it"),
+    ("dokku logs:report", "log targets are set by the administrator; the plugin does not use it"),
+    ("dokku ps:inspect", "it prints a Python traceback; the plugin does not use it"),
+    (
+        "dokku resource:report",
+        "memory limits are set by the administrator; the plugin does not use it",
+    ),
     ("dokku storage:ensure-directory", "deprecated; the plugin creates its own directories"),
-    ("dokku storage:info", "named entries are created by the administrator; nothing asks for them"),
+    (
+        "dokku storage:info",
+        "named entries are created by the administrator; the plugin does not use it",
+    ),
     (
         "dokku storage:list-entries",
-        "named entries are created by the administrator; nothing asks for them",
+        "named entries are created by the administrator; the plugin does not use it",
     ),
-    ("dokku storage:report", "storage:list prints the same; nothing asks for it"),
+    ("dokku storage:report", "storage:list prints the same; the plugin does not use it"),
 ];
 
 /// The exit code of an unsupported call.
