@@ -17,7 +17,7 @@ const PASSWORD: &str = "correct horse battery staple";
 #[test]
 fn restore() {
     let world = Arc::new(World::new(&tools()).unwrap());
-    let backup = world.folder().join("backup");
+    let backup = world.dir().join("backup");
     fs::create_dir(&backup).unwrap();
     let text = readme();
     let [backup_commands, restore_commands] = &blocks(section(&text, "### Backups"), "shell")[..]

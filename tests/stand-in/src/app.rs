@@ -1,16 +1,16 @@
-//! What the stood-in host remembers of one app.
+//! The state of one app on the stand-in host.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-/// An app of Dokku.
+/// A Dokku app.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 #[expect(clippy::struct_excessive_bools, reason = "Dokku keeps them apart")]
 pub struct App {
     pub created_at: i64,
-    /// The lines of `VHOST`, in its order.
+    /// The lines of `VHOST`, in file order.
     pub domains: Vec<String>,
     /// False after `apps:create` without a global domain (`NO_VHOST=1`).
     pub domains_enabled: bool,
@@ -21,11 +21,11 @@ pub struct App {
     pub proxy_disabled: bool,
     /// Process types of `checks:disable`.
     pub checks_disabled: BTreeSet<String>,
-    /// The wished processes, in Dokku's order.
+    /// The desired number of processes of each type, in Dokku's order.
     pub scale: Vec<(String, u32)>,
     /// Properties of `ps:set`, such as `restart-policy`.
     pub ps: BTreeMap<String, String>,
-    /// False after `ps:stop`: not to be started at boot.
+    /// False after `ps:stop`: the app is not started at boot.
     pub restore: bool,
     pub config: BTreeMap<String, String>,
     /// Docker options by phase: `build`, `deploy`, `run`.
@@ -33,7 +33,7 @@ pub struct App {
     pub mounts: Vec<Mount>,
     /// The property that `git:from-image` sets; kept when the deploy fails.
     pub source_image: Option<String>,
-    /// What the app's repository holds.
+    /// The head of the app's repository.
     pub commit: Option<Commit>,
     /// The reference that the image `dokku/<app>:latest` was built from.
     pub built: Option<String>,
@@ -47,17 +47,17 @@ pub struct App {
 }
 
 impl App {
-    /// The wished number of processes of a type.
+    /// The desired number of processes of a type.
     pub fn quantity(&self, process: &str) -> u32 {
         self.scale.iter().find(|(name, _)| name == process).map_or(0, |(_, quantity)| *quantity)
     }
 }
 
-/// A mount of `storage:mount`.
+/// A mount made by `storage:mount`.
 #[derive(Clone, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(default)]
 pub struct Mount {
-    /// Dokku's name of it: `legacy-<hash of the host path>`, or the named entry.
+    /// Dokku's name for the mount: `legacy-<hash of the host path>`, or the named entry.
     pub entry: String,
     pub host: String,
     pub container: String,
@@ -65,7 +65,7 @@ pub struct Mount {
 }
 
 impl Mount {
-    /// As `storage:list` and `docker run -v` write it.
+    /// The mount as `storage:list` and `docker run -v` write it.
     pub fn spec(&self) -> String {
         let mode = if self.readonly { ":ro" } else { "" };
         format!("{}:{}{mode}", self.host, self.container)
@@ -76,7 +76,7 @@ impl Mount {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Commit {
     pub sha: String,
-    /// The reference in its Dockerfile.
+    /// The image reference in its Dockerfile.
     pub image: String,
     pub at: i64,
 }
@@ -89,7 +89,7 @@ pub struct Cert {
     pub issuer: String,
     pub starts_at: i64,
     pub expires_at: i64,
-    /// Whether dokku-letsencrypt knows it as its own, for these domains; an app that was renamed
-    /// keeps the certificate but not this.
+    /// The domains and settings for which dokku-letsencrypt requested it. `None` if it was added by
+    /// hand, or if the app was renamed: a rename keeps the certificate but loses this.
     pub letsencrypt: Option<Vec<String>>,
 }

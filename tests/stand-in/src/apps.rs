@@ -7,9 +7,9 @@ use anyhow::Result;
 
 use crate::app::App;
 use crate::call::{Call, fail, stop};
-use crate::dokku::{arg, has, words};
+use crate::dokku::{arg, has, positional};
+use crate::nginx_config::validate;
 use crate::report::{Keys, Report, of_apps};
-use crate::verdict::judge;
 use crate::{containers, domains, files, links, proxy};
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
@@ -32,7 +32,7 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
             create(call, arg(args, 0))?;
         }
         "destroy" => {
-            let names = words(args);
+            let names = positional(args);
             call.app(arg(&names, 0))?;
             call.forced.set(call.forced.get() || has(args, "--force"));
             destroy(call, arg(&names, 0))?;
@@ -54,7 +54,7 @@ fn report(call: &Call, name: &str) -> Result<Report> {
         .row("locked", "false"))
 }
 
-/// Refuses the names that Dokku refuses.
+/// Applies Dokku's own check of app names.
 pub(crate) fn check_name(name: &str) -> Result<()> {
     let first = name.chars().next().is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     let rest =
@@ -68,7 +68,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
     )
 }
 
-/// Makes an empty app.
+/// Creates an empty app.
 pub(crate) fn create(call: &Call, name: &str) -> Result<()> {
     if name.is_empty() {
         return fail("Please specify an app to run the command on");
@@ -104,12 +104,12 @@ pub(crate) fn create(call: &Call, name: &str) -> Result<()> {
     proxy::build(call, name)
 }
 
-/// Seconds since 1970.
+/// The current time in seconds since 1970.
 pub(crate) fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
-/// Takes an app down, and all that Dokku keeps of it.
+/// Destroys an app and everything that Dokku stores for it.
 pub(crate) fn destroy(call: &Call, name: &str) -> Result<()> {
     if !call.forced.get() {
         confirm(call, name, "app")?;
@@ -131,14 +131,15 @@ pub(crate) fn destroy(call: &Call, name: &str) -> Result<()> {
     call.fire("scheduler-stop", &["docker-local", name, "true"])?;
     containers::remove_all(call, name)?;
     call.fire("scheduler-post-delete", &["docker-local", name, tag])?;
-    // The environment of an app is in `config/<app>`; the plugin `config` comes before ours, and
-    // removes the whole folder, whatever else is in it.
+    // `config/<app>` holds the app's environment. The plugin `config` runs before ours and removes
+    // the whole directory, including files that it did not write.
     files::remove(&call.lib.join("config").join(name))?;
     call.fire("post-delete", &[name, tag])?;
-    // That of nginx-vhosts, which comes after ours, reloads nginx; the app's nginx.conf still stands.
-    judge(call)?;
-    schedule_written(call)?;
-    schedule_written(call)?;
+    // The post-delete trigger of nginx-vhosts runs after ours and reloads nginx while the app's
+    // nginx.conf is still there.
+    validate(call)?;
+    print_schedule_updated(call)?;
+    print_schedule_updated(call)?;
     for plugin in ["ps", "storage"] {
         files::remove(&call.lib.join("config").join(plugin).join(name))?;
     }
@@ -152,15 +153,15 @@ pub(crate) fn destroy(call: &Call, name: &str) -> Result<()> {
     })
 }
 
-/// What Dokku says when it writes its crontab, which it does once there is a cron job.
-pub(crate) fn schedule_written(call: &Call) -> Result<()> {
+/// Prints what Dokku prints when it writes its crontab, which it does only if there is a cron job.
+pub(crate) fn print_schedule_updated(call: &Call) -> Result<()> {
     if call.state()?.letsencrypt.cron {
         call.info1("Updated schedule file");
     }
     Ok(())
 }
 
-/// Asks for the name, as Dokku does before it destroys something.
+/// Asks the user to type the name, as Dokku does before it destroys something.
 pub(crate) fn confirm(call: &Call, name: &str, kind: &str) -> Result<()> {
     call.warn("WARNING: Potentially Destructive Action");
     call.warn(format!("This command will destroy {kind} {name}."));

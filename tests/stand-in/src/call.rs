@@ -1,4 +1,4 @@
-//! One call of a stood-in program: its arguments, where its answers go, and the host's state.
+//! One call of a stand-in program: its arguments, its output streams, and the state of the host.
 
 use std::cell::{Cell, RefCell};
 use std::env;
@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::state::State;
 use crate::store::Store;
 
-/// Ends a call with an exit code and, unless it is empty, Dokku's ` !     message`.
+/// Ends a call with an exit code and, unless the message is empty, prints ` !     message`.
 #[derive(Debug)]
 pub(crate) struct Stop {
     pub(crate) rc: i32,
@@ -37,16 +37,16 @@ pub(crate) fn stop<T>(rc: i32, message: impl Into<String>) -> Result<T> {
     Err(Stop { rc, message: message.into() }.into())
 }
 
-/// An error that ends the call and says nothing more.
+/// An error that ends the call without a message.
 pub(crate) fn quit<T>(rc: i32) -> Result<T> {
     stop(rc, "")
 }
 
-/// What one call knows.
+/// The context of one call.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) program: String,
-    /// Without the program, and for `dokku` without its leading global flags.
+    /// Without the program name, and for `dokku` without its leading global flags.
     pub(crate) args: Vec<String>,
     pub(crate) store: Store,
     /// `$DOKKU_ROOT`.
@@ -60,34 +60,35 @@ pub(crate) struct Call {
     pub(crate) app_name: Option<String>,
     /// `--force` or `DOKKU_APPS_FORCE_DELETE=1`.
     pub(crate) forced: Cell<bool>,
-    /// Whether `--skip-deploy` was given to a rename or a clone.
-    pub(crate) skips: Cell<bool>,
-    /// Whether standard error goes to standard output, as in Dokku's captured builds.
+    /// Whether a rename or a clone was called with `--skip-deploy`.
+    pub(crate) skip_deploy: Cell<bool>,
+    /// Whether standard error is redirected to standard output, as Dokku does while it captures a
+    /// build.
     pub(crate) merged: Cell<bool>,
-    /// What a job of the scheduler that failed has printed on standard error.
+    /// Standard error of a failed scheduler job. Some commands print it a second time.
     pub(crate) failure: RefCell<String>,
-    /// Every `--flag`, as Dokku tells its plugins.
+    /// All arguments that start with `--`, as Dokku passes them to its plugins.
     pub(crate) flags: String,
     pub(crate) stdin: RefCell<Option<String>>,
 }
 
 impl Call {
-    /// The call of this process.
+    /// Reads the context of the current process.
     pub(crate) fn new(program: &str, args: Vec<String>) -> Self {
-        let folder = |name: &str, default: &str| {
+        let dir = |name: &str, default: &str| {
             PathBuf::from(env::var_os(name).unwrap_or_else(|| default.into()))
         };
         Self {
             program: program.to_owned(),
             args,
-            store: Store::new(folder("STAND_IN", "/nonexistent")),
-            root: folder("DOKKU_ROOT", "/home/dokku"),
-            lib: folder("DOKKU_LIB_ROOT", "/var/lib/dokku"),
-            plugins: folder("PLUGIN_ENABLED_PATH", "/var/lib/dokku/plugins/enabled"),
+            store: Store::new(dir("STAND_IN", "/nonexistent")),
+            root: dir("DOKKU_ROOT", "/home/dokku"),
+            lib: dir("DOKKU_LIB_ROOT", "/var/lib/dokku"),
+            plugins: dir("PLUGIN_ENABLED_PATH", "/var/lib/dokku/plugins/enabled"),
             quiet: env::var("DOKKU_QUIET_OUTPUT").is_ok_and(|value| !value.is_empty()),
             app_name: env::var("DOKKU_APP_NAME").ok().filter(|name| !name.is_empty()),
             forced: Cell::new(env::var("DOKKU_APPS_FORCE_DELETE").is_ok_and(|value| value == "1")),
-            skips: Cell::new(false),
+            skip_deploy: Cell::new(false),
             merged: Cell::new(false),
             failure: RefCell::default(),
             flags: String::new(),
@@ -103,7 +104,7 @@ impl Call {
         self.store.update(change)
     }
 
-    /// The app as it is now; exit 20 when there is none.
+    /// The current state of the app; exits with 20 if it does not exist.
     pub(crate) fn app(&self, name: &str) -> Result<App> {
         if name.is_empty() {
             return fail("Please specify an app to run the command on");
@@ -114,7 +115,7 @@ impl Call {
         }
     }
 
-    /// Changes an app; exit 20 when there is none.
+    /// Changes an app; exits with 20 if it does not exist.
     pub(crate) fn change<T>(&self, name: &str, change: impl FnOnce(&mut App) -> T) -> Result<T> {
         self.update(|state| match state.apps.get_mut(name) {
             Some(app) => Ok(change(app)),
@@ -122,7 +123,7 @@ impl Call {
         })
     }
 
-    /// Standard input to its end.
+    /// Reads standard input to its end.
     pub(crate) fn read_stdin(&self) -> Result<String> {
         let mut bytes = Vec::new();
         io::stdin().lock().read_to_end(&mut bytes)?;
@@ -131,7 +132,7 @@ impl Call {
         Ok(text)
     }
 
-    /// Text on standard output. Nobody may be reading it any more: that is no error.
+    /// Prints text on standard output. A closed pipe is not an error.
     #[expect(clippy::unused_self, reason = "all output goes through the call")]
     pub(crate) fn print(&self, text: impl AsRef<str>) {
         let mut stdout = io::stdout().lock();
@@ -139,7 +140,7 @@ impl Call {
         let _ = stdout.flush();
     }
 
-    /// Text on standard error.
+    /// Prints text on standard error.
     pub(crate) fn eprint(&self, text: impl AsRef<str>) {
         if self.merged.get() {
             return self.print(text);
@@ -161,7 +162,7 @@ impl Call {
         self.print(format!("=====> {text}\n"));
     }
 
-    /// Indented text.
+    /// Prints indented text.
     pub(crate) fn verbose(&self, text: impl Display) {
         self.print(format!("       {text}\n"));
     }

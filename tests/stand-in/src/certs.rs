@@ -1,4 +1,4 @@
-//! `certs:report`, and what a certificate changes for its app.
+//! `certs:report`, and the effect of a certificate on its app.
 
 use std::fs;
 
@@ -26,35 +26,36 @@ fn report(call: &Call, name: &str) -> Result<Report> {
         .row("dir", dir)
         .row("enabled", cert.is_some().to_string());
     let cert = cert.unwrap_or_default();
-    let known = !cert.issuer.is_empty();
-    let date = |at: i64| if known { date(at) } else { String::new() };
+    let has_issuer = !cert.issuer.is_empty();
+    let date = |at: i64| if has_issuer { date(at) } else { String::new() };
     Ok(report
         .row("hostnames", cert.hostnames.join(" "))
         .row("expires-at", date(cert.expires_at))
         .row("issuer", cert.issuer.clone())
         .row("starts-at", date(cert.starts_at))
         .row("subject", "")
-        .row("verified", if known { "self signed" } else { "" }))
+        .row("verified", if has_issuer { "self signed" } else { "" }))
 }
 
-/// A date as openssl writes it.
+/// A date in the format of openssl.
 fn date(at: i64) -> String {
     let Ok(stamp) = jiff::Timestamp::from_second(at) else { return String::new() };
     stamp.strftime("%b %e %H:%M:%S %Y GMT").to_string()
 }
 
-/// Puts a certificate into `tls/` and lets ports and nginx follow.
+/// Writes a certificate to `tls/` and updates the port map and nginx.
 pub(crate) fn install(call: &Call, name: &str, cert: Cert) -> Result<()> {
-    let folder = call.home(name).join("tls");
-    fs::create_dir_all(&folder)?;
-    // A real one is there already.
+    let dir = call.home(name).join("tls");
+    fs::create_dir_all(&dir)?;
+    // With real parts, lego has written the files already.
     if call.state()?.parts.is_none() {
         for file in ["server.crt", "server.key"] {
-            let given = call.store.root().join("tls").join(file);
-            // It is valid for a century: openssl looks for its date.
+            let provided = call.store.root().join("tls").join(file);
+            // openssl reads its date; it is valid for a century.
             let pem = include_str!("certs.pem");
-            let dummy = || format!("{file} of {}\n{pem}", cert.hostnames.join(" ")).into_bytes();
-            fs::write(folder.join(file), fs::read(given).unwrap_or_else(|_| dummy()))?;
+            let dummy =
+                || format!("stand-in: {file} of {}\n{pem}", cert.hostnames.join(" ")).into_bytes();
+            fs::write(dir.join(file), fs::read(provided).unwrap_or_else(|_| dummy()))?;
         }
     }
     call.change(name, |app| {
@@ -66,7 +67,7 @@ pub(crate) fn install(call: &Call, name: &str, cert: Cert) -> Result<()> {
     proxy::build(call, name)
 }
 
-/// Takes it away again.
+/// Removes the certificate of an app.
 pub(crate) fn remove(call: &Call, name: &str) -> Result<()> {
     files::remove(&call.home(name).join("tls"))?;
     call.change(name, |app| {

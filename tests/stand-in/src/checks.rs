@@ -1,4 +1,5 @@
-//! `checks:disable`, `checks:enable`, `checks:report`: whether a deploy overlaps old and new.
+//! `checks:disable`, `checks:enable`, `checks:report`: whether the old and the new containers
+//! overlap during a deploy.
 
 use anyhow::Result;
 

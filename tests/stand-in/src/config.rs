@@ -8,10 +8,10 @@ use crate::deploy;
 use crate::dokku::{arg, has};
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
-    let words = words(args);
-    let name = arg(&words, 0);
+    let positional = positional(args);
+    let name = arg(&positional, 0);
     match verb {
-        "get" => match call.app(name)?.config.get(arg(&words, 1)) {
+        "get" => match call.app(name)?.config.get(arg(&positional, 1)) {
             Some(value) => call.line(value),
             None => return quit(1),
         },
@@ -27,33 +27,37 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
         }
         "set" => {
             call.app(name)?;
-            let pairs =
-                words.get(1..).unwrap_or_default().iter().filter_map(|pair| pair.split_once('='));
+            let pairs = positional
+                .get(1..)
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|pair| pair.split_once('='));
             let pairs: Vec<(String, String)> =
                 pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
             set(call, name, &pairs, !has(args, "--no-restart"))?;
         }
         "unset" => {
             call.app(name)?;
-            unset(call, name, words.get(1..).unwrap_or_default(), !has(args, "--no-restart"))?;
+            unset(call, name, positional.get(1..).unwrap_or_default(), !has(args, "--no-restart"))?;
         }
         _ => return Ok(false),
     }
     Ok(true)
 }
 
-/// The arguments without flags and their values; a pair may well begin with two dashes after its `=`.
-fn words(args: &[String]) -> Vec<String> {
-    let mut words = Vec::new();
+/// The positional arguments: without flags and their values. A value may contain dashes after its
+/// `=`.
+fn positional(args: &[String]) -> Vec<String> {
+    let mut positional = Vec::new();
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--format" => drop(args.next()),
             flag if flag.starts_with("--") => {}
-            word => words.push(word.to_owned()),
+            word => positional.push(word.to_owned()),
         }
     }
-    words
+    positional
 }
 
 fn export(call: &Call, name: &str, args: &[String]) -> Result<()> {
@@ -68,7 +72,7 @@ fn export(call: &Call, name: &str, args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Sets variables, echoing their values unless Dokku is quiet, and redeploys a running app.
+/// Sets variables and redeploys a deployed app. Prints the values unless Dokku is quiet.
 pub(crate) fn set(
     call: &Call,
     name: &str,
@@ -101,12 +105,12 @@ pub(crate) fn set(
 pub(crate) fn unset(call: &Call, name: &str, keys: &[String], restart: bool) -> Result<()> {
     let mut changed = false;
     for key in keys {
-        let held = call.change(name, |app| app.config.remove(key))?.is_some();
-        changed |= held;
+        let existed = call.change(name, |app| app.config.remove(key))?.is_some();
+        changed |= existed;
         if call.quiet {
             continue;
         }
-        if held {
+        if existed {
             call.info1(format!("Unsetting {key}"));
         } else {
             call.info1(format!("Skipping {key}, it is not set in the environment"));

@@ -1,4 +1,4 @@
-//! The containers of apps: made, stopped, removed. What `docker` shows of them is in `docker.rs`.
+//! Creates, starts, stops and removes the containers of apps. `inspect.rs` shows them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,7 +11,7 @@ use sha1::{Digest, Sha1};
 use crate::app::App;
 use crate::call::{Call, fail};
 use crate::state::{Container, State, Status};
-use crate::{flags, lives, postgres, real};
+use crate::{flags, postgres, real, restarts};
 
 /// The hexadecimal SHA-1 of a text.
 pub(crate) fn hex(text: &str) -> String {
@@ -22,7 +22,7 @@ pub(crate) fn hex(text: &str) -> String {
     digits
 }
 
-/// An id as Docker gives them, 64 digits, never the same twice.
+/// A container id in Docker's format: 64 hexadecimal digits, unique on this host.
 pub(crate) fn new_id(state: &mut State) -> String {
     state.serial += 1;
     let seed = format!("{}-{}", state.serial, jiff::Timestamp::now().as_nanosecond());
@@ -32,20 +32,20 @@ pub(crate) fn new_id(state: &mut State) -> String {
 /// The next address on Docker's bridge; the first app gets `172.17.0.3`.
 pub(crate) fn new_ip(state: &State) -> String {
     if state.parts.is_some() {
-        // Two that are made at once are not on the list yet, but each has had its number.
+        // Containers created at the same time are not in the list yet; the serial number is unique.
         let number = state.serial % 50_000;
         return format!("{}.{}.{}", state.network(), 2 + number / 250, 2 + number % 250);
     }
-    let taken = state.containers.len();
-    format!("{}.{}.{}", state.network(), (taken + 3) / 250, (taken + 3) % 250)
+    let count = state.containers.len();
+    format!("{}.{}.{}", state.network(), (count + 3) / 250, (count + 3) % 250)
 }
 
-/// Nanoseconds since 1970.
+/// The current time in nanoseconds since 1970.
 pub(crate) fn now() -> i128 {
     jiff::Timestamp::now().as_nanosecond()
 }
 
-/// Makes and starts a container of an app. Docker refuses a link to a container that does not run.
+/// Creates a container of an app. Like Docker, it refuses a link to a service without a container.
 pub(crate) fn create(
     call: &Call,
     name: &str,
@@ -92,8 +92,9 @@ pub(crate) fn create(
     })
 }
 
-/// Docker makes a folder of a mounted path that is not there; with real parts the engine does.
-pub(crate) fn make_folders(call: &Call, container: &Container) -> Result<()> {
+/// Creates the directories of missing mount sources, as Docker does. With real parts the engine
+/// does.
+pub(crate) fn create_mount_sources(call: &Call, container: &Container) -> Result<()> {
     if call.state()?.parts.is_some() {
         return Ok(());
     }
@@ -105,8 +106,8 @@ pub(crate) fn make_folders(call: &Call, container: &Container) -> Result<()> {
     Ok(())
 }
 
-/// Whether all that a container is linked to runs; if not, what Docker says of it.
-pub(crate) fn links_live(call: &Call, state: &State, container: &Container) -> bool {
+/// Whether all linked services run. If not, prints Docker's error.
+pub(crate) fn links_alive(call: &Call, state: &State, container: &Container) -> bool {
     let dead = state.dead_links(container);
     if let Some(service) = dead.first() {
         call.eprint(format!(
@@ -118,20 +119,20 @@ pub(crate) fn links_live(call: &Call, state: &State, container: &Container) -> b
     dead.is_empty()
 }
 
-/// Starts a container, and gives what has become of it when Dokku looks at it.
+/// Starts a container and returns its state at the time Dokku checks it.
 pub(crate) fn start(call: &Call, container: &Container, checked: bool) -> Result<Container> {
     let state = call.state()?;
     if let Some(parts) = &state.parts {
-        real::apps::make(call, &state, parts, container)?;
+        real::apps::create(call, &state, parts, container)?;
     }
     let mut container = container.clone();
-    if !links_live(call, &state, &container) {
+    if !links_alive(call, &state, &container) {
         call.eprint(format!("Error: failed to start containers: {}\n", container.id));
         container.status = Status::Exited;
     } else if state.parts.is_some() {
         real::apps::start(call, &state, &mut container, checked)?;
     } else {
-        lives::begin(&state, &mut container);
+        restarts::start(&state, &mut container);
     }
     container.listed = container.status == Status::Running;
     call.update(|state| {
@@ -140,9 +141,9 @@ pub(crate) fn start(call: &Call, container: &Container, checked: bool) -> Result
     })
 }
 
-/// Sets what became of containers.
-pub(crate) fn mark(call: &Call, ids: &[String], status: Status) -> Result<()> {
-    real::apps::mark(call, ids, status)?;
+/// Sets the status of containers.
+pub(crate) fn set_status(call: &Call, ids: &[String], status: Status) -> Result<()> {
+    real::apps::set_status(call, ids, status)?;
     call.update(|state| {
         for container in state.containers.iter_mut().filter(|container| ids.contains(&container.id))
         {
@@ -154,29 +155,29 @@ pub(crate) fn mark(call: &Call, ids: &[String], status: Status) -> Result<()> {
     })
 }
 
-/// The ids of an app's containers of one process type that run, or are about to, as Dokku finds them:
-/// those that it has noted, and none of an app that has not been deployed to the end yet.
+/// The ids of an app's running or restarting containers of one process type, as Dokku finds them:
+/// only those recorded in its files, and none before the first deploy of the app has finished.
 pub(crate) fn running(call: &Call, name: &str, process: &str) -> Result<Vec<String>> {
     if !call.app(name)?.deployed {
         return Ok(Vec::new());
     }
     let state = call.state()?;
-    let noted = call.container_files(name).into_iter().filter(|(kind, ..)| kind == process);
-    Ok(noted.map(|(_, _, id)| id).filter(|id| state.kept(name).any(|c| c.id == *id)).collect())
+    let recorded = call.container_files(name).into_iter().filter(|(other, ..)| other == process);
+    Ok(recorded.map(|(_, _, id)| id).filter(|id| state.up(name).any(|c| c.id == *id)).collect())
 }
 
-/// Stops whatever Dokku takes for containers of an app: those that its files name, a copied file
-/// included, and those with its label.
+/// Stops everything that Dokku regards as a container of the app: the ids in its files, including
+/// files copied from another app, and the containers with its label.
 pub(crate) fn stop_all(call: &Call, name: &str) -> Result<Vec<String>> {
     let mut ids: Vec<String> =
         call.container_files(name).into_iter().map(|(_, _, id)| id).collect();
-    ids.extend(call.state()?.kept(name).map(|container| container.id.clone()));
-    mark(call, &ids, Status::Exited)?;
+    ids.extend(call.state()?.up(name).map(|container| container.id.clone()));
+    set_status(call, &ids, Status::Exited)?;
     Ok(ids)
 }
 
-/// Stops and removes them.
+/// Stops and removes all containers of an app.
 pub(crate) fn remove_all(call: &Call, name: &str) -> Result<()> {
     let ids = stop_all(call, name)?;
-    mark(call, &ids, Status::Removed)
+    set_status(call, &ids, Status::Removed)
 }

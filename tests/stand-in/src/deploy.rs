@@ -1,4 +1,4 @@
-//! The way from a commit to a release, with every trigger that plugins see on it.
+//! From a commit to a release, firing every trigger that plugins see on the way.
 
 use anyhow::Result;
 
@@ -6,10 +6,10 @@ use crate::app::App;
 use crate::call::{Call, fail, quit};
 use crate::schedule;
 
-/// The scratch folder that Dokku names to build triggers.
+/// The working directory that Dokku passes to build triggers.
 pub(crate) const WORKDIR: &str = "/tmp/stand-in-workdir";
 
-/// Variables of bash that cannot be set: an app's variable of that name breaks its build.
+/// Read-only variables of bash. If an app sets one of them, its build fails.
 const READONLY: [&str; 6] = ["UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS", "BASH_VERSINFO"];
 
 /// `receive-app`: builds the app's image from its commit.
@@ -41,31 +41,32 @@ pub(crate) fn build(call: &Call, name: &str) -> Result<()> {
     call.change(name, |app| app.built = Some(commit.image))
 }
 
-/// Releases the built image and deploys it. `args` are what `release-and-deploy` gets after the app.
+/// Releases the built image and deploys it. `args` are the arguments of `release-and-deploy` after
+/// the app.
 pub(crate) fn release(call: &Call, name: &str, args: &str) -> Result<()> {
     let merged = call.merged.replace(true);
-    let released = released(call, name, args);
+    let released = release_merged(call, name, args);
     call.merged.set(merged);
     released
 }
 
-fn released(call: &Call, name: &str, args: &str) -> Result<()> {
-    let mut words = vec![name];
-    words.extend(
+fn release_merged(call: &Call, name: &str, args: &str) -> Result<()> {
+    let mut trigger_args = vec![name];
+    trigger_args.extend(
         args.split(' ')
             .filter(|word| !word.is_empty())
             .map(|word| if word == "-" { "" } else { word }),
     );
-    call.fire("release-and-deploy", &words)?;
+    call.fire("release-and-deploy", &trigger_args)?;
     let image = format!("dokku/{name}:latest");
     let app = call.app(name)?;
     call.info1(format!("Releasing {name}..."));
     call.fire("builder-release", &["dockerfile", name, "latest"])?;
     call.fire("pre-release-builder", &["dockerfile", name, &image])?;
-    task(call, "predeploy");
-    task(call, "release");
+    print_task(call, "predeploy");
+    print_task(call, "release");
     if !app.deployed {
-        task(call, "heroku.postdeploy");
+        print_task(call, "heroku.postdeploy");
     }
     call.fire("post-release-builder", &["dockerfile", name, &image])?;
     call.fire("pre-deploy", &[name, "latest"])?;
@@ -89,7 +90,7 @@ fn released(call: &Call, name: &str, args: &str) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn task(call: &Call, task: &str) {
+pub(crate) fn print_task(call: &Call, task: &str) {
     call.info1(format!("Checking for {task} task"));
     call.verbose(format!("No {task} task found, skipping"));
 }

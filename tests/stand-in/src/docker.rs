@@ -1,41 +1,43 @@
-//! `docker`: images, containers, and what is run in them.
+//! `docker`: images, containers, and commands in containers.
 
 use anyhow::{Result, bail};
 
 use crate::call::{Call, quit};
-use crate::containers::{hex, links_live, mark, now};
+use crate::container_commands::{execute, print_answer};
+use crate::containers::{hex, links_alive, now, set_status};
 use crate::dokku::arg;
 use crate::entry::exit_with;
 use crate::images::config_check;
-use crate::inside::{execute, give};
 use crate::inspect::{find, inspect, list, source, split};
 use crate::postgres;
 use crate::psql::{self, Format};
 use crate::real;
 use crate::state::{Answer, Status};
-use crate::{flags, known};
+use crate::{flags, supported};
 
 pub(crate) fn serve(call: &Call) -> Result<()> {
-    known::docker(&call.args)?;
-    let words: Vec<&str> = call.args.iter().map(String::as_str).collect();
+    supported::check_docker(&call.args)?;
+    let line: Vec<&str> = call.args.iter().map(String::as_str).collect();
     let rest = |taken: usize| &call.args[taken..];
-    match words.as_slice() {
+    match line.as_slice() {
         ["image", "inspect", ..] => inspect(call, rest(2), "image"),
         ["container", "inspect", ..] => inspect(call, rest(2), "container"),
         ["inspect", ..] => inspect(call, rest(1), "object"),
         ["image", "ls" | "list", ..] => images(call, rest(2)),
         ["images", ..] => images(call, rest(1)),
-        ["image", "pull", ..] => pulled(call, last(rest(2))),
-        ["pull", ..] => pulled(call, last(rest(1))),
+        ["image", "pull", ..] => pull_or_fail(call, last(rest(2))),
+        ["pull", ..] => pull_or_fail(call, last(rest(1))),
         ["ps", ..] => list(call, rest(1)),
         ["container", "ls" | "list" | "ps", ..] => list(call, rest(2)),
         ["container", "run", ..] => run(call, rest(2)),
         ["run", ..] => run(call, rest(1)),
         ["container", "exec", ..] => exec(call, rest(2)),
         ["exec", ..] => exec(call, rest(1)),
-        ["container", verb @ ("start" | "stop" | "restart"), ..] => turn(call, verb, last(rest(2))),
-        [verb @ ("start" | "stop" | "restart"), ..] => turn(call, verb, last(rest(1))),
-        _ => bail!("`docker {}` is not known", call.args.join(" ")),
+        ["container", verb @ ("start" | "stop" | "restart"), ..] => {
+            start_stop(call, verb, last(rest(2)))
+        }
+        [verb @ ("start" | "stop" | "restart"), ..] => start_stop(call, verb, last(rest(1))),
+        _ => bail!("`docker {}` is not supported", call.args.join(" ")),
     }
 }
 
@@ -46,36 +48,36 @@ fn last(args: &[String]) -> &str {
 fn images(call: &Call, args: &[String]) -> Result<()> {
     let (names, _) = split(args, &["--filter"]);
     let state = call.state()?;
-    for (reference, known) in &state.images {
-        if known.on_host && names.first().is_none_or(|name| name == reference) {
+    for (reference, image) in &state.images {
+        if image.on_host && names.first().is_none_or(|name| name == reference) {
             call.line(&hex(reference)[..12]);
         }
     }
     Ok(())
 }
 
-/// Pulls an image if it is there to be had.
+/// Pulls an image; false if the registry does not have it.
 pub(crate) fn pull(call: &Call, reference: &str) -> Result<bool> {
-    let had = call.update(|state| {
-        let had = state.pullable.contains(reference);
-        if had {
+    let pulled = call.update(|state| {
+        let pulled = state.pullable.contains(reference);
+        if pulled {
             state.images.entry(reference.to_owned()).or_default().on_host = true;
         }
-        Ok(had)
+        Ok(pulled)
     })?;
-    if had {
+    if pulled {
         call.line(format!("Status: Downloaded newer image for {reference}\ndocker.io/{reference}"));
     } else {
         call.eprint("Error response from daemon: Get \"https://registry.invalid/v2/\": dial tcp: lookup registry.invalid on 192.0.2.53:53: no such host\n");
     }
-    Ok(had)
+    Ok(pulled)
 }
 
-fn pulled(call: &Call, reference: &str) -> Result<()> {
+fn pull_or_fail(call: &Call, reference: &str) -> Result<()> {
     if pull(call, reference)? { Ok(()) } else { quit(1) }
 }
 
-/// `docker run --rm`: a throw-away container.
+/// `docker run --rm`: a temporary container.
 fn run(call: &Call, args: &[String]) -> Result<()> {
     let (flags, rest) = flags::of_run(args)?;
     let reference = arg(rest, 0);
@@ -90,13 +92,13 @@ fn run(call: &Call, args: &[String]) -> Result<()> {
     if let Some(parts) = &state.parts {
         return exit_with(real::docker::run(call, parts, &flags, rest)?);
     }
-    if let Some(fixed) = state.exec.iter().find(|answer| whole.contains(&answer.contains)) {
-        return give(call, fixed);
+    if let Some(answer) = state.exec.iter().find(|answer| whole.contains(&answer.contains)) {
+        return print_answer(call, answer);
     }
     if whole.contains("synapse.config") {
-        return give(call, &config_check(&flags.mounts));
+        return print_answer(call, &config_check(&flags.mounts));
     }
-    bail!("`docker run {whole}` is not known")
+    bail!("`docker run {whole}` is not supported")
 }
 
 fn exec(call: &Call, args: &[String]) -> Result<()> {
@@ -106,7 +108,7 @@ fn exec(call: &Call, args: &[String]) -> Result<()> {
         return exit_with(real::docker::exec(call, name, flags.interactive, command)?);
     }
     if let Some(service) = name.strip_prefix("dokku.postgres.") {
-        return give(call, &database(call, service, command)?);
+        return print_answer(call, &database(call, service, command)?);
     }
     let state = call.state()?;
     match find(&state, name) {
@@ -126,18 +128,19 @@ fn exec(call: &Call, args: &[String]) -> Result<()> {
             ));
             quit(1)
         }
-        Some(container) => {
-            give(call, &execute(&state, container, &format!("exec {}", args.join(" ")), command)?)
-        }
+        Some(container) => print_answer(
+            call,
+            &execute(&state, container, &format!("exec {}", args.join(" ")), command)?,
+        ),
     }
 }
 
 /// `psql` in the container of a service.
 fn database(call: &Call, service: &str, command: &[String]) -> Result<Answer> {
     let all: Vec<&String> = command.iter().skip(1).collect();
-    let unknown = all.iter().find(|arg| known::flag(&known::PSQL, arg).is_none());
+    let unknown = all.iter().find(|arg| supported::takes_value(&supported::PSQL, arg).is_none());
     if arg(command, 0) != "psql" || unknown.is_some() {
-        bail!("`{}` in the container of a service is not known", command.join(" "));
+        bail!("`{}` in the container of a service is not supported", command.join(" "));
     }
     let after = |flags: &[&str]| {
         let at = command.iter().position(|arg| flags.contains(&arg.as_str()))?;
@@ -152,22 +155,24 @@ fn database(call: &Call, service: &str, command: &[String]) -> Result<Answer> {
             .iter()
             .any(|arg| arg.starts_with('-') && !arg.starts_with("--") && arg.contains(letter))
     };
-    let named = command
+    let database_arg = command
         .last()
         .filter(|arg| **arg != sql && !arg.starts_with('-') && *arg != "psql" && *arg != "postgres")
         .cloned();
-    let database = after(&["-d", "--dbname"]).or(named).unwrap_or_else(|| "postgres".to_owned());
+    let database =
+        after(&["-d", "--dbname"]).or(database_arg).unwrap_or_else(|| "postgres".to_owned());
     let format = Format { unaligned: short('A'), tuples_only: short('t') };
     let database = if database == service { postgres::database(service) } else { database };
     psql::run(call, service, &database, &sql, format)
 }
 
-fn turn(call: &Call, verb: &str, name: &str) -> Result<()> {
+fn start_stop(call: &Call, verb: &str, name: &str) -> Result<()> {
     let state = call.state()?;
     let service = name.strip_prefix("dokku.postgres.");
-    let had = |service: &&str| state.services.get(*service).is_some_and(|s| s.container.is_some());
-    if let Some(service) = service.filter(had) {
-        postgres::turn(call, service, verb)?;
+    let has_container =
+        |service: &&str| state.services.get(*service).is_some_and(|s| s.container.is_some());
+    if let Some(service) = service.filter(has_container) {
+        postgres::start_stop(call, service, verb)?;
         call.line(name);
         return Ok(());
     }
@@ -177,14 +182,14 @@ fn turn(call: &Call, verb: &str, name: &str) -> Result<()> {
     };
     let ids = [container.id.clone()];
     if verb != "start" {
-        mark(call, &ids, Status::Exited)?;
+        set_status(call, &ids, Status::Exited)?;
     }
     if verb != "stop" {
-        if !links_live(call, &state, container) {
+        if !links_alive(call, &state, container) {
             call.eprint(format!("Error: failed to start containers: {name}\n"));
             return quit(1);
         }
-        mark(call, &ids, Status::Running)?;
+        set_status(call, &ids, Status::Running)?;
         call.update(|state| {
             state
                 .containers

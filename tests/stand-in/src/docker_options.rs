@@ -1,4 +1,4 @@
-//! `docker-options:*`: flags for the containers of an app.
+//! `docker-options:*`: Docker flags for the containers of an app.
 
 use anyhow::Result;
 use serde_json::Value;
@@ -32,7 +32,7 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     Ok(true)
 }
 
-/// Adds an option, even a second time, or removes all that are equal.
+/// Adds an option, even if it is there already, or removes all equal ones.
 pub(crate) fn change(call: &Call, name: &str, phase: &str, option: &str, add: bool) -> Result<()> {
     call.change(name, |app| {
         let options = app.docker_options.entry(phase.to_owned()).or_default();

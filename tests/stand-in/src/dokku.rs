@@ -1,14 +1,14 @@
-//! `dokku`: its global flags, and which area answers a command.
+//! `dokku`: parses its global flags and dispatches a command to its area.
 
 use anyhow::{Result, bail};
 
 use crate::call::{Call, fail};
 use crate::{
-    apps, certs, checks, config, docker_options, domains, git, inside, known, letsencrypt, moves,
-    network, nginx, plugins, ports, postgres, proxy, ps, storage,
+    apps, certs, checks, config, container_commands, docker_options, domains, git, letsencrypt,
+    network, nginx, plugins, ports, postgres, proxy, ps, rename_clone, storage, supported,
 };
 
-/// Answers a call of `dokku`.
+/// Runs a command of `dokku`.
 pub(crate) fn serve(call: &mut Call) -> Result<()> {
     global_flags(call);
     let (command, mut args) = match call.args.split_first() {
@@ -22,21 +22,21 @@ pub(crate) fn serve(call: &mut Call) -> Result<()> {
     if area == "matrix" {
         return plugins::forward(call, &command, &args);
     }
-    if call.plugin_missing(area) || known::is_no_command(&command) {
+    if call.plugin_missing(area) || supported::is_unknown_to_dokku(&command) {
         return unknown(&command, &args);
     }
-    known::dokku(&command, call.args.get(1..).unwrap_or_default())?;
+    supported::check_dokku(&command, call.args.get(1..).unwrap_or_default())?;
     let call = &*call;
     let answered = match area {
         "version" | "--version" | "plugin" | "report" => plugins::serve(call, area, verb, &args)?,
-        "apps" => apps::serve(call, verb, &args)? || moves::serve(call, verb, &args)?,
+        "apps" => apps::serve(call, verb, &args)? || rename_clone::serve(call, verb, &args)?,
         "certs" => certs::serve(call, verb, &args)?,
         "checks" => checks::serve(call, verb, &args)?,
         "config" => config::serve(call, verb, &args)?,
         "docker-options" => docker_options::serve(call, verb, &args)?,
         "domains" => domains::serve(call, verb, &args)?,
         "git" => git::serve(call, verb, &args)?,
-        "enter" | "logs" | "run" => inside::serve(call, area, verb, &args)?,
+        "enter" | "logs" | "run" => container_commands::serve(call, area, verb, &args)?,
         "letsencrypt" => letsencrypt::serve(call, verb, &args)?,
         "network" | "scheduler" => network::serve(call, area, verb, &args)?,
         "nginx" => nginx::serve(call, verb, &args)?,
@@ -47,10 +47,14 @@ pub(crate) fn serve(call: &mut Call) -> Result<()> {
         "storage" => storage::serve(call, verb, &args)?,
         _ => false,
     };
-    if answered { Ok(()) } else { bail!("`dokku {command}` is not known with so few arguments") }
+    if answered {
+        Ok(())
+    } else {
+        bail!("`dokku {command}` is not supported with so few arguments")
+    }
 }
 
-/// Strips the leading global flags, and notes those anywhere, as Dokku does.
+/// Strips the leading global flags. Like Dokku, it also honors them anywhere else in the line.
 fn global_flags(call: &mut Call) {
     call.flags =
         call.args.iter().filter(|arg| arg.starts_with("--")).cloned().collect::<Vec<_>>().join(" ");
@@ -72,8 +76,8 @@ fn global_flags(call: &mut Call) {
     }
 }
 
-/// Whether `--app`, or a `DOKKU_APP_NAME` that was handed down, comes before all arguments: with
-/// Dokku's own plugins it does.
+/// Whether `--app` or `DOKKU_APP_NAME` becomes the first argument, as it does for Dokku's own
+/// plugins.
 fn takes_app_name(area: &str, verb: &str) -> bool {
     match area {
         "matrix" | "postgres" => false,
@@ -92,23 +96,23 @@ fn unknown(command: &str, args: &[String]) -> Result<()> {
 }
 
 impl Call {
-    /// Whether a command belongs to a plugin that is not enabled here.
+    /// Whether a command belongs to a plugin that is not enabled on this host.
     fn plugin_missing(&self, area: &str) -> bool {
         matches!(area, "letsencrypt" | "postgres") && !self.plugins.join(area).exists()
     }
 }
 
-/// The argument at a place, or nothing.
+/// The argument at an index, or an empty string.
 pub(crate) fn arg(args: &[String], at: usize) -> &str {
     args.get(at).map_or("", String::as_str)
 }
 
-/// The arguments that are no flags.
-pub(crate) fn words(args: &[String]) -> Vec<String> {
+/// The arguments that are not flags.
+pub(crate) fn positional(args: &[String]) -> Vec<String> {
     args.iter().filter(|arg| !arg.starts_with("--")).cloned().collect()
 }
 
-/// Whether a flag was given.
+/// Whether a flag is present.
 pub(crate) fn has(args: &[String], flag: &str) -> bool {
     args.iter().any(|arg| arg == flag)
 }

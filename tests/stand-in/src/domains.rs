@@ -1,15 +1,15 @@
-//! `domains:*`: which names reach an app.
+//! `domains:*`: the domains of an app.
 
 use anyhow::Result;
 
 use crate::call::{Call, fail};
-use crate::dokku::{arg, has, words};
+use crate::dokku::{arg, has, positional};
 use crate::proxy;
 use crate::report::{Keys, Report, Request, of_apps};
 use crate::state::State;
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
-    let names = words(args);
+    let names = positional(args);
     match verb {
         "report" if has(args, "--global") => {
             global(&call.state()?).answer(call, "Global", &Request::parse(args))?;
@@ -41,7 +41,7 @@ fn report(call: &Call, name: &str) -> Result<Report> {
     Ok(Report { rows: [report.rows.clone(), rows].concat(), ..report })
 }
 
-/// The domains that Dokku gives a new app.
+/// The default domains of a new app.
 pub(crate) fn defaults(state: &State, name: &str) -> Vec<String> {
     if name.contains('.') {
         return vec![name.to_owned()];
@@ -72,29 +72,29 @@ fn change(call: &Call, verb: &str, name: &str, domains: &[String]) -> Result<()>
     if verb != "remove" {
         domains.iter().try_for_each(|domain| check(domain))?;
     }
-    let mut wanted = if verb == "set" { Vec::new() } else { app.domains.clone() };
+    let mut desired = if verb == "set" { Vec::new() } else { app.domains.clone() };
     if verb == "set" {
         call.info1(format!("Set {} for {name}", domains.join(" ")));
     }
     for domain in domains {
         match verb {
             "remove" => {
-                wanted.retain(|kept| kept != domain);
+                desired.retain(|kept| kept != domain);
                 call.info1(format!("Removed {domain} from {name}"));
             }
-            "add" if wanted.contains(domain) => {
+            "add" if desired.contains(domain) => {
                 call.info1(format!("Skipping: {domain} already added to {name}"));
             }
             _ => {
                 if verb == "add" {
                     call.info1(format!("Added {domain} to {name}"));
                 }
-                wanted.push(domain.clone());
+                desired.push(domain.clone());
             }
         }
     }
     let app = call.change(name, |app| {
-        app.domains = wanted;
+        app.domains = desired;
         if verb != "remove" && !app.domains_enabled {
             enable(app);
         }
@@ -110,7 +110,8 @@ fn change(call: &Call, verb: &str, name: &str, domains: &[String]) -> Result<()>
     proxy::build(call, name)
 }
 
-/// The first domain of an app that had none: nginx forgets a port map that holds 80 or 443.
+/// Enables the first domain of an app that had none. Dokku then clears a port map that contains
+/// port 80 or 443.
 fn enable(app: &mut crate::App) {
     app.domains_enabled = true;
     if app.ports.iter().any(|port| port.starts_with("http:80:") || port.starts_with("https:443:")) {

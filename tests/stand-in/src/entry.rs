@@ -1,4 +1,4 @@
-//! From the name that was called to the exit code: dispatch, faults and the log.
+//! From the program name to the exit code: dispatch, faults and the call log.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -11,14 +11,14 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::call::{Call, Stop, quit};
-use crate::fault::{self, About, Kind};
-use crate::store::{Record, UNKNOWN};
-use crate::{docker, dokku, host, kind, real};
+use crate::fault::{self, CallInfo, Kind};
+use crate::store::{Record, UNSUPPORTED};
+use crate::{classify, docker, dokku, programs, real};
 
 const ENVIRONMENT: [&str; 4] =
     ["DOKKU_QUIET_OUTPUT", "DOKKU_APP_NAME", "DOKKU_APPS_FORCE_DELETE", "DOKKU_PID"];
 
-/// The stood-in program that this process was called as.
+/// The main function of all stand-in programs, selected by the name in `argv[0]`.
 pub fn main() -> ExitCode {
     let mut argv = env::args_os().map(|arg| arg.to_string_lossy().into_owned());
     let name = argv.next().unwrap_or_default();
@@ -37,17 +37,17 @@ pub fn main() -> ExitCode {
     u8::try_from(rc).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-/// Numbers the call, lets the fault of the moment strike, answers it, and logs it.
+/// Numbers the call, applies the fault that is set, runs the call and logs it.
 fn answer(call: &mut Call) -> Result<i32> {
     let argv = call.args.clone();
-    if kind::reads_stdin(&call.program, &argv) {
+    if classify::reads_stdin(&call.program, &argv) {
         call.read_stdin()?;
     }
-    let changes = kind::changes(&call.program, &argv) || kind::changing_sql(call);
+    let changes = classify::changes(&call.program, &argv) || classify::changing_sql(call);
     let nested = fault::nested();
-    let forwarded = kind::forwards(&call.program, &argv);
-    let about = About { program: &call.program, argv: &argv, changes, nested, forwarded };
-    let (seq, fault) = fault::begin(&call.store, &about)?;
+    let forwarded = classify::forwards(&call.program, &argv);
+    let info = CallInfo { program: &call.program, argv: &argv, changes, nested, forwarded };
+    let (seq, fault) = fault::begin(&call.store, &info)?;
     let rc = match fault {
         Some(Kind::Fail) => {
             call.warn("stand-in: this call fails");
@@ -80,7 +80,8 @@ fn answer(call: &mut Call) -> Result<i32> {
         forwarded,
     })?;
     match fault {
-        // Only now: whoever waits for the caller's end may then read the log.
+        // Kill the caller only after the call is logged: whoever waits for the caller may then read
+        // the log.
         Some(Kind::KillBefore | Kind::KillAfter) => fault::kill_caller(),
         Some(Kind::Die) => fault::die(),
         _ => {}
@@ -92,10 +93,10 @@ fn serve(call: &mut Call) -> i32 {
     let served = match call.program.as_str() {
         "dokku" => dokku::serve(call),
         "docker" => docker::serve(call),
-        "sudo" => host::sudo(call),
-        "ufw" => host::ufw(call),
-        "nginx" => host::nginx(call),
-        "sigil" => host::sigil(call),
+        "sudo" => programs::sudo(call),
+        "ufw" => programs::ufw(call),
+        "nginx" => programs::nginx(call),
+        "sigil" => programs::sigil(call),
         other => unknown(other),
     };
     match served {
@@ -108,7 +109,7 @@ fn unknown(program: &str) -> Result<()> {
     bail!("stand-in: called as {program}, which it does not stand for")
 }
 
-/// Says an error as Dokku does, and gives its exit code.
+/// Prints an error in Dokku's format and returns its exit code.
 fn report(call: &Call, error: &anyhow::Error) -> i32 {
     match error.downcast_ref::<Stop>() {
         Some(stop) if stop.message.is_empty() => stop.rc,
@@ -118,12 +119,12 @@ fn report(call: &Call, error: &anyhow::Error) -> i32 {
         }
         None => {
             call.eprint(format!("stand-in: {error:#}\n"));
-            UNKNOWN
+            UNSUPPORTED
         }
     }
 }
 
-/// How a program ended, in the words of a shell: 128 and the number of the signal that ended it.
+/// The exit code as a shell reports it: 128 plus the signal number if a signal ended the program.
 pub(crate) fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
 }

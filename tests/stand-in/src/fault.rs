@@ -1,4 +1,4 @@
-//! One call that goes wrong on purpose, read from `$STAND_IN/fault.json`.
+//! Fault injection: one call fails on purpose, as `$STAND_IN/fault.json` says.
 
 use std::env;
 use std::fs;
@@ -11,24 +11,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::Store;
 
-/// A fault: which call, and what happens to it. It strikes once.
+/// A fault: which call it affects and what happens to that call. It is applied once.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Fault {
-    /// The number of the call, from 1, since the fault was set.
+    /// The number of the affected call, counted from 1 since the fault was set.
     pub call: Option<u64>,
-    /// Which calls that number counts.
+    /// Which calls are counted.
     pub count: Count,
-    /// Whether calls made inside triggers count too.
+    /// Whether calls made inside triggers are counted too.
     pub nested: bool,
-    /// Instead of a number: the program and the first arguments of the call.
+    /// Instead of a number: the program and its first arguments.
     pub argv_prefix: Option<Vec<String>>,
-    /// Which of the calls with that prefix, from 1.
+    /// Which of the calls with that prefix is affected, counted from 1.
     pub nth: Option<u64>,
     pub kind: Kind,
 }
 
-/// Which calls are counted. Calls that only pass another on (`sudo`, `dokku matrix:...`) never are.
+/// Which calls are counted. Calls that only forward another call (`sudo`, `dokku matrix:...`) are
+/// never counted.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Count {
@@ -37,26 +38,26 @@ pub enum Count {
     Changes,
 }
 
-/// What goes wrong.
+/// What happens to the affected call.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// The call ends with 1 and has no effect.
+    /// The call exits with 1 and has no effect.
     #[default]
     Fail,
-    /// The call dies of a signal and has no effect; its caller lives.
+    /// The call is killed by a signal and has no effect; its caller continues.
     Die,
-    /// The calling plugin is killed, and the call has no effect.
+    /// The calling plugin is killed; the call has no effect.
     KillBefore,
-    /// The call has its effect, then the calling plugin is killed.
+    /// The call takes effect; then the calling plugin is killed.
     KillAfter,
-    /// The calling plugin is killed, and its orphaned call has its effect that many milliseconds later.
+    /// The calling plugin is killed; its orphaned call takes effect after this many milliseconds.
     OrphanMs(u64),
-    /// The call takes that many milliseconds longer.
+    /// The call is delayed by this many milliseconds.
     HangMs(u64),
 }
 
-/// How far the calls are counted.
+/// The counters of calls.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(crate) struct Counts {
@@ -64,9 +65,9 @@ pub(crate) struct Counts {
     pub(crate) hits: u64,
 }
 
-/// What there is to know of a call before it is made.
+/// What is known about a call before it runs.
 #[derive(Clone, Debug)]
-pub(crate) struct About<'a> {
+pub(crate) struct CallInfo<'a> {
     pub(crate) program: &'a str,
     pub(crate) argv: &'a [String],
     pub(crate) changes: bool,
@@ -74,12 +75,12 @@ pub(crate) struct About<'a> {
     pub(crate) forwarded: bool,
 }
 
-/// Numbers the call, and says which fault strikes it.
-pub(crate) fn begin(store: &Store, about: &About<'_>) -> Result<(u64, Option<Kind>)> {
+/// Numbers the call and returns the fault that affects it.
+pub(crate) fn begin(store: &Store, call: &CallInfo<'_>) -> Result<(u64, Option<Kind>)> {
     let fault = read(&store.root().join("fault.json"))?;
     store.begin(|counts| {
         let fault = fault?;
-        if !fault.counts(about) {
+        if !fault.matches(call) {
             return None;
         }
         counts.hits += 1;
@@ -95,23 +96,22 @@ fn read(path: &Path) -> Result<Option<Fault>> {
 }
 
 impl Fault {
-    fn counts(&self, about: &About<'_>) -> bool {
-        if about.forwarded || (about.nested && !self.nested) {
+    fn matches(&self, call: &CallInfo<'_>) -> bool {
+        if call.forwarded || (call.nested && !self.nested) {
             return false;
         }
         match &self.argv_prefix {
             Some(prefix) => {
-                let whole =
-                    std::iter::once(about.program).chain(about.argv.iter().map(String::as_str));
-                prefix.len() <= about.argv.len() + 1
-                    && prefix.iter().zip(whole).all(|(a, b)| a == b)
+                let line =
+                    std::iter::once(call.program).chain(call.argv.iter().map(String::as_str));
+                prefix.len() <= call.argv.len() + 1 && prefix.iter().zip(line).all(|(a, b)| a == b)
             }
-            None => self.count == Count::All || about.changes,
+            None => self.count == Count::All || call.changes,
         }
     }
 }
 
-/// Kills the nearest ancestor that is the plugin. Whoever else called is left alone.
+/// Kills the nearest ancestor that is the plugin. Other callers are not affected.
 pub(crate) fn kill_caller() {
     let mut pid = std::os::unix::process::parent_id();
     while pid > 1 {
@@ -128,7 +128,7 @@ pub(crate) fn kill_caller() {
     }
 }
 
-/// Ends this process by the signal that the kernel sends when memory runs out.
+/// Kills this process with the signal that the kernel sends when memory runs out.
 pub(crate) fn die() {
     let _ = kill(Pid::this(), Signal::SIGKILL);
 }

@@ -1,4 +1,4 @@
-//! The files that Dokku lays out for an app below `$DOKKU_ROOT` and `$DOKKU_LIB_ROOT`.
+//! The files that Dokku writes for an app below `$DOKKU_ROOT` and `$DOKKU_LIB_ROOT`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ impl Call {
         self.root.join(app)
     }
 
-    /// Writes `VHOST` as the state has it; without domains there is none.
+    /// Writes `VHOST`, or removes it if the app has no domains.
     pub(crate) fn write_vhost(&self, name: &str, app: &App) -> Result<()> {
         let path = self.home(name).join("VHOST");
         if app.domains.is_empty() {
@@ -27,20 +27,20 @@ impl Call {
 
     /// Writes `config/ps/<app>/scale`.
     pub(crate) fn write_scale(&self, name: &str, app: &App) -> Result<()> {
-        let folder = self.lib.join("config/ps").join(name);
-        fs::create_dir_all(&folder)?;
+        let dir = self.lib.join("config/ps").join(name);
+        fs::create_dir_all(&dir)?;
         let rows: Vec<String> =
             app.scale.iter().map(|(process, count)| format!("{process}={count}")).collect();
-        Ok(fs::write(folder.join("scale"), lines(&rows))?)
+        Ok(fs::write(dir.join("scale"), lines(&rows))?)
     }
 
-    /// Writes `config/storage/<app>/mounts`, and the entries that it names.
+    /// Writes `config/storage/<app>/mounts` and the storage entries that it refers to.
     pub(crate) fn write_mounts(&self, name: &str, app: &App) -> Result<()> {
-        let (folder, entries) = (
+        let (dir, entries) = (
             self.lib.join("config/storage").join(name),
             self.lib.join("data/storage-registry/entries"),
         );
-        fs::create_dir_all(&folder)?;
+        fs::create_dir_all(&dir)?;
         fs::create_dir_all(&entries)?;
         let mut rows = Vec::new();
         for mount in &app.mounts {
@@ -59,14 +59,14 @@ impl Call {
             }
             rows.push(row.to_string());
         }
-        Ok(fs::write(folder.join("mounts"), lines(&rows))?)
+        Ok(fs::write(dir.join("mounts"), lines(&rows))?)
     }
 
-    /// The ids in `CONTAINER.<process>.<index>`, by process and index.
+    /// The container ids in the files `CONTAINER.<process>.<index>`, sorted by process and index.
     pub(crate) fn container_files(&self, name: &str) -> Vec<(String, u32, String)> {
-        let mut found = Vec::new();
-        let Ok(folder) = self.home(name).read_dir() else { return found };
-        for entry in folder.flatten() {
+        let mut ids = Vec::new();
+        let Ok(dir) = self.home(name).read_dir() else { return ids };
+        for entry in dir.flatten() {
             let file = entry.file_name().to_string_lossy().into_owned();
             let Some((process, index)) =
                 file.strip_prefix("CONTAINER.").and_then(|rest| rest.rsplit_once('.'))
@@ -74,11 +74,11 @@ impl Call {
                 continue;
             };
             if let (Ok(index), Ok(id)) = (index.parse(), fs::read_to_string(entry.path())) {
-                found.push((process.to_owned(), index, id.trim().to_owned()));
+                ids.push((process.to_owned(), index, id.trim().to_owned()));
             }
         }
-        found.sort();
-        found
+        ids.sort();
+        ids
     }
 
     pub(crate) fn container_file(&self, name: &str, process: &str, index: u32) -> PathBuf {
@@ -86,12 +86,12 @@ impl Call {
     }
 }
 
-/// Each on a line of its own.
+/// Joins rows, each terminated by a newline.
 pub(crate) fn lines(rows: &[String]) -> String {
     rows.iter().flat_map(|row| [row.as_str(), "\n"]).collect()
 }
 
-/// Removes a file or a folder; one that is not there is as good.
+/// Removes a file or a directory. A missing path is not an error.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     if path.is_dir() {
         fs::remove_dir_all(path)?;
@@ -101,12 +101,12 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies what a folder holds, but for what is left out.
-pub(crate) fn copy(from: &Path, to: &Path, leave: &[&str]) -> Result<()> {
+/// Copies the contents of a directory, except the entries in `skip`.
+pub(crate) fn copy(from: &Path, to: &Path, skip: &[&str]) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in from.read_dir()?.flatten() {
         let name = entry.file_name();
-        if leave.iter().any(|left| name == *left) {
+        if skip.iter().any(|skipped| name == *skipped) {
             continue;
         }
         if entry.file_type()?.is_dir() {

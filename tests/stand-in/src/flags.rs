@@ -1,6 +1,6 @@
-//! The flags of containers: of `docker run` and `docker exec`, and those that an app's docker options
-//! hold. This is the only list of them: what stands here works on every host, with real parts too, and
-//! any other flag is refused.
+//! The supported container flags: of `docker run`, of `docker exec`, and in an app's docker
+//! options. This is the only list of them. A flag in it works on every host, with or without real
+//! parts; any other flag is refused.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::postgres::hostname;
 
-// A flag that ends in `=` has a value.
+// A flag that ends in `=` takes a value.
 const RUN: [&str; 10] = [
     "--rm",
     "--no-healthcheck",
@@ -21,72 +21,74 @@ const RUN: [&str; 10] = [
     "-v=",
     "--add-host=",
 ];
-const OPTIONS: [&str; 7] =
-    ["--init", "--link=", "--user=", "-u=", "--volume=", "-v=", "--add-host="];
+const OPTIONS: [&str; 8] =
+    ["--init", "--label=", "--link=", "--user=", "-u=", "--volume=", "-v=", "--add-host="];
 const EXEC: [&str; 2] = ["-i", "--interactive"];
 
-/// What they come to.
+/// The parsed flags.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Flags {
     pub(crate) user: Option<String>,
     pub(crate) entrypoint: Option<String>,
     /// `host:container[:ro]`
     pub(crate) mounts: Vec<String>,
-    /// More names for `/etc/hosts`, with their addresses.
+    /// Additional entries of `/etc/hosts`: name and address.
     pub(crate) hosts: Vec<(String, String)>,
-    /// The services that it is linked to.
+    /// The labels, without those that Dokku sets.
+    pub(crate) labels: Vec<(String, String)>,
+    /// The linked services.
     pub(crate) links: Vec<String>,
-    /// Whether it is to have no network.
-    pub(crate) alone: bool,
-    /// Whether it gets the caller's standard input.
+    /// Whether the container has no network.
+    pub(crate) no_network: bool,
+    /// Whether it reads the caller's standard input.
     pub(crate) interactive: bool,
 }
 
-/// Those of `docker run`, and what follows them. Only a throw-away container is known, with a program
-/// that is named.
+/// Parses the flags of `docker run` and returns the remaining arguments. Only temporary containers
+/// with an explicit entry point are supported.
 pub(crate) fn of_run(args: &[String]) -> Result<(Flags, &[String])> {
     let (flags, rest) = leading(&RUN, args)?;
     if flags.entrypoint.is_none() || !args.iter().any(|arg| arg == "--rm") {
-        bail!("`docker run` without --rm and --entrypoint is not known");
+        bail!("`docker run` without --rm and --entrypoint is not supported");
     }
     Ok((flags, rest))
 }
 
-/// Those of `docker exec`, and what follows them.
+/// Parses the flags of `docker exec` and returns the remaining arguments.
 pub(crate) fn of_exec(args: &[String]) -> Result<(Flags, &[String])> {
     leading(&EXEC, args)
 }
 
-/// Those in docker options, of which each is a line.
+/// Parses docker options, each of which is one line.
 pub(crate) fn of_options(options: &[String]) -> Result<Flags> {
     let line = options.join(" ");
-    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-    let (flags, rest) = leading(&OPTIONS, &words)?;
-    // Dokku has a shell read them.
+    let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    let (flags, rest) = leading(&OPTIONS, &args)?;
+    // Dokku passes them through a shell; the stand-in does not support quoting.
     if !rest.is_empty() || line.contains(['"', '\'', '\\', '$', '`']) {
-        bail!("docker options `{line}` are not known");
+        bail!("docker options `{line}` are not supported");
     }
     Ok(flags)
 }
 
-fn leading<'a>(known: &[&str], mut args: &'a [String]) -> Result<(Flags, &'a [String])> {
+fn leading<'a>(supported: &[&str], mut args: &'a [String]) -> Result<(Flags, &'a [String])> {
     let mut flags = Flags::default();
     while let Some((arg, rest)) = args.split_first().filter(|(arg, _)| arg.starts_with('-')) {
         args = rest;
-        let (name, given) =
+        let (name, inline) =
             arg.split_once('=').map_or((arg.as_str(), None), |(name, value)| (name, Some(value)));
-        let valued = known.contains(&format!("{name}=").as_str());
-        let value = match given {
-            None if valued => {
+        let takes_value = supported.contains(&format!("{name}=").as_str());
+        let value = match inline {
+            None if takes_value => {
                 let Some((next, rest)) = args.split_first() else {
-                    bail!("`docker` with {arg} and no value is not known")
+                    bail!("`docker` with {arg} and no value is not supported")
                 };
                 args = rest;
                 next.as_str()
             }
-            None if known.contains(&name) => "",
-            Some(value) if valued => value,
-            _ => bail!("`docker` with {arg} is not known"),
+            None if supported.contains(&name) => "",
+            Some(value) if takes_value => value,
+            _ => bail!("`docker` with {arg} is not supported"),
         };
         flags.take(name, value)?;
     }
@@ -98,7 +100,7 @@ impl Flags {
         match name {
             "--user" | "-u" => self.user = Some(value.to_owned()),
             "--entrypoint" => self.entrypoint = Some(value.to_owned()),
-            // Volumes with a name are not known.
+            // Named volumes are not supported.
             "--volume" | "-v" if value.starts_with('/') && value.contains(":/") => {
                 self.mounts.push(value.to_owned());
             }
@@ -106,21 +108,26 @@ impl Flags {
                 Some((host, address)) if address.parse::<IpAddr>().is_ok() => {
                     self.hosts.push((host.to_owned(), address.to_owned()));
                 }
-                _ => bail!("`docker` with {name} {value} is not known"),
+                _ => bail!("`docker` with {name} {value} is not supported"),
             },
             "--link" => {
                 match value.strip_prefix("dokku.postgres.").and_then(|link| link.split_once(':')) {
                     Some((service, alias)) if alias == hostname(service) => {
                         self.links.push(service.to_owned());
                     }
-                    _ => bail!("`docker` with {name} {value} is not known"),
+                    _ => bail!("`docker` with {name} {value} is not supported"),
                 }
             }
-            "--network" if value == "none" => self.alone = true,
+            "--network" if value == "none" => self.no_network = true,
             "-i" | "--interactive" => self.interactive = true,
-            // Dokku gives --init to all; the others are for Docker's own books.
-            "--init" | "--rm" | "--no-healthcheck" | "--label" => {}
-            _ => bail!("`docker` with {name} {value} is not known"),
+            // A label without a value has an empty one.
+            "--label" => {
+                let (label, value) = value.split_once('=').unwrap_or((value, ""));
+                self.labels.push((label.to_owned(), value.to_owned()));
+            }
+            // Dokku passes --init to every container; the others do not change what runs.
+            "--init" | "--rm" | "--no-healthcheck" => {}
+            _ => bail!("`docker` with {name} {value} is not supported"),
         }
         Ok(())
     }

@@ -1,18 +1,18 @@
-//! `git:from-image`, `git:report`: the app's repository and what is deployed from it.
+//! `git:from-image`, `git:report`: the app's repository and its deployed image.
 
 use anyhow::Result;
 
 use crate::app::Commit;
 use crate::apps::now;
 use crate::call::{Call, fail, quit};
-use crate::dokku::{arg, has, words};
+use crate::dokku::{arg, has, positional};
 use crate::report::{Keys, Report, of_apps};
 use crate::{containers, deploy};
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     match verb {
         "from-image" => {
-            let names = words(args);
+            let names = positional(args);
             call.app(arg(&names, 0))?;
             if arg(&names, 1).is_empty() {
                 return fail("Please specify a docker image");

@@ -1,5 +1,5 @@
-//! What the two images do with what is mounted: which configuration Synapse takes, and what makes a
-//! process end at once.
+//! How the Synapse and Element Web images react to the mounted files: which configuration Synapse
+//! accepts, and which files make a container exit at once.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::state::{Answer, Container, State};
 
-/// The code that the process of a container ends with at once, if it does.
+/// The exit code of a container that exits at once; `None` if it keeps running.
 pub(crate) fn ends(state: &State, container: &Container) -> Option<i32> {
     let reference = &container.image;
     let fit = if reference.contains("element-web") {
@@ -25,7 +25,8 @@ pub(crate) fn ends(state: &State, container: &Container) -> Option<i32> {
     }
 }
 
-/// Element's nginx runs as its own user: it has to read its file, and to write as group 0.
+/// Element Web's nginx runs as its own user: it must be able to read its file, and to write as
+/// group 0.
 fn element_starts(container: &Container) -> bool {
     let group = container
         .user
@@ -39,7 +40,7 @@ fn element_starts(container: &Container) -> bool {
     readable && (container.user.is_none() || group == "0")
 }
 
-/// The host's side of what is mounted at a path, or below it.
+/// The host path that is mounted at a container path, or below it.
 fn host_path(mounts: &[String], inside: &str) -> Option<PathBuf> {
     mounts.iter().find_map(|mount| {
         let mut parts = mount.split(':');
@@ -48,12 +49,12 @@ fn host_path(mounts: &[String], inside: &str) -> Option<PathBuf> {
     })
 }
 
-/// The files that Synapse is told to read; none when no configuration is mounted.
+/// The files that Synapse reads; `None` if no configuration is mounted.
 fn yaml(mounts: &[String]) -> Option<Vec<PathBuf>> {
-    let folder = host_path(mounts, "/config")?;
-    let nested = folder.join("homeserver.d");
-    let folder = if nested.is_dir() { nested } else { folder };
-    let entries = folder.read_dir().into_iter().flatten().flatten();
+    let dir = host_path(mounts, "/config")?;
+    let nested = dir.join("homeserver.d");
+    let dir = if nested.is_dir() { nested } else { dir };
+    let entries = dir.read_dir().into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> =
         entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
     files.sort();
@@ -70,8 +71,8 @@ fn broken(files: &[PathBuf]) -> Option<&PathBuf> {
     files.iter().filter(|file| is_yaml(file)).find(broken)
 }
 
-/// `python -m synapse.config`: whether Synapse takes the mounted configuration. It wants its data
-/// folder too, and says which files it passes over.
+/// `python -m synapse.config`: validates the mounted configuration. Synapse also needs its data
+/// directory, and warns about files that it ignores.
 pub(crate) fn config_check(mounts: &[String]) -> Answer {
     let error = |stderr: &str| Answer { rc: 1, stderr: stderr.to_owned(), ..Answer::default() };
     let Some(files) = yaml(mounts) else {
@@ -88,8 +89,8 @@ pub(crate) fn config_check(mounts: &[String]) -> Answer {
     }
     let mut answer = Answer { stdout: "Config parses OK!\n".to_owned(), ..Answer::default() };
     for file in files.iter().filter(|file| !is_yaml(file)) {
-        let found = format!("Found file {} in config directory", file.display());
-        answer.stderr += &found;
+        let warning = format!("Found file {} in config directory", file.display());
+        answer.stderr += &warning;
         answer.stderr += " which is not a .yaml file: ignoring\n";
     }
     answer

@@ -1,36 +1,38 @@
-//! `docker inspect`, `docker ps`: what Docker shows of images and containers.
+//! `docker inspect`, `docker ps`: what Docker reports about images and containers.
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use crate::call::{Call, quit};
 use crate::containers::hex;
+use crate::flags;
 use crate::state::{Container, State, Status};
 use crate::storage::inspected;
 use crate::template;
 
-/// The words that are neither flags nor values of flags, and the value of `--format`.
+/// Splits arguments into positional ones and the value of `--format`. `valued` are flags whose
+/// value is skipped.
 pub(crate) fn split<'a>(args: &'a [String], valued: &[&str]) -> (Vec<&'a str>, Option<&'a str>) {
-    let (mut words, mut format) = (Vec::new(), None);
+    let (mut names, mut format) = (Vec::new(), None);
     let mut args = args.iter().map(String::as_str);
     while let Some(arg) = args.next() {
-        if let Some(given) = arg.strip_prefix("--format=") {
-            format = Some(given);
+        if let Some(value) = arg.strip_prefix("--format=") {
+            format = Some(value);
         } else if matches!(arg, "--format" | "-f") && !valued.contains(&arg) {
             format = args.next();
         } else if valued.contains(&arg) {
             args.next();
         } else if !arg.starts_with('-') {
-            words.push(arg);
+            names.push(arg);
         }
     }
-    (words, format)
+    (names, format)
 }
 
 pub(crate) fn inspect(call: &Call, args: &[String], kind: &str) -> Result<()> {
     let (names, format) = split(args, &["--type"]);
     let state = call.state()?;
-    let mut found = Vec::new();
+    let mut objects = Vec::new();
     let mut missing = Vec::new();
     for name in names {
         let object = match kind {
@@ -39,24 +41,24 @@ pub(crate) fn inspect(call: &Call, args: &[String], kind: &str) -> Result<()> {
             _ => container(&state, name).or_else(|| image(&state, name)),
         };
         match object {
-            Some(object) => found.push(object),
+            Some(object) => objects.push(object),
             None => missing.push(format!("Error: No such {kind}: {name}\n")),
         }
     }
     match format {
-        Some(format) if found.is_empty() => call.print(if format.is_empty() { "" } else { "\n" }),
+        Some(format) if objects.is_empty() => call.print(if format.is_empty() { "" } else { "\n" }),
         Some(format) => {
-            for object in &found {
+            for object in &objects {
                 call.line(template::render(format, object)?);
             }
         }
-        None => call.line(serde_json::to_string_pretty(&Value::from(found))?),
+        None => call.line(serde_json::to_string_pretty(&Value::from(objects))?),
     }
     call.eprint(missing.concat());
     if missing.is_empty() { Ok(()) } else { quit(1) }
 }
 
-/// The reference that an image on this host was made from: its own, or what an app was built from.
+/// The reference of an image on this host: its own, or the one an app's image was built from.
 pub(crate) fn source(state: &State, name: &str) -> Option<String> {
     let built = name
         .strip_prefix("dokku/")
@@ -122,7 +124,7 @@ fn document(state: &State, container: &Container) -> Value {
         "Created": time(container.created_at),
         "State": {
             "Status": container.status.word(),
-            "Running": container.status.is_kept(),
+            "Running": container.status.is_up(),
             "Restarting": container.status == Status::Restarting,
             "ExitCode": if running { 0 } else { container.code },
             "Pid": if running { container.pid } else { 0 },
@@ -147,14 +149,19 @@ fn document(state: &State, container: &Container) -> Value {
 }
 
 fn labels(container: &Container) -> Value {
-    json!({
+    let mut labels = json!({
         "com.dokku.app-name": container.app,
         "com.dokku.container-type": "deploy",
         "com.dokku.process-type": container.process,
         "com.dokku.docker-image-labeler/alternate-tags": json!([container.image]).to_string(),
         "com.dokku.dyno": format!("{}.{}", container.process, container.index),
         "dokku": "",
-    })
+    });
+    // The options were read when the container was created.
+    for (label, value) in flags::of_options(&container.options).unwrap_or_default().labels {
+        labels[label] = value.into();
+    }
+    labels
 }
 
 pub(crate) fn list(call: &Call, args: &[String]) -> Result<()> {
@@ -170,18 +177,18 @@ pub(crate) fn list(call: &Call, args: &[String]) -> Result<()> {
             other => other.strip_prefix("--filter="),
         })
         .collect();
-    if let Some(filter) = filters.iter().find(|filter| !known(filter)) {
-        bail!("`docker ps --filter {filter}` is not known");
+    if let Some(filter) = filters.iter().find(|filter| !supports(filter)) {
+        bail!("`docker ps --filter {filter}` is not supported");
     }
     if format.is_none() && !ids {
-        bail!("`docker ps` without -q or --format is not known");
+        bail!("`docker ps` without -q or --format is not supported");
     }
-    // Before there is a container to show, a format may be wrong too.
-    let nobody = Container { id: " ".repeat(12), ..Container::default() };
+    // Validate the format even if there is no container to print.
+    let placeholder = Container { id: " ".repeat(12), ..Container::default() };
     let table = format.and_then(|format| format.strip_prefix("table "));
     let columns = table.map(|columns| columns.replace("\\t", "   "));
     let format = columns.as_deref().or(format);
-    template::render(format.unwrap_or_default(), &row(&nobody, &nobody.id))?;
+    template::render(format.unwrap_or_default(), &row(&placeholder, &placeholder.id))?;
     if let Some(columns) = &columns {
         // Docker's heading of a label is the last part of its name.
         let heads = json!({ "ID": "CONTAINER ID", "Labels": { "com.dokku.app-name": "app name" } });
@@ -190,7 +197,7 @@ pub(crate) fn list(call: &Call, args: &[String]) -> Result<()> {
     for container in
         state.containers.iter().rev().filter(|container| container.status != Status::Removed)
     {
-        if !(all || container.status.is_kept() || filters.contains(&"status=exited"))
+        if !(all || container.status.is_up() || filters.contains(&"status=exited"))
             || !filters.iter().all(|filter| fits(container, filter))
         {
             continue;
@@ -217,7 +224,7 @@ fn row(container: &Container, id: &str) -> Value {
     })
 }
 
-fn known(filter: &str) -> bool {
+fn supports(filter: &str) -> bool {
     match filter.split_once('=') {
         Some(("status", status)) => matches!(status, "running" | "restarting" | "exited"),
         Some((key, _)) => matches!(key, "label" | "name" | "volume" | "id"),
@@ -229,8 +236,8 @@ fn fits(container: &Container, filter: &str) -> bool {
     match filter.split_once('=') {
         Some(("label", label)) => {
             let (key, value) = label.split_once('=').unwrap_or((label, ""));
-            let held = &labels(container)[key];
-            held.is_string() && (value.is_empty() || held == value)
+            let actual = &labels(container)[key];
+            actual.is_string() && (value.is_empty() || actual == value)
         }
         Some(("name", name)) => container.name.contains(name.trim_matches(['^', '/', '$'])),
         Some(("status", status)) => container.status.word() == status,

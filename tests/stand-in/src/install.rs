@@ -1,4 +1,4 @@
-//! The plugin on a stood-in host, as `plugin:install` and its own `install` leave it there.
+//! Installs the plugin on a stand-in host, as `plugin:install` and the plugin's own `install` do.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use crate::scene::Scene;
 
 impl Scene {
-    /// Installs the plugin of a repository with a binary that was built already, which the host finds
-    /// where it is or, with real parts, where its user may look.
+    /// Installs the plugin from a repository with a prebuilt binary. The binary is linked or, with
+    /// real parts, copied to a place that the user dokku can read.
     pub fn install_plugin(&self, repository: &Path, binary: &Path) -> Result<()> {
         let to = self.path().join("plugin");
         fs::create_dir_all(to.join("bin"))?;
@@ -20,12 +20,12 @@ impl Scene {
         } else {
             symlink(binary, &own)?;
         }
-        for folder in ["", "subcommands"] {
-            fs::create_dir_all(to.join(folder))?;
-            for entry in repository.join(folder).read_dir()? {
+        for dir in ["", "subcommands"] {
+            fs::create_dir_all(to.join(dir))?;
+            for entry in repository.join(dir).read_dir()? {
                 let entry = entry?;
                 if let Ok(target) = fs::read_link(entry.path()) {
-                    symlink(target, to.join(folder).join(entry.file_name()))?;
+                    symlink(target, to.join(dir).join(entry.file_name()))?;
                 }
             }
         }
@@ -39,7 +39,7 @@ impl Scene {
     }
 }
 
-/// With the mode that it has on a host, and not that of a private checkout.
+/// Copies a file with the mode that it has on a host, not that of a private checkout.
 fn copy(from: &Path, to: &Path, mode: u32) -> Result<()> {
     fs::copy(from, to).with_context(|| from.display().to_string())?;
     Ok(fs::set_permissions(to, Permissions::from_mode(mode))?)

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::app::{App, Cert};
 use crate::apps::now;
 use crate::call::{Call, fail, quit};
-use crate::dokku::{arg, has, words};
+use crate::dokku::{arg, has, positional};
 use crate::report::{Keys, Report, of_apps};
 use crate::{certs, files, proxy, real};
 
@@ -16,7 +16,7 @@ const PROPERTIES: [&str; 6] =
 const DAYS: i64 = 24 * 60 * 60;
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
-    let names = words(args);
+    let names = positional(args);
     let name = arg(&names, 0);
     match verb {
         "set" => set(call, arg(args, 0), arg(args, 1), arg(args, 2))?,
@@ -38,8 +38,8 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether the certificate in use is dokku-letsencrypt's own, which keeps it under the name of the
-/// app's first domain.
+/// Whether the certificate in use is dokku-letsencrypt's own, which stores it under the app's first
+/// domain.
 fn active(app: &App) -> bool {
     let settings = app.cert.as_ref().and_then(|cert| cert.letsencrypt.as_ref());
     settings.is_some_and(|settings| settings.first() == app.domains.first())
@@ -153,13 +153,14 @@ fn enable(call: &Call, name: &str, force: bool) -> Result<()> {
         call.warn(format!("  dokku letsencrypt:set {name} email <e-mail>"));
         return quit(1);
     };
-    let held = app.cert.as_ref().and_then(|cert| cert.letsencrypt.clone());
+    let previous = app.cert.as_ref().and_then(|cert| cert.letsencrypt.clone());
     let server = property("server").cloned().unwrap_or_default();
-    // dokku-letsencrypt compares a hash of the settings: other domains or another server ask anew.
-    let wanted: Vec<String> =
+    // dokku-letsencrypt compares a hash of the settings: other domains or another server cause a
+    // new request.
+    let settings: Vec<String> =
         app.domains.iter().cloned().chain([email.clone(), server.clone()]).collect();
     if !force
-        && held.as_ref() == Some(&wanted)
+        && previous.as_ref() == Some(&settings)
         && app.cert.as_ref().is_some_and(|cert| cert.expires_at > now() + 30 * DAYS)
     {
         call.info1(format!("Certificate is still valid for {name}, skipping certificate request"));
@@ -168,21 +169,21 @@ fn enable(call: &Call, name: &str, force: bool) -> Result<()> {
     }
     http_port(call, name)?;
     call.info1(format!("Enabling ACME proxy for {name}..."));
-    let folder = call.home(name).join("nginx.conf.d");
-    fs::create_dir_all(&folder)?;
+    let dir = call.home(name).join("nginx.conf.d");
+    fs::create_dir_all(&dir)?;
     let real = state.parts.as_ref();
     let location = match real {
         Some(_) => real::acme::location(call, name)?,
         None => "location /.well-known/acme-challenge { allow all; }\n".to_owned(),
     };
-    fs::write(folder.join("letsencrypt.conf"), location)?;
+    fs::write(dir.join("letsencrypt.conf"), location)?;
     if real.is_some() {
         proxy::reload(call)?;
     }
     call.info1(format!("Getting letsencrypt certificate for {name} via HTTP-01"));
     app.domains.iter().for_each(|domain| call.eprint(format!("        - Domain '{domain}'\n")));
     let fails = &state.letsencrypt.fails;
-    // Port 9 discards: a server there never answers.
+    // Port 9 is the discard service, which never answers.
     let failed = fails.contains(name)
         || app.domains.iter().any(|domain| fails.contains(domain))
         || server.contains(":9/")
@@ -202,10 +203,10 @@ fn enable(call: &Call, name: &str, force: bool) -> Result<()> {
             Some(_) => real::acme::read(&call.home(name).join("tls/server.crt"))?,
             None => issue(&app.domains),
         };
-        certs::install(call, name, Cert { letsencrypt: Some(wanted), ..cert })?;
+        certs::install(call, name, Cert { letsencrypt: Some(settings), ..cert })?;
         proxy::rebuild(call, name)?;
     }
-    files::remove(&folder.join("letsencrypt.conf"))?;
+    files::remove(&dir.join("letsencrypt.conf"))?;
     if real.is_some() {
         proxy::reload(call)?;
     }
@@ -230,7 +231,7 @@ fn issue(domains: &[String]) -> Cert {
     }
 }
 
-/// The challenge comes over port 80: an app without it gets it.
+/// The ACME challenge needs port 80: adds a mapping for it if there is none.
 fn http_port(call: &Call, name: &str) -> Result<()> {
     let ports = crate::ports::effective(&call.state()?, &call.app(name)?);
     if ports.iter().any(|port| port.starts_with("http:80:")) {
@@ -276,7 +277,7 @@ fn cron(call: &Call, flag: &str) -> Result<()> {
             call.info2("Auto-renew cron job is not enabled");
             call.verbose("Run 'dokku letsencrypt:cron-job --add' to enable.");
         }
-        other => bail!("`dokku letsencrypt:cron-job {other}` is not known"),
+        other => bail!("`dokku letsencrypt:cron-job {other}` is not supported"),
     }
     Ok(())
 }

@@ -1,22 +1,29 @@
 //! A stand-in for a Dokku host, for the contract tests.
 //!
-//! One binary answers to the names `dokku`, `docker`, `sudo`, `ufw`, `nginx` and `sigil`; [`Scene`]
-//! makes a folder in which a test finds them, and [`State`] is what they remember. What they answer
-//! is what a real Dokku 0.38.27 answered: `tests/transcripts.rs` replays the recordings. It holds
-//! nothing that no scenario needs.
+//! One binary acts as `dokku`, `docker`, `sudo`, `ufw`, `nginx` and `sigil`, depending on the name
+//! it is called by. A [`Scene`] is a scratch host: a directory with these programs, Dokku's files
+//! and the plugin. [`State`] is what the host stores between calls. The output is that of a real
+//! Dokku 0.38.27: `tests/transcripts.rs` replays recordings of one. The stand-in implements only
+//! what tests use and refuses everything else.
 //!
-//! - [`Scene`] (`scene.rs`): a scratch host; a test starts here.
+//! - [`Scene`] (`scene.rs`): a scratch host; every test starts here.
 //! - [`State`], [`App`], [`Service`], [`Container`] (`state.rs`, `app.rs`): plain data.
-//! - [`Scratch`] (`scratch.rs`): a folder that does not outlive its test.
-//! - `store.rs`: the state on disk, its lock, and the log of calls.
-//! - `entry.rs`, `call.rs`: one call from its name to its exit code; `fault.rs` breaks one on purpose,
-//!   `known.rs` refuses what nobody is known to call.
-//! - `install.rs`, `trigger.rs`, `plugins.rs`: the plugin on a host, and what is run of it.
-//! - `dokku.rs` gathers one file for each area of `dokku`; `deploy.rs`, `schedule.rs` and
-//!   `containers.rs` are the way from a commit to running processes, `verdict.rs` is nginx's opinion.
-//! - `docker.rs`, `inspect.rs` and `host.rs` hold the other programs, `flags.rs` what containers are made
-//!   with.
-//! - [`World`] (`real/`): a network of hosts on which what the images hold runs for real.
+//! - [`Scratch`] (`scratch.rs`): a temporary directory that is removed with its test.
+//! - `store.rs`: the state on disk, its lock, and the call log.
+//! - `entry.rs`, `call.rs`: one call, from the program name to the exit code. `supported.rs`
+//!   refuses unsupported calls, `classify.rs` tells changing calls from reading ones, `fault.rs`
+//!   injects faults.
+//! - `install.rs`, `trigger.rs`, `plugins.rs`: the installed plugin, its triggers and its
+//!   subcommands.
+//! - `dokku.rs`: dispatches `dokku` commands; each area has a file of its own, named after it
+//!   (`apps:*` in `apps.rs`, ...), with `rename_clone.rs`, `links.rs` and `psql.rs` for parts of
+//!   `apps` and `postgres`, and `container_commands.rs` for `logs`, `enter` and `run`.
+//! - `deploy.rs`, `schedule.rs`, `containers.rs`, `restarts.rs`: from a commit to running
+//!   containers.
+//! - `nginx_config.rs`: validates the nginx configuration of all apps together.
+//! - `docker.rs`, `inspect.rs`, `template.rs`, `images.rs`, `flags.rs`: `docker`; `programs.rs`:
+//!   the other programs.
+//! - [`World`] (`real/`): a network of hosts whose containers, databases and nginx are real.
 
 mod app;
 mod apps;
@@ -24,7 +31,9 @@ mod binary;
 mod call;
 mod certs;
 mod checks;
+mod classify;
 mod config;
+mod container_commands;
 mod containers;
 mod deploy;
 mod docker;
@@ -36,36 +45,34 @@ mod fault;
 mod files;
 mod flags;
 mod git;
-mod host;
 mod images;
-mod inside;
 mod inspect;
 mod install;
-mod kind;
-mod known;
 mod letsencrypt;
 mod links;
-mod lives;
-mod moves;
 mod network;
 mod nginx;
+mod nginx_config;
 mod plugins;
 mod ports;
 mod postgres;
+mod programs;
 mod proxy;
 mod ps;
 mod psql;
 mod real;
+mod rename_clone;
 mod report;
+mod restarts;
 mod scene;
 mod schedule;
 mod scratch;
 mod state;
 mod storage;
 mod store;
+mod supported;
 mod template;
 mod trigger;
-mod verdict;
 
 pub use app::{App, Cert, Commit, Mount};
 pub use entry::main;

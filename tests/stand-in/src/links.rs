@@ -33,7 +33,7 @@ pub(crate) fn link(call: &Call, name: &str, app: &str, restart: bool) -> Result<
         docker_options::change(call, app, phase, &option(name), true)?;
     }
     match config::set(call, app, &[(alias, url)], restart) {
-        // The link is there all the same.
+        // The link stays, even if the restart fails.
         Err(error) if restart && error.is::<Stop>() => {
             call.warn(format!("Failure while restarting app: {error}"));
         }
@@ -73,15 +73,15 @@ pub(crate) fn unlink(call: &Call, name: &str, app: &str, restart: bool) -> Resul
     Ok(())
 }
 
-/// The file in which dokku-postgres keeps a service's apps.
+/// Writes the file in which dokku-postgres lists the apps of a service.
 pub(crate) fn write_links(call: &Call, name: &str) -> Result<()> {
     let links: BTreeSet<String> = service(call, name)?.links;
-    let folder = call.lib.join("services/postgres").join(name);
-    fs::create_dir_all(&folder)?;
-    Ok(fs::write(folder.join("LINKS"), files::lines(&links.into_iter().collect::<Vec<_>>()))?)
+    let dir = call.lib.join("services/postgres").join(name);
+    fs::create_dir_all(&dir)?;
+    Ok(fs::write(dir.join("LINKS"), files::lines(&links.into_iter().collect::<Vec<_>>()))?)
 }
 
-/// Before an app is started, dokku-postgres starts the services that it is linked to.
+/// Starts the linked services, as dokku-postgres does before an app starts.
 pub(crate) fn start_linked(call: &Call, app: &str) -> Result<()> {
     for (name, service) in call.state()?.services {
         if service.links.contains(app) && !service.runs() {

@@ -1,4 +1,4 @@
-//! The stood-in programs of a Dokku host: one binary, called under many names.
+//! The stand-in programs of a Dokku host: one binary with many names.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `network:report`, `scheduler:report`: where an app's processes listen.
+//! `network:report`, `scheduler:report`: the addresses of an app's containers.
 
 use anyhow::Result;
 
@@ -16,7 +16,7 @@ pub(crate) fn serve(call: &Call, area: &str, verb: &str, args: &[String]) -> Res
     Ok(true)
 }
 
-/// `<ip>:<port>` of each web container that Dokku knows of, running or not.
+/// `<ip>:<port>` of each web container recorded in Dokku's files, running or not.
 pub(crate) fn listeners(call: &Call, state: &State, name: &str) -> Vec<String> {
     let Some(app) = state.apps.get(name) else { return Vec::new() };
     let port = ports::effective(state, app)
@@ -24,8 +24,8 @@ pub(crate) fn listeners(call: &Call, state: &State, name: &str) -> Vec<String> {
         .and_then(|port| port.rsplit(':').next().map(str::to_owned));
     let files = call.container_files(name);
     let web = files.iter().filter(|(process, ..)| process == "web");
-    let known = |id: &String| state.containers.iter().find(|c| c.id == *id);
-    let ips = web.filter_map(|(_, _, id)| known(id)).filter(|c| c.listed).map(|c| &c.ip);
+    let container = |id: &String| state.containers.iter().find(|c| c.id == *id);
+    let ips = web.filter_map(|(_, _, id)| container(id)).filter(|c| c.listed).map(|c| &c.ip);
     let address = |ip: &String| match state.listeners.get(name) {
         Some(listener) => listener.clone(),
         None => format!("{ip}:{}", port.as_deref().unwrap_or("5000")),

@@ -1,4 +1,4 @@
-//! `nginx:set`, `nginx:report`, `nginx:validate-config`: the properties of an app's nginx.
+//! `nginx:set`, `nginx:report`, `nginx:validate-config`: the nginx properties of an app.
 
 use anyhow::Result;
 
@@ -7,7 +7,7 @@ use crate::call::{Call, fail};
 use crate::dokku::arg;
 use crate::report::{Keys, Report, of_apps};
 
-/// The properties, in the order in which Dokku names them, with what holds when they are not set.
+/// The properties in Dokku's order, with their defaults.
 const PROPERTIES: [(&str, &str); 31] = [
     ("access-log-format", ""),
     ("access-log-path", "/var/log/nginx/{app}-access.log"),
@@ -46,7 +46,7 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     match verb {
         "set" => set(call, arg(args, 0), arg(args, 1), arg(args, 2))?,
         "report" => of_apps(call, args, |name| report(call, name))?,
-        "validate-config" => crate::verdict::judge(call)?,
+        "validate-config" => crate::nginx_config::validate(call)?,
         _ => return Ok(false),
     }
     Ok(true)
@@ -62,7 +62,7 @@ fn report(call: &Call, name: &str) -> Result<Report> {
     Ok(report.row("last-visited-at", ""))
 }
 
-/// What a property is, or what holds without it.
+/// The value of a property, or its default.
 pub(crate) fn in_force(name: &str, app: &App, property: &str) -> String {
     let usual = PROPERTIES.iter().find(|(known, _)| *known == property);
     let usual = || usual.map_or("", |(_, usual)| usual).replace("{app}", name);

@@ -1,4 +1,4 @@
-//! `version`, `plugin:*`, `report`, and handing `matrix:*` to the plugin as a real host does.
+//! `version`, `plugin:*`, `report`, and forwarding `matrix:*` to the plugin as a real host does.
 
 use std::fs;
 use std::process::Command;
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::call::{Call, fail, quit};
 use crate::dokku::arg;
 use crate::entry::{code, exit_with};
-use crate::host;
+use crate::programs;
 
 const CORE: [(&str, &str); 46] = [
     ("00_dokku-standard", "standard"),
@@ -70,7 +70,7 @@ pub(crate) fn serve(call: &Call, area: &str, verb: &str, args: &[String]) -> Res
             call.fire("report", &[arg(args, 0)])?;
         }
         ("plugin", "list") => list(call, args)?,
-        ("plugin", "installed") if !host::root() => {
+        ("plugin", "installed") if !programs::is_root() => {
             return fail("This command must be run as root");
         }
         ("plugin", "installed") if call.plugins.join(arg(args, 0)).exists() => {}
@@ -140,15 +140,15 @@ fn row(plugin: &Plugin) -> String {
     )
 }
 
-/// Runs a subcommand of the plugin, or what answers its unknown ones.
+/// Runs a subcommand of the plugin. Its program `commands` handles those that have no file.
 pub(crate) fn forward(call: &Call, command: &str, args: &[String]) -> Result<()> {
-    let folder = call.plugins.join("matrix");
+    let dir = call.plugins.join("matrix");
     let name = command.split_once(':').map_or("default", |(_, name)| name);
-    let subcommand = folder.join("subcommands").join(name);
+    let subcommand = dir.join("subcommands").join(name);
     if subcommand.exists() {
         return exit_with(run(call, Command::new(subcommand).arg(command).args(args))?);
     }
-    let commands = folder.join("commands");
+    let commands = dir.join("commands");
     if commands.exists() {
         let rc = run(call, Command::new(commands).arg(command).args(args))?;
         if rc != 10 {
@@ -164,6 +164,6 @@ pub(crate) fn forward(call: &Call, command: &str, args: &[String]) -> Result<()>
 }
 
 fn run(call: &Call, command: &mut Command) -> Result<i32> {
-    call.hand_down(command);
+    call.pass_environment(command);
     Ok(code(command.status()?))
 }

@@ -1,17 +1,17 @@
-//! `ports:*`: which ports of the host lead to which port of the container.
+//! `ports:*`: maps ports of the host to ports of the container.
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::call::{Call, fail};
-use crate::dokku::words;
+use crate::dokku::positional;
 use crate::proxy;
 use crate::report::{Keys, Report, of_apps};
 use crate::state::State;
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
-    let names = words(args);
+    let names = positional(args);
     match verb {
         "report" => of_apps(call, args, |name| report(call, name))?,
         "list" => list(call, crate::dokku::arg(&names, 0))?,
@@ -23,7 +23,7 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     Ok(true)
 }
 
-/// The map that nginx is built from: the app's own, else what its image exposes.
+/// The port map used for nginx: the app's own, else the ports that its image exposes.
 pub(crate) fn effective(state: &State, app: &App) -> Vec<String> {
     if app.ports.is_empty() { detected(state, app) } else { app.ports.clone() }
 }
@@ -102,7 +102,7 @@ fn parse(port: &str) -> Result<String> {
     }
 }
 
-/// Dokku's order: by scheme, then by the numbers.
+/// Sorts in Dokku's order: by scheme, then by port.
 fn sort(ports: &mut Vec<String>) {
     ports.sort_by(|a, b| parts(a).cmp(&parts(b)));
     ports.dedup();
@@ -115,18 +115,18 @@ fn reused(ports: &[String]) -> Option<String> {
     })
 }
 
-fn change(call: &Call, verb: &str, name: &str, given: &[String]) -> Result<()> {
+fn change(call: &Call, verb: &str, name: &str, args: &[String]) -> Result<()> {
     let app = call.app(name)?;
-    let given = given.iter().map(|port| parse(port)).collect::<Result<Vec<_>>>()?;
-    if let Some(key) = reused(&given) {
+    let ports = args.iter().map(|port| parse(port)).collect::<Result<Vec<_>>>()?;
+    if let Some(key) = reused(&ports) {
         return fail(format!(
             "Error validating port mappings: The same scheme:host-port is being reused: {key}"
         ));
     }
-    let mut wanted = match verb {
-        "set" => given,
+    let mut desired = match verb {
+        "set" => ports,
         "add" => {
-            let whole = [app.ports.clone(), given].concat();
+            let whole = [app.ports.clone(), ports].concat();
             if let Some(key) = reused(&whole) {
                 return fail(format!(
                     "Error validating all port mappings: The same scheme:host-port is being reused: {key}"
@@ -134,16 +134,16 @@ fn change(call: &Call, verb: &str, name: &str, given: &[String]) -> Result<()> {
             }
             whole
         }
-        "remove" => app.ports.into_iter().filter(|port| !given.contains(port)).collect(),
+        "remove" => app.ports.into_iter().filter(|port| !ports.contains(port)).collect(),
         _ => Vec::new(),
     };
-    sort(&mut wanted);
-    call.change(name, |app| app.ports = wanted)?;
+    sort(&mut desired);
+    call.change(name, |app| app.ports = desired)?;
     call.fire("post-proxy-ports-update", &[name, verb])?;
     proxy::build(call, name)
 }
 
-/// What a new certificate does to the map.
+/// Updates the port map for a new certificate.
 pub(crate) fn certificate_added(app: &mut App) {
     if app.ports.iter().any(|port| port.starts_with("https:443:")) {
         return;
@@ -156,7 +156,7 @@ pub(crate) fn certificate_added(app: &mut App) {
     }
 }
 
-/// What the loss of the certificate does to the map.
+/// Updates the port map after the certificate was removed.
 pub(crate) fn certificate_removed(app: &mut App) {
     app.ports.retain(|port| !port.starts_with("https:443:"));
 }

@@ -1,4 +1,4 @@
-//! `postgres:*`, dokku-postgres: services, and their links to apps.
+//! `postgres:*`, the plugin dokku-postgres: services and their links to apps.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,8 +15,8 @@ use crate::state::{Service, Status};
 use crate::{files, links, psql, real};
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
-    let (words, env) = parse(args);
-    let (name, app) = (arg(&words, 0), arg(&words, 1));
+    let (names, env) = parse(args);
+    let (name, app) = (arg(&names, 0), arg(&names, 1));
     let restart = !has(args, "--no-restart");
     match verb {
         "list" => list(call)?,
@@ -41,7 +41,7 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
         }
         "info" => info(call, name, args.iter().find(|arg| arg.starts_with("--")))?,
         "connect" => connect(call, name)?,
-        // Without a real one there is nothing to take out, or to put in.
+        // Without a real database there is nothing to export or import.
         "export" | "import" if call.state()?.parts.is_some() => {
             let Some(id) = service(call, name)?.container else {
                 call.eprint(format!("Error: No such container: dokku.postgres.{name}\n"));
@@ -52,9 +52,9 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
         "link" => links::link(call, name, app, restart)?,
         "unlink" => links::unlink(call, name, app, restart)?,
         "linked" => {
-            let held = service(call, name)?.links;
+            let links = service(call, name)?.links;
             call.app(app)?;
-            if !held.contains(app) {
+            if !links.contains(app) {
                 return fail(format!("Service {name} is not linked to {app}"));
             }
             call.info1(format!("Service {name} is linked to {app}"));
@@ -74,7 +74,7 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
             service(call, name)?;
             pause(call);
             call.info2("Starting container");
-            turn(call, name, "restart")?;
+            start_stop(call, name, "restart")?;
             call.info2("Container started");
             call.info1("Please call dokku ps:restart on all linked apps");
         }
@@ -84,21 +84,22 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     Ok(true)
 }
 
-/// Arguments without flags, and the custom environment.
+/// Parses the positional arguments and the custom environment.
 fn parse(args: &[String]) -> (Vec<String>, String) {
-    let (mut words, mut env) = (Vec::new(), String::new());
+    let (mut names, mut env) = (Vec::new(), String::new());
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--custom-env" => env = args.next().cloned().unwrap_or_default(),
             flag if flag.starts_with('-') => {}
-            word => words.push(word.to_owned()),
+            word => names.push(word.to_owned()),
         }
     }
-    (words, env)
+    (names, env)
 }
 
-/// What bash says of a long option: it takes it for letters, of which `p` is one.
+/// Prints bash's getopts errors for a long option: it reads the option as single letters, including
+/// `p`.
 fn getopts(call: &Call, option: &str) {
     let program = call.plugins.join("postgres/subcommands/create").display().to_string();
     for letter in option.chars().skip(1) {
@@ -110,7 +111,7 @@ fn getopts(call: &Call, option: &str) {
 pub(crate) fn service(call: &Call, name: &str) -> Result<Service> {
     match call.state()?.services.remove(name) {
         Some(mut service) => {
-            // What an administrator has written there counts.
+            // An administrator may have changed the password file.
             if let Ok(password) = fs::read_to_string(password_file(call, name)) {
                 password.trim().clone_into(&mut service.password);
             }
@@ -120,7 +121,7 @@ pub(crate) fn service(call: &Call, name: &str) -> Result<Service> {
     }
 }
 
-/// The file in which dokku-postgres keeps a service's password.
+/// The file in which dokku-postgres stores the password of a service.
 fn password_file(call: &Call, name: &str) -> PathBuf {
     call.lib.join("services/postgres").join(name).join("PASSWORD")
 }
@@ -149,7 +150,8 @@ fn list(call: &Call) -> Result<()> {
     Ok(())
 }
 
-/// What `initdb` makes of the custom environment: encoding, collation and character type.
+/// The locale that `initdb` derives from the custom environment: encoding, collation and character
+/// type.
 fn locale(env: &str) -> [String; 3] {
     let option = |name: &str| {
         let flag = format!("--{name}=");
@@ -175,7 +177,7 @@ fn locale(env: &str) -> [String; 3] {
     [encoding, collate, ctype]
 }
 
-/// The name of a service's own database.
+/// The name of the service's own database.
 pub(crate) fn database(name: &str) -> String {
     name.replace(['.', '-'], "_")
 }
@@ -219,7 +221,7 @@ fn create(call: &Call, name: &str, env: &str) -> Result<()> {
             ip,
             password,
             custom_env: env.to_owned(),
-            // A real one knows itself which it has.
+            // A real PostgreSQL keeps track of its databases itself.
             databases: if real { BTreeMap::new() } else { databases },
             ..Service::default()
         };
@@ -287,7 +289,7 @@ fn info(call: &Call, name: &str, flag: Option<&String>) -> Result<()> {
     };
     let as_flag = |label: &str| format!("--{}", label.to_lowercase().replace(' ', "-"));
     let Some((_, value)) = rows.iter().find(|(label, _)| as_flag(label) == *flag) else {
-        bail!("`dokku postgres:info` with {flag} is not known");
+        bail!("`dokku postgres:info` with {flag} is not supported");
     };
     call.line(value);
     Ok(())
@@ -302,14 +304,14 @@ fn connect(call: &Call, name: &str) -> Result<()> {
     exit_with(answer.rc)
 }
 
-/// `start`, `stop` or `restart` of the container that it has.
-pub(crate) fn turn(call: &Call, name: &str, verb: &str) -> Result<()> {
-    real::database::turn(call, &service(call, name)?, verb)?;
+/// `start`, `stop` or `restart` of the existing container.
+pub(crate) fn start_stop(call: &Call, name: &str, verb: &str) -> Result<()> {
+    real::database::start_stop(call, &service(call, name)?, verb)?;
     let status = if verb == "stop" { Status::Exited } else { Status::Running };
     change(call, name, |service| service.status = status)
 }
 
-/// Its container goes; what it holds stays.
+/// Removes the container of a service; its data stays.
 fn stop(call: &Call, name: &str) -> Result<()> {
     let service = service(call, name)?;
     if let (Some(id), Some(_)) = (&service.container, call.state()?.parts) {
@@ -331,7 +333,7 @@ pub(crate) fn start(call: &Call, name: &str) -> Result<()> {
     }
     call.info2("Starting container");
     if service.container.is_some() {
-        turn(call, name, "start")?;
+        start_stop(call, name, "start")?;
         call.info2("Container started");
         return Ok(());
     }
@@ -341,7 +343,7 @@ pub(crate) fn start(call: &Call, name: &str) -> Result<()> {
             service.container = Some(id);
             service.status = Status::Running;
             service.created_at = now();
-            // Its address stays: Docker gives the lowest that is free, which is the old one.
+            // The address stays: Docker assigns the lowest free one, which is the old one.
         }
         Ok(())
     })?;

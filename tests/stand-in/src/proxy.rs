@@ -1,4 +1,5 @@
-//! `proxy:*`: building an app's `nginx.conf`, and what nginx says of the whole host afterwards.
+//! `proxy:*`: writes an app's `nginx.conf` and validates the configuration of the whole host
+//! afterwards.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -10,9 +11,9 @@ use anyhow::Result;
 use crate::app::App;
 use crate::call::{Call, quit};
 use crate::dokku::arg;
+use crate::nginx_config::validate;
 use crate::report::{Keys, Report, of_apps};
-use crate::verdict::judge;
-use crate::{files, host, network, ports, real};
+use crate::{files, network, ports, programs, real};
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     let name = arg(args, 0);
@@ -32,9 +33,9 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     Ok(true)
 }
 
-/// Has nginx judge the host, then read it anew.
+/// Validates the configuration of the host, then reloads nginx.
 pub(crate) fn reload(call: &Call) -> Result<()> {
-    judge(call)?;
+    validate(call)?;
     if call.state()?.parts.is_some() { real::proxy::reload() } else { Ok(()) }
 }
 
@@ -62,17 +63,17 @@ fn report(call: &Call, name: &str) -> Result<Report> {
         .row("type", ""))
 }
 
-/// `proxy-build-config`: for all that is not a change of domains or ports.
+/// `proxy-build-config`: for all changes except those of domains and ports.
 pub(crate) fn rebuild(call: &Call, name: &str) -> Result<()> {
     call.fire("proxy-build-config", &[name])?;
-    // Where there is something to be in sync with.
+    // Dokku prints this only if the app has a container.
     if call.app(name)?.deployed && !network::listeners(call, &call.state()?, name).is_empty() {
         call.info1(format!("Ensuring network configuration is in sync for {name}"));
     }
     build(call, name)
 }
 
-/// Writes the app's `nginx.conf` from its template, and has nginx judge the host.
+/// Writes the app's `nginx.conf` from its template and validates the configuration of the host.
 pub(crate) fn build(call: &Call, name: &str) -> Result<()> {
     let template = call.query("nginx-app-template-source", &[name, "app-config"])?;
     let state = call.state()?;
@@ -92,7 +93,7 @@ pub(crate) fn build(call: &Call, name: &str) -> Result<()> {
         }
         !ignored
     });
-    mismatch(call, name, &app);
+    warn_domain_mismatch(call, name, &app);
     let running = !network::listeners(call, &state, name).is_empty();
     if !running {
         call.warn(format!("No web listeners specified for {name}"));
@@ -100,7 +101,7 @@ pub(crate) fn build(call: &Call, name: &str) -> Result<()> {
     if if running { !app.deployed } else { map.is_empty() } {
         return Ok(());
     }
-    no_vhost(call, name, &app);
+    warn_missing_vhost(call, name, &app);
     let source = if template.is_empty() { "built-in" } else { "plugin-supplied" };
     let text = match (template.as_str(), &state.parts) {
         (path, Some(parts)) => {
@@ -111,7 +112,7 @@ pub(crate) fn build(call: &Call, name: &str) -> Result<()> {
         (path, None) => {
             let text = fs::read_to_string(path).unwrap_or_default();
             let listens = default_server(&text, &map);
-            host::render(&text, &vars(call, name)) + &listens
+            programs::render(&text, &vars(call, name)) + &listens
         }
     };
     let mut domains = app.domains.clone();
@@ -124,16 +125,16 @@ pub(crate) fn build(call: &Call, name: &str) -> Result<()> {
         return quit(1);
     }
     call.info1(format!("Creating {} nginx.conf", if ssl { "https" } else { "http" }));
-    let folder = call.home(name).join("nginx.conf.d");
-    fs::create_dir_all(&folder)?;
+    let dir = call.home(name).join("nginx.conf.d");
+    fs::create_dir_all(&dir)?;
     fs::write(call.home(name).join("nginx.conf"), text)?;
     if running {
         call.query("nginx-app-template-source", &[name, "hsts-config"])?;
         if ssl && app.nginx.get("hsts").is_none_or(|hsts| hsts != "false") {
             call.verbose("Enabling HSTS (using built-in template)");
-            fs::write(folder.join("hsts.conf"), real::proxy::hsts(name, &app))?;
+            fs::write(dir.join("hsts.conf"), real::proxy::hsts(name, &app))?;
         } else {
-            crate::files::remove(&folder.join("hsts.conf"))?;
+            crate::files::remove(&dir.join("hsts.conf"))?;
         }
     }
     call.fire("nginx-pre-reload", &[name, "", ""])?;
@@ -141,8 +142,8 @@ pub(crate) fn build(call: &Call, name: &str) -> Result<()> {
     reload(call)
 }
 
-/// What the plugin's template renders inside its loop: the one port on which the app is the default
-/// server, if it is mapped.
+/// The part of the plugin's template that depends on its loop: the port on which the app is the
+/// default server, if it is mapped.
 fn default_server(template: &str, map: &[String]) -> String {
     let port = template
         .split_once("$default_server_port := \"")
@@ -151,7 +152,7 @@ fn default_server(template: &str, map: &[String]) -> String {
     port.map(|port| format!("listen {port} ssl default_server;\n")).unwrap_or_default()
 }
 
-/// Dokku's own variables that a template reads with `{{ $.NAME }}`.
+/// Dokku's variables in a template, `{{ $.NAME }}`.
 fn vars(call: &Call, name: &str) -> Vec<(String, String)> {
     [
         ("APP", name.to_owned()),
@@ -180,18 +181,18 @@ fn built_in(call: &Call, name: &str, map: &[String]) -> String {
     text
 }
 
-/// What grep says of a missing `VHOST`, each time that a certificate's names are looked for in it.
-fn no_vhost(call: &Call, name: &str, app: &App) {
+/// Prints grep's error about a missing `VHOST`, once for each check of the certificate's names.
+fn warn_missing_vhost(call: &Call, name: &str, app: &App) {
     if app.cert.is_some() && app.domains.is_empty() {
         let vhost = call.home(name).join("VHOST");
         call.eprint(format!("grep: {}: No such file or directory\n", vhost.display()));
     }
 }
 
-/// What Dokku says when no domain of the app is in its certificate.
-fn mismatch(call: &Call, name: &str, app: &App) {
+/// Prints Dokku's warning if no domain of the app is in its certificate.
+fn warn_domain_mismatch(call: &Call, name: &str, app: &App) {
     let Some(cert) = &app.cert else { return };
-    no_vhost(call, name, app);
+    warn_missing_vhost(call, name, app);
     if !app.domains.iter().any(|domain| cert.hostnames.contains(domain)) {
         call.info1(format!(
             "No matching configured domains for {name} found in SSL certificate. Your app will show as insecure in a browser if accessed via SSL"

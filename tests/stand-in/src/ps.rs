@@ -1,10 +1,10 @@
-//! `ps:*`: how many processes, and starting and stopping them.
+//! `ps:*`: the number of processes; starting and stopping them.
 
 use anyhow::Result;
 
-use crate::apps::schedule_written;
+use crate::apps::print_schedule_updated;
 use crate::call::{Call, fail, quit};
-use crate::dokku::{arg, has, words};
+use crate::dokku::{arg, has, positional};
 use crate::report::{Keys, Report, of_apps};
 use crate::state::Status;
 use crate::{containers, deploy, files, links, proxy, schedule};
@@ -12,7 +12,7 @@ use crate::{containers, deploy, files, links, proxy, schedule};
 const POLICIES: [&str; 4] = ["always", "no", "unless-stopped", "on-failure"];
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
-    let names = words(args);
+    let names = positional(args);
     let name = arg(&names, 0);
     match verb {
         "report" => of_apps(call, args, |name| report(call, name))?,
@@ -37,10 +37,10 @@ fn report(call: &Call, name: &str) -> Result<Report> {
     let state = call.state()?;
     let files = call.container_files(name);
     let status = |id: &String| {
-        let known = state.containers.iter().find(|container| container.id == *id);
-        known.map_or(Status::Removed, |container| container.status)
+        let container = state.containers.iter().find(|container| container.id == *id);
+        container.map_or(Status::Removed, |container| container.status)
     };
-    let up = files.iter().filter(|(_, _, id)| status(id).is_kept()).count();
+    let up = files.iter().filter(|(_, _, id)| status(id).is_up()).count();
     let running = match up {
         0 => "false",
         up if up == files.len() => "true",
@@ -92,13 +92,13 @@ fn show_scale(call: &Call, name: &str) -> Result<()> {
 fn scale(call: &Call, name: &str, pairs: &[String], skip: bool) -> Result<()> {
     let before = call.app(name)?.scale;
     call.info1(format!("Scaling {name} processes: {}", pairs.join(" ")));
-    let mut wanted: Vec<(String, u32)> = Vec::new();
+    let mut desired: Vec<(String, u32)> = Vec::new();
     for pair in pairs {
         let parsed = pair
             .split_once('=')
             .and_then(|(process, count)| Some((process.to_owned(), count.parse().ok()?)));
         match parsed {
-            Some(parsed) => wanted.push(parsed),
+            Some(parsed) => desired.push(parsed),
             None => return fail(format!("Invalid process scale: {pair}")),
         }
     }
@@ -106,10 +106,10 @@ fn scale(call: &Call, name: &str, pairs: &[String], skip: bool) -> Result<()> {
         let kept = app
             .scale
             .drain(..)
-            .filter(|(process, _)| !wanted.iter().any(|(other, _)| other == process));
-        let mut whole = wanted.clone();
+            .filter(|(process, _)| !desired.iter().any(|(other, _)| other == process));
+        let mut whole = desired.clone();
         whole.extend(kept);
-        // Without a Procfile a process of which there is none is forgotten.
+        // Without a Procfile Dokku forgets process types with a count of zero.
         whole.retain(|(_, count)| *count > 0);
         app.scale = whole;
         app.clone()
@@ -118,7 +118,7 @@ fn scale(call: &Call, name: &str, pairs: &[String], skip: bool) -> Result<()> {
     if skip || !app.deployed {
         return Ok(());
     }
-    for (process, count) in wanted.iter().filter(|pair| !before.contains(*pair)) {
+    for (process, count) in desired.iter().filter(|pair| !before.contains(*pair)) {
         call.fire("deploy", &[name, "latest", process])?;
         if *count == 0 {
             descale(call, name, process)?;
@@ -129,14 +129,14 @@ fn scale(call: &Call, name: &str, pairs: &[String], skip: bool) -> Result<()> {
     Ok(())
 }
 
-/// A process type that went to zero.
+/// Removes the containers of a process type that was scaled to zero.
 fn descale(call: &Call, name: &str, process: &str) -> Result<()> {
     call.fire("scheduler-deploy", &["docker-local", name, "latest", process])?;
     let ids = containers::running(call, name, process)?;
     for (_, index, _) in call.container_files(name).iter().filter(|(other, ..)| other == process) {
         files::remove(&call.container_file(name, process, *index))?;
     }
-    containers::mark(call, &ids, Status::Exited)
+    containers::set_status(call, &ids, Status::Exited)
 }
 
 fn set(call: &Call, name: &str, property: &str, value: &str) -> Result<()> {
@@ -168,16 +168,17 @@ fn restart(call: &Call, name: &str, process: &str) -> Result<()> {
         args.push(process);
     }
     call.fire("deploy", &args)?;
-    said_again(call, schedule::schedule(call, name, process))
+    repeat_failure(call, schedule::schedule(call, name, process))
 }
 
-/// What a job of the scheduler has said on standard error comes once more when the command fails.
-fn said_again(call: &Call, done: Result<()>) -> Result<()> {
-    let said = call.failure.take();
-    if !said.is_empty() {
-        call.warn(said);
+/// Prints the standard error of a failed scheduler job a second time, as Dokku does when the
+/// command fails.
+fn repeat_failure(call: &Call, result: Result<()>) -> Result<()> {
+    let stderr = call.failure.take();
+    if !stderr.is_empty() {
+        call.warn(stderr);
     }
-    done
+    result
 }
 
 /// Builds the app from its commit and deploys it.
@@ -189,7 +190,7 @@ pub(crate) fn rebuild(call: &Call, name: &str) -> Result<()> {
     }
     call.fire("receive-app", &[name])?;
     deploy::build(call, name)?;
-    said_again(call, deploy::release(call, name, ""))?;
+    repeat_failure(call, deploy::release(call, name, ""))?;
     call.merged.set(merged);
     Ok(())
 }
@@ -203,7 +204,7 @@ fn stop(call: &Call, name: &str) -> Result<()> {
     call.fire("scheduler-stop", &["docker-local", name])?;
     containers::stop_all(call, name)?;
     call.change(name, |app| app.restore = false)?;
-    schedule_written(call)?;
+    print_schedule_updated(call)?;
     call.fire("post-stop", &[name])
 }
 
@@ -214,7 +215,7 @@ fn start(call: &Call, name: &str) -> Result<()> {
     }
     call.fire("pre-start", &[name])?;
     links::start_linked(call, name)?;
-    if call.state()?.kept(name).next().is_some() {
+    if call.state()?.up(name).next().is_some() {
         call.warn(format!("App {name} already running"));
     } else {
         call.warn("App has been detected as not running, releasing");

@@ -1,4 +1,4 @@
-//! The SQL that the plugin sends to a database, and what `psql` prints for it.
+//! The SQL statements of the plugin, and what `psql` prints for them.
 
 use std::fmt::Write;
 
@@ -9,23 +9,23 @@ use crate::postgres;
 use crate::real;
 use crate::state::{Answer, Service};
 
-/// How rows are printed.
+/// The output format of rows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Format {
     pub(crate) unaligned: bool,
     pub(crate) tuples_only: bool,
 }
 
-/// The question for encodings and locales, after what else is selected and before what of.
+/// The query for encodings and locales, without its first columns and its condition.
 const LOCALES: &str = "pg_encoding_to_char(encoding),datcollate,datctype from pg_database";
 
-/// The questions for tables: Synapse's first, and any of the database's own.
+/// The queries that count tables: Synapse's schema table, and all tables of the database.
 const TABLES: [&str; 2] = [
     "select count(*) from pg_tables where tablename='applied_schema_deltas'",
     "select count(*) from pg_tables where schemaname not in ('pg_catalog','information_schema')",
 ];
 
-/// What a statement gives.
+/// The result of a statement.
 enum Outcome {
     Rows(Vec<String>, Vec<Vec<String>>),
     Done(&'static str),
@@ -42,7 +42,7 @@ pub(crate) fn connect(call: &Call, name: &str, database: &str, sql: &str) -> Res
     }
 }
 
-/// The same with a format given.
+/// Runs SQL with the given output format.
 pub(crate) fn run(
     call: &Call,
     name: &str,
@@ -81,7 +81,7 @@ pub(crate) fn run(
                 answer.stdout += "Output format is unaligned.\n";
             }
             ["\\pset", "tuples_only", "on"] => format.tuples_only = true,
-            other => bail!("psql's {} is not known", other.join(" ")),
+            other => bail!("psql's {} is not supported", other.join(" ")),
         }
     }
     for statement in
@@ -129,7 +129,7 @@ fn execute(
     if lower == "select 1" {
         return Ok(one("?column?", "1".to_owned()));
     }
-    bail!("this SQL is not known: {sql}")
+    bail!("this SQL is not supported: {sql}")
 }
 
 fn change<T>(call: &Call, name: &str, change: impl FnOnce(&mut Service) -> T) -> Result<T> {
@@ -137,11 +137,11 @@ fn change<T>(call: &Call, name: &str, change: impl FnOnce(&mut Service) -> T) ->
 }
 
 fn create(call: &Call, name: &str, rest: &str) -> Result<Outcome> {
-    let words: Vec<&str> = rest.split([' ', '\n', '=']).filter(|word| !word.is_empty()).collect();
-    let database = words.first().map(|word| word.trim_matches('"').to_owned()).unwrap_or_default();
+    let tokens: Vec<&str> = rest.split([' ', '\n', '=']).filter(|word| !word.is_empty()).collect();
+    let database = tokens.first().map(|word| word.trim_matches('"').to_owned()).unwrap_or_default();
     let value = |key: &str| {
-        let at = words.iter().position(|word| *word == key)?;
-        words.get(at + 1).map(|word| word.trim_matches('\'').to_uppercase())
+        let at = tokens.iter().position(|word| *word == key)?;
+        tokens.get(at + 1).map(|word| word.trim_matches('\'').to_uppercase())
     };
     let whole = value("locale");
     change(call, name, |service| {
@@ -160,7 +160,7 @@ fn create(call: &Call, name: &str, rest: &str) -> Result<Outcome> {
     })
 }
 
-/// Encodings and locales: of the database at hand, of a named one, or of all.
+/// Encodings and locales of the current database, of a named one, or of all.
 fn locales(database: &str, service: &Service, sql: &str) -> Outcome {
     let list = sql.trim_start_matches("select").split(" from ").next().unwrap_or_default();
     let columns: Vec<String> = list
@@ -174,11 +174,12 @@ fn locales(database: &str, service: &Service, sql: &str) -> Outcome {
             .to_owned()
         })
         .collect();
-    let wanted = sql
+    let selected = sql
         .split_once("datname")
         .and_then(|(_, rest)| rest.trim_start_matches([' ', '=']).split('\'').nth(1));
     let mut names: Vec<&String> = service.databases.keys().collect();
-    // The order in which PostgreSQL keeps them: the first, the service's own, the templates.
+    // The order in which PostgreSQL lists them: the default database, the service's own, the
+    // templates.
     names.sort_by_key(|name| match name.as_str() {
         "postgres" => 0,
         "template1" => 2,
@@ -187,8 +188,8 @@ fn locales(database: &str, service: &Service, sql: &str) -> Outcome {
     });
     if sql.contains("current_database()") {
         names.retain(|name| *name == database);
-    } else if let Some(wanted) = wanted.filter(|_| sql.contains("where")) {
-        names.retain(|name| *name == wanted);
+    } else if let Some(selected) = selected.filter(|_| sql.contains("where")) {
+        names.retain(|name| *name == selected);
     }
     let cell = |name: &String, column: &String| match column.as_str() {
         "datname" => name.clone(),

@@ -1,14 +1,14 @@
-//! How Dokku prints a report: for people, as JSON, or one value.
+//! Prints Dokku's reports: as text, as JSON, or a single value.
 
 use anyhow::{Result, bail};
 use serde_json::Value;
 
 use crate::call::{Call, fail};
 
-/// What is asked of a report.
+/// The arguments of a report command.
 #[derive(Debug, Default)]
 pub(crate) struct Request {
-    /// The app, or none for every app.
+    /// The app; `None` means every app.
     pub(crate) app: Option<String>,
     pub(crate) global: bool,
     json: bool,
@@ -32,28 +32,28 @@ impl Request {
     }
 }
 
-/// The keys that JSON carries.
+/// The keys of the JSON output.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Keys {
     /// Without the prefix, sorted.
     Plain,
     /// With and without the prefix, sorted.
     Both,
-    /// Without the prefix, in the order of the rows; an empty single value is an error.
+    /// Without the prefix, in the order of the rows. An empty single value is an error.
     Ordered,
 }
 
-/// A report about one app, or about the whole host.
+/// A report on one app or on the whole host.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// The plugin, as the heading names it.
+    /// The name of the plugin in the heading.
     pub(crate) title: &'static str,
-    /// The prefix of its flags, with the last dash.
+    /// The prefix of its flags, including the last dash.
     pub(crate) prefix: &'static str,
     pub(crate) keys: Keys,
-    /// Flags without their two dashes, and values.
+    /// Flags without their leading dashes, and values.
     pub(crate) rows: Vec<(String, String)>,
-    /// What only JSON carries.
+    /// Values that appear in JSON only.
     pub(crate) extra: Vec<(String, Value)>,
 }
 
@@ -62,7 +62,7 @@ impl Report {
         Self { title, prefix, keys, rows: Vec::new(), extra: Vec::new() }
     }
 
-    /// Adds a row by its name without the prefix.
+    /// Adds a row; the name is given without the prefix.
     pub(crate) fn row(mut self, name: &str, value: impl Into<String>) -> Self {
         self.rows.push((format!("{}{name}", self.prefix), value.into()));
         self
@@ -74,7 +74,7 @@ impl Report {
         self
     }
 
-    /// Adds the rows of a property: as set for the app, globally, and as it comes out.
+    /// Adds the rows of a property: the computed value, the global one, and the app's own.
     pub(crate) fn property(self, name: &str, value: Option<&String>, default: &str) -> Self {
         let value = value.cloned().unwrap_or_default();
         let computed = if value.is_empty() { default.to_owned() } else { value.clone() };
@@ -83,7 +83,7 @@ impl Report {
             .row(name, value)
     }
 
-    /// Prints what was asked for.
+    /// Prints the requested form of the report.
     pub(crate) fn answer(mut self, call: &Call, subject: &str, request: &Request) -> Result<()> {
         if request.global {
             let global = format!("{}global-", self.prefix);
@@ -110,8 +110,8 @@ impl Report {
                 call.line(value);
                 Ok(())
             }
-            // Dokku may know more values than these.
-            None => bail!("{flag} of a report on {} is not known", self.title),
+            // A real Dokku may have more values than the stand-in.
+            None => bail!("{flag} of a report on {} is not supported", self.title),
         }
     }
 
@@ -140,16 +140,16 @@ impl Report {
     fn human(&self, call: &Call, subject: &str) {
         call.info2(format!("{subject} {} information", self.title));
         for (flag, value) in &self.rows {
-            let mut words = flag.replace('-', " ");
-            if let Some(first) = words.get_mut(..1) {
+            let mut label = flag.replace('-', " ");
+            if let Some(first) = label.get_mut(..1) {
                 first.make_ascii_uppercase();
             }
-            call.verbose(format!("{:<30} {value}", format!("{words}:")));
+            call.verbose(format!("{:<30} {value}", format!("{label}:")));
         }
     }
 }
 
-/// Prints a report about the app that is asked for, or about every app.
+/// Prints a report on the requested app, or on every app.
 pub(crate) fn of_apps(
     call: &Call,
     args: &[String],

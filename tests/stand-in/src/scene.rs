@@ -1,4 +1,4 @@
-//! A scratch host for one test: its folders, its programs, its environment.
+//! A scratch host for one test: its directories, its programs, its environment.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -16,8 +16,8 @@ use nix::unistd::{Gid, Group, Uid, User};
 use crate::app::Cert;
 use crate::binary::binary;
 use crate::fault::Fault;
-use crate::lives;
 use crate::real::machine::Machine;
+use crate::restarts;
 use crate::scratch::Scratch;
 use crate::state::{Image, State, Status, starts_at_boot};
 use crate::store::{Record, Store};
@@ -25,30 +25,33 @@ use crate::store::{Record, Store};
 const PROGRAMS: [&str; 6] = ["dokku", "docker", "sudo", "ufw", "nginx", "sigil"];
 const SYSTEM: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// A stood-in Dokku host, in a folder that goes away with it.
+/// A stand-in Dokku host in a temporary directory. A test creates one, prepares it with
+/// [`Scene::update`], runs commands on it with [`Scene::run`] or [`Scene::command`], and checks
+/// [`Scene::state`] and [`Scene::calls`]. Dropping it removes the directory, and fails the test if
+/// it made an unsupported call.
 #[derive(Debug)]
 pub struct Scene {
-    /// Ends before its folder goes.
+    /// Declared first: it must end before its directory is removed.
     pub(crate) machine: Option<Machine>,
-    folder: Scratch,
+    dir: Scratch,
     store: Store,
 }
 
 impl Scene {
-    /// A fresh host: no apps, one global domain, postgres and letsencrypt enabled. The binary is the
-    /// one beside the running test, built anew once for each test program.
+    /// Creates a fresh host without apps, with one global domain and the plugins postgres and
+    /// letsencrypt. The stand-in binary is built once per test process.
     pub fn new() -> Result<Self> {
         Self::with_binary(binary()?)
     }
 
-    /// The same with a binary given, for the stand-in's own tests.
+    /// The same with the given binary, for the stand-in's own tests.
     pub fn with_binary(binary: &Path) -> Result<Self> {
-        Self::in_folder(Scratch::new()?, binary)
+        Self::in_dir(Scratch::new()?, binary)
     }
 
-    pub(crate) fn in_folder(folder: Scratch, binary: &Path) -> Result<Self> {
-        let store = Store::new(folder.path().join("state"));
-        let scene = Self { machine: None, store, folder };
+    pub(crate) fn in_dir(dir: Scratch, binary: &Path) -> Result<Self> {
+        let store = Store::new(dir.path().join("state"));
+        let scene = Self { machine: None, store, dir };
         for path in [
             scene.bin(),
             scene.root(),
@@ -72,12 +75,12 @@ impl Scene {
         Ok(scene)
     }
 
-    /// The whole scratch folder.
+    /// The temporary directory of the host.
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        self.dir.path()
     }
 
-    /// The folder of the stood-in programs, first in `PATH`.
+    /// The directory of the stand-in programs, first in `PATH`.
     pub fn bin(&self) -> PathBuf {
         self.path().join("bin")
     }
@@ -92,7 +95,8 @@ impl Scene {
         self.path().join("lib")
     }
 
-    /// `$STAND_IN`: the state, the log, the fault, and `tls/` for certificates to hand out.
+    /// `$STAND_IN`: the state, the call log, the fault, and `tls/` with the certificate files to
+    /// use.
     pub fn stand_in(&self) -> PathBuf {
         self.path().join("state")
     }
@@ -102,7 +106,7 @@ impl Scene {
         self.lib().join("plugins/enabled")
     }
 
-    /// The environment that a real host gives a subcommand or a trigger.
+    /// The environment that a real host passes to a subcommand or a trigger.
     pub fn env(&self) -> BTreeMap<String, String> {
         let path = |path: PathBuf| path.display().to_string();
         let plugins = self.lib().join("plugins");
@@ -129,14 +133,14 @@ impl Scene {
             ("PLUGIN_CORE_ENABLED_PATH", path(core.join("enabled"))),
             ("SSH_USER", "dokku".to_owned()),
             ("SSH_NAME", "default".to_owned()),
-            // What a killed program leaves goes with the host.
+            // Temporary files of a killed program are removed with the host.
             ("TMPDIR", path(self.path().join("tmp"))),
         ]
         .map(|(key, value)| (key.to_owned(), value))
         .into()
     }
 
-    /// The names of the user and the group that Dokku runs as.
+    /// The names of the user and the group that run Dokku.
     fn account(&self) -> (String, String) {
         if self.machine.is_some() {
             return ("dokku".to_owned(), "dokku".to_owned());
@@ -147,11 +151,12 @@ impl Scene {
         (user.unwrap_or_else(root), group.unwrap_or_else(root))
     }
 
-    /// A program as dokku would call it, with nothing but the host's environment.
+    /// A command with exactly the host's environment. Programs of the host take precedence over the
+    /// machine's.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let given = Path::new(program.as_ref());
-        let program = self.bin().join(given);
-        let program = if program.exists() { program.as_path() } else { given };
+        let name = Path::new(program.as_ref());
+        let program = self.bin().join(name);
+        let program = if program.exists() { program.as_path() } else { name };
         let mut command = match &self.machine {
             Some(machine) => machine.command(program),
             None => Command::new(program),
@@ -160,7 +165,7 @@ impl Scene {
         command
     }
 
-    /// Runs `argv` to its end and gives what it printed.
+    /// Runs `argv` to its end and returns its output.
     pub fn run(&self, argv: &[&str], stdin: Option<&str>) -> Result<Output> {
         let Some((program, rest)) = argv.split_first() else { bail!("nothing to run") };
         let mut command = self.command(program);
@@ -170,56 +175,56 @@ impl Scene {
         }
         let mut child = command.spawn().with_context(|| (*program).to_owned())?;
         if let (Some(text), Some(mut pipe)) = (stdin, child.stdin.take()) {
-            // A program that does not read it ends with a broken pipe here, which is its right.
+            // A broken pipe is expected if the program does not read its input.
             let _ = pipe.write_all(text.as_bytes());
         }
         Ok(child.wait_with_output()?)
     }
 
-    /// Enables the plugin: `$PLUGIN_ENABLED_PATH/matrix` becomes a link to a folder with its binary,
+    /// Enables the plugin: links `$PLUGIN_ENABLED_PATH/matrix` to a directory with its binary,
     /// `subcommands/` and triggers.
-    pub fn link_plugin(&self, folder: &Path) -> Result<()> {
+    pub fn link_plugin(&self, dir: &Path) -> Result<()> {
         let link = self.enabled().join("matrix");
         if link.is_symlink() {
             fs::remove_file(&link)?;
         }
-        Ok(symlink(folder, link)?)
+        Ok(symlink(dir, link)?)
     }
 
-    /// Enables another plugin, by name only.
+    /// Enables another plugin; only its name and version exist.
     pub fn enable_plugin(&self, name: &str, version: &str, description: &str) -> Result<()> {
-        let folder = self.enabled().join(name);
-        fs::create_dir_all(&folder)?;
+        let dir = self.enabled().join(name);
+        fs::create_dir_all(&dir)?;
         let text = format!(
             "[plugin]\ndescription = \"{description}\"\nversion = \"{version}\"\n[plugin.config]\n"
         );
-        Ok(fs::write(folder.join("plugin.toml"), text)?)
+        Ok(fs::write(dir.join("plugin.toml"), text)?)
     }
 
-    /// Disables a plugin: the host does not know its commands any more.
+    /// Disables a plugin: Dokku then has no commands of it.
     pub fn disable_plugin(&self, name: &str) -> Result<()> {
         crate::files::remove(&self.enabled().join(name))
     }
 
-    /// What the host remembers.
+    /// The current state of the host.
     pub fn state(&self) -> Result<State> {
         self.store.read()
     }
 
-    /// Changes what the host remembers.
+    /// Changes the state of the host.
     pub fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T> {
         self.store.update(|state| Ok(change(state)))
     }
 
-    /// Gives an app a certificate that was added by hand (`certs:add`).
+    /// Adds a certificate to an app, as `certs:add` does.
     pub fn give_certificate(&self, app: &str, hostnames: &[&str]) -> Result<()> {
-        let folder = self.root().join(app).join("tls");
-        fs::create_dir_all(&folder)?;
+        let dir = self.root().join(app).join("tls");
+        fs::create_dir_all(&dir)?;
         for file in ["server.crt", "server.key"] {
-            let given = self.stand_in().join("tls").join(file);
+            let provided = self.stand_in().join("tls").join(file);
             fs::write(
-                folder.join(file),
-                fs::read(given).unwrap_or_else(|_| b"stand-in: given\n".to_vec()),
+                dir.join(file),
+                fs::read(provided).unwrap_or_else(|_| b"stand-in: given\n".to_vec()),
             )?;
         }
         let at = crate::apps::now();
@@ -235,44 +240,44 @@ impl Scene {
         self.update(|state| state.apps.entry(app.to_owned()).or_default().cert = Some(cert))
     }
 
-    /// All calls of stood-in programs so far, in the order in which they began.
+    /// All calls of stand-in programs so far, in the order in which they began.
     pub fn calls(&self) -> Result<Vec<Record>> {
         self.store.records()
     }
 
-    /// The calls of the changing kind, those made inside triggers included; not the ones that only
-    /// pass another on.
+    /// The calls that change state, including those inside triggers, but without calls that only
+    /// forward another one.
     pub fn changes(&self) -> Result<Vec<Record>> {
         let mut records = self.calls()?;
         records.retain(|record| record.changes && !record.forwarded);
         Ok(records)
     }
 
-    /// Forgets the calls so far, so that a second run can be looked at alone.
+    /// Clears the call log, for example to look at a second run alone.
     pub fn forget_calls(&self) -> Result<()> {
         crate::files::remove(&self.stand_in().join("calls.jsonl"))
     }
 
-    /// Sets the fault that strikes from now on; the count begins anew.
+    /// Sets the fault for the following calls, and resets its counter.
     pub fn set_fault(&self, fault: &Fault) -> Result<()> {
         self.clear_fault()?;
         Ok(fs::write(self.stand_in().join("fault.json"), serde_json::to_string(fault)?)?)
     }
 
-    /// No fault any more.
+    /// Removes the fault.
     pub fn clear_fault(&self) -> Result<()> {
-        self.store.forget_hits()?;
+        self.store.reset_hits()?;
         crate::files::remove(&self.stand_in().join("fault.json"))
     }
 
-    /// Waits until no process of this host runs any more: orphans of a killed plugin included.
+    /// Waits until no process of this host runs any more, including orphans of a killed plugin.
     pub fn settle(&self, limit: Duration) -> Result<()> {
-        let wanted = format!("STAND_IN={}", self.stand_in().display());
+        let variable = format!("STAND_IN={}", self.stand_in().display());
         let since = Instant::now();
         loop {
             let alive = processes().into_iter().any(|pid| {
                 let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-                environ.split(|byte| *byte == 0).any(|pair| pair == wanted.as_bytes())
+                environ.split(|byte| *byte == 0).any(|pair| pair == variable.as_bytes())
             });
             if !alive {
                 return Ok(());
@@ -284,19 +289,19 @@ impl Scene {
         }
     }
 
-    /// The machine goes down and comes up: Docker starts what its restart policy says, with what
-    /// links there are; `dokku ps:restore` is the test's to call.
+    /// Simulates a reboot: Docker starts containers by their restart policy, unless a link is dead.
+    /// The test has to run `dokku ps:restore` itself.
     pub fn reboot(&self) -> Result<()> {
         self.store.update(|state| {
             let copy = state.clone();
             for container in &mut state.containers {
-                if !container.status.is_kept() {
+                if !container.status.is_up() {
                     continue;
                 }
-                let again = starts_at_boot(&container.restart_policy);
-                if again && copy.dead_links(container).is_empty() {
+                let starts = starts_at_boot(&container.restart_policy);
+                if starts && copy.dead_links(container).is_empty() {
                     container.restarts = 0;
-                    lives::begin(&copy, container);
+                    restarts::start(&copy, container);
                 } else {
                     container.status = Status::Exited;
                 }
@@ -306,20 +311,24 @@ impl Scene {
     }
 }
 
-/// A call that the stand-in does not know fails the test that made it, even if nobody looked at it.
+/// Fails the test that made an unsupported call, even if it ignored the exit code.
 impl Drop for Scene {
     fn drop(&mut self) {
         let calls = self.calls().unwrap_or_default();
-        let unknown: Vec<String> =
-            calls.iter().filter(|call| call.is_unknown()).map(Record::line).collect();
-        let calm = !std::thread::panicking();
-        assert!(unknown.is_empty() || !calm, "stand-in: not known: {}", unknown.join("; "));
+        let unsupported: Vec<String> =
+            calls.iter().filter(|call| call.is_unsupported()).map(Record::line).collect();
+        let panicking = std::thread::panicking();
+        assert!(
+            unsupported.is_empty() || panicking,
+            "stand-in: unsupported calls: {}",
+            unsupported.join("; ")
+        );
     }
 }
 
 fn processes() -> Vec<u32> {
-    let Ok(folder) = Path::new("/proc").read_dir() else { return Vec::new() };
-    folder.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse().ok()).collect()
+    let Ok(dir) = Path::new("/proc").read_dir() else { return Vec::new() };
+    dir.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse().ok()).collect()
 }
 
 fn initial() -> State {

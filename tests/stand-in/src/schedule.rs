@@ -1,36 +1,36 @@
-//! `scheduler-deploy`: new containers for old ones, and who is asked before.
+//! `scheduler-deploy`: replaces the containers of an app, firing the triggers that may refuse.
 
 use anyhow::Result;
 
 use crate::app::App;
-use crate::apps::{now, schedule_written};
+use crate::apps::{now, print_schedule_updated};
 use crate::call::{Call, Stop, quit};
-use crate::deploy::task;
+use crate::deploy::print_task;
 use crate::state::{Container, Status};
 use crate::{containers, ports, proxy};
 
-/// `scheduler-deploy`: new containers for old ones, of one process type or of all.
+/// Deploys new containers for one process type, or for all if `only` is empty.
 pub(crate) fn schedule(call: &Call, name: &str, only: &str) -> Result<()> {
     let merged = call.merged.replace(true);
-    let scheduled = scheduled(call, name, only);
+    let scheduled = schedule_merged(call, name, only);
     call.merged.set(merged);
     scheduled
 }
 
-fn scheduled(call: &Call, name: &str, only: &str) -> Result<()> {
+fn schedule_merged(call: &Call, name: &str, only: &str) -> Result<()> {
     call.fire("scheduler-deploy", &["docker-local", name, "latest", only])?;
-    let wanted = |process: &str| only.is_empty() || only == process;
+    let is_selected = |process: &str| only.is_empty() || only == process;
     let old: Vec<String> = call
         .container_files(name)
         .into_iter()
-        .filter(|(process, ..)| wanted(process))
+        .filter(|(process, ..)| is_selected(process))
         .map(|(_, _, id)| id)
         .collect();
     let mut scale = call.app(name)?.scale;
     scale.sort_by_key(|(process, _)| process != "web");
-    let mut fresh = Vec::new();
-    for (process, count) in scale.iter().filter(|(process, _)| wanted(process)) {
-        fresh.extend(deploy_process(call, name, process, *count)?);
+    let mut new = Vec::new();
+    for (process, count) in scale.iter().filter(|(process, _)| is_selected(process)) {
+        new.extend(deploy_process(call, name, process, *count)?);
     }
     call.info1("Running post-deploy");
     call.change(name, |app| {
@@ -40,12 +40,12 @@ fn scheduled(call: &Call, name: &str, only: &str) -> Result<()> {
     call.fire("core-post-deploy", &[name, "", "", "latest"])?;
     proxy::rebuild(call, name)?;
     call.fire("post-deploy", &[name, "", "", "latest"])?;
-    rename(call, name, &old, &fresh)?;
-    task(call, "postdeploy");
-    schedule_written(call)?;
+    rename(call, name, &old, &new)?;
+    print_task(call, "postdeploy");
+    print_schedule_updated(call)?;
     if !old.is_empty() {
         call.info1("Shutting down old containers in 60 seconds");
-        containers::mark(call, &old, Status::Exited)?;
+        containers::set_status(call, &old, Status::Exited)?;
     }
     Ok(())
 }
@@ -61,17 +61,17 @@ fn deploy_process(call: &Call, name: &str, process: &str, count: u32) -> Result<
         for id in containers::running(call, name, process)? {
             call.verbose(format!("Stopping {id} ({process})"));
             call.fire("scheduler-register-retired", &[name, &id, "60"])?;
-            containers::mark(call, &[id], Status::Exited)?;
+            containers::set_status(call, &[id], Status::Exited)?;
         }
     }
     call.query("docker-args-deploy", &[name, "latest", process])?;
     call.query("docker-args-process-deploy", &[name, "dockerfile", "latest", process])?;
-    let mut fresh = Vec::new();
+    let mut new = Vec::new();
     for index in 1..=count {
-        fresh.push(deploy_container(call, name, &app, process, index, disabled)?);
+        new.push(deploy_container(call, name, &app, process, index, disabled)?);
     }
     if !disabled {
-        // A process that was checked makes its app a deployed one; one that was not waits for the end.
+        // With checks the app counts as deployed now; without checks only at the end of the deploy.
         call.change(name, |app| app.deployed = true)?;
     }
     call.fire("scheduler-post-deploy-process", &[name, process])?;
@@ -88,7 +88,7 @@ fn deploy_process(call: &Call, name: &str, process: &str, count: u32) -> Result<
             crate::files::remove(&call.container_file(name, process, index))?;
         }
     }
-    Ok(fresh)
+    Ok(new)
 }
 
 fn deploy_container(
@@ -105,19 +105,19 @@ fn deploy_container(
         .query("docker-args-process-deploy", &[name, "dockerfile", "latest", process, &number])?;
     let mut container = match containers::create(call, name, app, process, index, &extra) {
         Ok(container) => container,
-        // What is not known ends the call, and is no answer of Docker's.
+        // An unsupported option ends the call; it is not an error of Docker's.
         Err(error) if !error.is::<Stop>() => return Err(error),
         Err(error) => {
-            complain(call, &format!("{error}\n"));
+            report_error(call, &format!("{error}\n"));
             return job_failed(call, name, process, index);
         }
     };
     container.name = format!("{}.upcoming-{}", container.name, std::process::id());
     let id = container.id.clone();
     call.fire("post-container-create", &["app", &id, name, "deploy", process])?;
-    containers::make_folders(call, &container)?;
+    containers::create_mount_sources(call, &container)?;
     let container = containers::start(call, &container, !disabled)?;
-    // Nobody looks at one that is not checked, whatever becomes of it.
+    // Without checks Dokku does not look at the container's status.
     if !disabled {
         call.verbose(format!("Attempting pre-flight checks ({process}.{index})"));
         if container.status == Status::Running {
@@ -137,14 +137,14 @@ fn deploy_container(
     Ok(container)
 }
 
-/// A job that fails says why on standard error.
-fn complain(call: &Call, text: &str) {
+/// Prints an error of a scheduler job, and keeps it for commands that print it a second time.
+fn report_error(call: &Call, text: &str) {
     call.eprint(text);
     call.failure.borrow_mut().push_str(text);
 }
 
 fn job_failed<T>(call: &Call, name: &str, process: &str, index: u32) -> Result<T> {
-    complain(
+    report_error(
         call,
         &format!(
             "parallel: This job failed:\n/var/lib/dokku/plugins/available/scheduler-docker-local/bin/scheduler-deploy-process-container {name} dockerfile dokku/{name}:latest latest {process} 1 {index}\n"
@@ -153,23 +153,29 @@ fn job_failed<T>(call: &Call, name: &str, process: &str, index: u32) -> Result<T
     quit(1)
 }
 
-/// What a container has printed, between two lines: `of` it when it was checked.
-fn output(call: &Call, name: &str, container: &Container, of: &str, which: &str) -> Result<()> {
+/// Prints the output of a container between two headings.
+fn print_output(
+    call: &Call,
+    name: &str,
+    container: &Container,
+    of: &str,
+    which: &str,
+) -> Result<()> {
     let which = format!("{of}{name} container output ({} {which})", &container.id[..12]);
     call.info2(format!("Start {which}"));
-    for line in crate::inside::log(call, &container.app)? {
+    for line in crate::container_commands::log(call, &container.app)? {
         call.verbose(line);
     }
     call.info2(format!("End {which}"));
     Ok(())
 }
 
-fn printed(call: &Call, name: &str, container: &Container) -> Result<()> {
+fn print_log(call: &Call, name: &str, container: &Container) -> Result<()> {
     let which = format!("{}.{}", container.process, container.index);
-    output(call, name, container, "of ", &which)
+    print_output(call, name, container, "of ", &which)
 }
 
-fn checking(call: &Call, name: &str) -> Result<String> {
+fn print_checks(call: &Call, name: &str) -> Result<String> {
     let state = call.state()?;
     let port = ports::effective(&state, &call.app(name)?)
         .first()
@@ -182,81 +188,84 @@ fn checking(call: &Call, name: &str) -> Result<String> {
 }
 
 fn succeeded(call: &Call, name: &str, container: &Container) -> Result<()> {
-    let port = checking(call, name)?;
+    let port = print_checks(call, name)?;
     let (process, index) = (&container.process, container.index);
     call.verbose("Healthcheck succeeded name='port listening check'");
     call.verbose("Healthcheck succeeded name='default'");
     call.verbose(format!("All checks successful ({process}.{index})"));
-    printed(call, name, container)?;
+    print_log(call, name, container)?;
     call.fire(
         "check-deploy",
         &[name, &container.id, process, &port, &container.ip, &index.to_string()],
     )
 }
 
-/// It is stopped, and the old one runs on.
+/// Stops the new container; the old one keeps running.
 fn failed<T>(call: &Call, name: &str, container: &Container) -> Result<T> {
     let (process, index) = (&container.process, container.index);
-    let says = |text: &str| {
-        complain(call, &format!("\u{1b}[1m\u{1b}[31m !     \u{1b}[0m\u{1b}[0m{text}\n"));
+    let failure = |text: &str| {
+        report_error(call, &format!("\u{1b}[1m\u{1b}[31m !     \u{1b}[0m\u{1b}[0m{text}\n"));
     };
     if container.status == Status::Restarting {
-        checking(call, name)?;
+        print_checks(call, name)?;
         call.info2("Start healthcheck output");
         call.verbose("state=restarting");
         call.info2("End healthcheck output");
-        // In the ten seconds that it is looked at.
-        says("Failure in name='default': container has restarted 7 times");
-        says("Failure in name='port listening check': container state is not running");
+        // The number of restarts within the ten seconds of the check.
+        failure("Failure in name='default': container has restarted 7 times");
+        failure("Failure in name='port listening check': container state is not running");
     } else {
-        says("Container state: exited");
+        failure("Container state: exited");
     }
     call.line(&container.id);
-    containers::mark(call, std::slice::from_ref(&container.id), Status::Exited)?;
-    complain(call, &format!(" !     Could not start due to 1 failed checks ({process}.{index})\n"));
-    printed(call, name, container)?;
-    printed(call, name, container)?;
+    containers::set_status(call, std::slice::from_ref(&container.id), Status::Exited)?;
+    report_error(
+        call,
+        &format!(" !     Could not start due to 1 failed checks ({process}.{index})\n"),
+    );
+    print_log(call, name, container)?;
+    print_log(call, name, container)?;
     job_failed(call, name, process, index)
 }
 
-/// Gives the new containers their names; the old ones keep theirs with the time. Docker cannot do it
-/// while one pauses.
-fn rename(call: &Call, name: &str, old: &[String], fresh: &[Container]) -> Result<()> {
+/// Renames the new containers to their final names, and the old ones to names with a timestamp.
+/// Docker cannot rename a container during a restart back-off.
+fn rename(call: &Call, name: &str, old: &[String], new: &[Container]) -> Result<()> {
     call.info1("Renaming containers");
-    for container in fresh {
+    for container in new {
         let which = format!("{}.{}", container.process, container.index);
-        let wanted = format!("{name}.{which}");
-        let retired = format!("{wanted}.{}", now());
+        let final_name = format!("{name}.{which}");
+        let retired = format!("{final_name}.{}", now());
         let (short, upcoming) = (&container.id[..12], &container.name);
-        let (previous, pauses) = call.update(|state| {
-            let pauses = |known: &Container| known.status == Status::Restarting;
+        let (previous, sandbox) = call.update(|state| {
+            let restarting = |other: &Container| other.status == Status::Restarting;
             let (mut previous, mut refused) = (None, false);
-            for known in &mut state.containers {
-                if known.id == container.id {
-                    refused = pauses(known);
+            for other in &mut state.containers {
+                if other.id == container.id {
+                    refused = restarting(other);
                     if !refused {
-                        known.name.clone_from(&wanted);
+                        other.name.clone_from(&final_name);
                     }
-                } else if known.name == wanted
-                    && old.contains(&known.id)
-                    && known.status != Status::Removed
+                } else if other.name == final_name
+                    && old.contains(&other.id)
+                    && other.status != Status::Removed
                 {
-                    known.name.clone_from(&retired);
-                    previous = Some(known.id[..12].to_owned());
+                    other.name.clone_from(&retired);
+                    previous = Some(other.id[..12].to_owned());
                 }
             }
             Ok((previous, refused.then(|| containers::new_id(state))))
         })?;
         if let Some(previous) = previous {
-            call.verbose(format!("Found previous container(s) ({previous}) named {wanted}"));
-            call.verbose(format!("Renaming container ({previous}) {wanted} to {retired}"));
+            call.verbose(format!("Found previous container(s) ({previous}) named {final_name}"));
+            call.verbose(format!("Renaming container ({previous}) {final_name} to {retired}"));
         }
-        call.verbose(format!("Renaming container {upcoming} ({short}) to {wanted}"));
-        if let Some(sandbox) = pauses {
+        call.verbose(format!("Renaming container {upcoming} ({short}) to {final_name}"));
+        if let Some(sandbox) = sandbox {
             call.line(format!("Error response from daemon: sandbox {sandbox} not found"));
             call.line(format!("Error: failed to rename container named {}", container.id));
             call.print(format!(" !     Failed to rename container {upcoming} ({short})\n"));
-            output(call, name, container, "", &wanted)?;
+            print_output(call, name, container, "", &final_name)?;
         }
     }
     Ok(())

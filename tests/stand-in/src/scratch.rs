@@ -1,4 +1,5 @@
-//! Folders that go with the test that makes them, and with the next one if that was killed.
+//! Temporary directories that are removed with the test that created them or, if that was killed,
+//! by the next one.
 
 use std::env::temp_dir;
 use std::fs::{self, File, TryLockError};
@@ -12,56 +13,58 @@ use tempfile::{Builder, TempDir};
 
 const PREFIX: &str = "stand-in.";
 const RANDOM: usize = 6;
-/// What nobody else's folder ends with. In the name, it is there as soon as the folder is, and the
-/// folder is empty all the same.
-const MARK: &str = "dokkumatrix";
+/// A suffix that no other program uses. A marker file would come too late: the directory must be
+/// recognizable, and empty, from its creation on.
+const SUFFIX: &str = "dokkumatrix";
 
-/// A folder of our own until the value is dropped.
+/// A temporary directory, removed when the value is dropped.
 #[derive(Debug)]
 pub struct Scratch {
-    folder: TempDir,
-    /// Held as long as the folder is there, and let go by the kernel if we are killed.
+    dir: TempDir,
+    /// Locked as long as the directory is in use. The kernel releases the lock if the process is
+    /// killed.
     _lock: File,
 }
 
 impl Scratch {
-    /// Where the machine has such folders.
+    /// Creates one in the machine's directory for temporary files.
     pub fn new() -> Result<Self> {
         Self::below(&temp_dir())
     }
 
-    /// Removes what nobody holds any more, and makes a new one.
+    /// Removes abandoned directories below `parent` and creates a new one.
     pub fn below(parent: &Path) -> Result<Self> {
-        // That of a host, where many users read the same files, whatever it is here.
+        // The usual umask of a host, where other users read the files, whatever it is on this
+        // machine.
         umask(Mode::from_bits_truncate(0o022));
-        sweep(parent);
+        remove_abandoned(parent);
         loop {
             let mut builder = Builder::new();
-            builder.prefix(PREFIX).rand_bytes(RANDOM).suffix(MARK);
-            let folder = builder.tempdir_in(parent)?;
-            // Before it is held, another process may have swept it away.
-            if let Some(lock) = hold(folder.path())?
-                && folder.path().exists()
+            builder.prefix(PREFIX).rand_bytes(RANDOM).suffix(SUFFIX);
+            let dir = builder.tempdir_in(parent)?;
+            // Before it is locked, another process may have removed it.
+            if let Some(lock) = lock_dir(dir.path())?
+                && dir.path().exists()
             {
-                return Ok(Self { folder, _lock: lock });
+                return Ok(Self { dir, _lock: lock });
             }
         }
     }
 
-    /// The folder.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        self.dir.path()
     }
 
-    /// Removes it, and tells of what cannot be removed.
+    /// Removes the directory and returns an error if that fails.
     pub fn close(self) -> Result<()> {
-        self.folder.close()
+        self.dir.close()
     }
 }
 
-/// None if somebody else holds it, or it is gone.
-fn hold(folder: &Path) -> Result<Option<File>> {
-    let file = match File::open(folder) {
+/// `None` if another process holds the lock, or the directory is gone.
+fn lock_dir(dir: &Path) -> Result<Option<File>> {
+    let file = match File::open(dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
@@ -73,22 +76,22 @@ fn hold(folder: &Path) -> Result<Option<File>> {
 }
 
 fn is_ours(name: &str) -> bool {
-    let random = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(MARK));
+    let random = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
     random.is_some_and(|random| {
         random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
     })
 }
 
-/// What is left of others, as far as we may remove it.
-fn sweep(parent: &Path) {
+/// Removes the abandoned directories that this user may remove.
+fn remove_abandoned(parent: &Path) {
     let user = Uid::effective();
     for entry in parent.read_dir().into_iter().flatten().flatten() {
-        let named = entry.file_name().to_str().is_some_and(is_ours);
-        let Some(data) = entry.metadata().ok().filter(|data| named && data.is_dir()) else {
+        let is_scratch = entry.file_name().to_str().is_some_and(is_ours);
+        let Some(data) = entry.metadata().ok().filter(|data| is_scratch && data.is_dir()) else {
             continue;
         };
         if (user.is_root() || data.uid() == user.as_raw())
-            && let Ok(Some(_lock)) = hold(&entry.path())
+            && let Ok(Some(_lock)) = lock_dir(&entry.path())
         {
             let _ = fs::remove_dir_all(entry.path());
         }
@@ -102,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_that_is_held_stays_and_the_others_go() {
+    fn removes_only_abandoned_directories() {
         let parent = Scratch::new().unwrap();
         let at = |name: &str| parent.path().join(name);
         let dead = at("stand-in.Dead42dokkumatrix");
@@ -115,8 +118,8 @@ mod tests {
             "stand-in.Dead42dokkumatrix.old",
         ]
         .map(at);
-        for folder in others.iter().chain([&dead]) {
-            fs::create_dir_all(folder.join("deep/inside")).unwrap();
+        for dir in others.iter().chain([&dead]) {
+            fs::create_dir_all(dir.join("deep/inside")).unwrap();
         }
         let file = at("stand-in.File42dokkumatrix");
         fs::write(&file, "").unwrap();
@@ -127,21 +130,21 @@ mod tests {
         };
         let mut left = BTreeSet::from(others);
         left.insert(file);
-        let held = [first.path().to_owned(), second.path().to_owned()];
-        assert_eq!(there(), left.iter().cloned().chain(held).collect());
+        let in_use = [first.path().to_owned(), second.path().to_owned()];
+        assert_eq!(there(), left.iter().cloned().chain(in_use).collect());
         drop((first, second));
         assert_eq!(there(), left);
     }
 
-    /// Who makes one tries again only if that may help.
+    /// `below` retries only if a retry can help.
     #[test]
-    fn what_cannot_be_held_is_told() {
+    fn reports_why_a_directory_cannot_be_locked() {
         let parent = Scratch::new().unwrap();
         let file = parent.path().join("file");
-        assert!(hold(parent.path()).unwrap().is_none());
-        assert!(hold(&file).unwrap().is_none());
+        assert!(lock_dir(parent.path()).unwrap().is_none());
+        assert!(lock_dir(&file).unwrap().is_none());
         fs::write(&file, "").unwrap();
-        assert!(hold(&file).unwrap().is_some());
-        assert_eq!(hold(&file.join("in")).unwrap_err().kind(), ErrorKind::NotADirectory);
+        assert!(lock_dir(&file).unwrap().is_some());
+        assert_eq!(lock_dir(&file.join("in")).unwrap_err().kind(), ErrorKind::NotADirectory);
     }
 }

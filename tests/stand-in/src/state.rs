@@ -1,4 +1,4 @@
-//! What the stood-in host remembers, as plain data that a test may read and change.
+//! The state of the stand-in host: plain data that a test may read and change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,60 +7,62 @@ use serde::{Deserialize, Serialize};
 use crate::app::App;
 use crate::real::Parts;
 
-/// The whole host. Tests change it through [`Scene::update`](crate::Scene::update).
+/// The state of the whole host. Tests change it through [`Scene::update`](crate::Scene::update).
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct State {
-    /// What `dokku version` says.
+    /// The version that `dokku version` prints.
     pub version: String,
     /// Dokku's global domains; a new app gets `<app>.<domain>` for each.
     pub global_domains: Vec<String>,
     pub apps: BTreeMap<String, App>,
     /// dokku-postgres services.
     pub services: BTreeMap<String, Service>,
-    /// Named entries of `storage:create`, with their host paths.
+    /// The named entries of `storage:create`, with their host paths.
     pub storage_entries: BTreeMap<String, String>,
-    /// Every container of an app that ever ran, oldest first; removed ones stay as such.
+    /// Every container of an app that ever ran, oldest first, including removed ones.
     pub containers: Vec<Container>,
-    /// What is known of images, by reference. One that is not here behaves well.
+    /// Images by reference. An image that is not listed has the defaults of [`Image`].
     pub images: BTreeMap<String, Image>,
-    /// References that `docker image pull` can get.
+    /// References that `docker image pull` can pull.
     pub pullable: BTreeSet<String>,
     pub letsencrypt: Letsencrypt,
     pub ufw: Ufw,
-    /// `<ip>:<port>` that `network:report` gives, by app; it may be set before the app is there. The
-    /// container's own address without it: `172.17.0.3:8008` of the first app with that port.
+    /// The `<ip>:<port>` that `network:report` prints, by app; it may be set before the app exists.
+    /// The default is the container's own address: `172.17.0.3:8008` for the first app with that
+    /// port.
     pub listeners: BTreeMap<String, String>,
-    /// What `dokku logs` prints, by app, without time and process.
+    /// The lines that `dokku logs` prints, by app, without time and process.
     pub logs: BTreeMap<String, Vec<String>>,
-    /// For each host folder ever mounted at `/data`: the most containers of apps that ran on it at
-    /// one moment. More than one is two mains on one database.
+    /// For each host directory ever mounted at `/data`: the highest number of app containers that
+    /// used it at the same time. More than one means two Synapse main processes on one database.
     pub max_mains: BTreeMap<String, usize>,
-    /// Makes each id another one.
+    /// A counter that makes ids unique.
     pub serial: u64,
-    /// Answers of `enter`, `run` and `docker exec`, the first that fits.
+    /// Fixed answers of `enter`, `run` and `docker exec`; the first match wins.
     pub exec: Vec<Answer>,
-    /// Whether `sudo -n` lets dokku call `ufw` (the plugin's own sudoers file).
+    /// Whether `sudo -n` lets dokku call `ufw`, as the plugin's own sudoers file does.
     pub sudo_ufw: bool,
-    /// What `nginx -v` says.
+    /// The version that `nginx -v` prints.
     pub nginx_version: String,
-    /// Where the parts of the host are that are real; none on a host that has none.
+    /// Where the real parts are; `None` on a host without real parts.
     pub parts: Option<Parts>,
 }
 
 impl State {
     /// The running containers of an app, oldest first.
     pub fn running<'a>(&'a self, app: &'a str) -> impl Iterator<Item = &'a Container> {
-        self.kept(app).filter(|container| container.status == Status::Running)
+        self.up(app).filter(|container| container.status == Status::Running)
     }
 
-    /// Those that Docker keeps running: it lists one in its pause, too, and so does Dokku.
-    pub fn kept<'a>(&'a self, app: &'a str) -> impl Iterator<Item = &'a Container> {
-        self.containers.iter().filter(move |c| c.app == app && c.status.is_kept())
+    /// The containers of an app that run or wait for a restart. `docker ps` lists both, and so does
+    /// Dokku.
+    pub fn up<'a>(&'a self, app: &'a str) -> impl Iterator<Item = &'a Container> {
+        self.containers.iter().filter(move |c| c.app == app && c.status.is_up())
     }
 
-    /// The services that a container is linked to, but whose container was made anew since, or does not
-    /// run.
+    /// The linked services that the container cannot reach: their container does not run, or was
+    /// recreated since the link was made.
     pub fn dead_links(&self, container: &Container) -> Vec<String> {
         let alive = |(service, id): &(&String, &String)| {
             self.services
@@ -80,12 +82,12 @@ impl State {
         self.parts.as_ref().map_or("172.17", |parts| &parts.network)
     }
 
-    /// Whether the image is on the host, so that nothing has to be pulled.
+    /// Whether the image is on the host and need not be pulled.
     pub fn on_host(&self, reference: &str) -> bool {
         self.images.get(reference).is_some_and(|image| image.on_host)
     }
 
-    /// How an image behaves.
+    /// The behavior of an image.
     pub fn image(&self, reference: &str) -> Image {
         self.images.get(reference).cloned().unwrap_or_default()
     }
@@ -95,54 +97,54 @@ impl State {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Service {
-    /// The id of its container; none while the service is stopped.
+    /// The id of its container; `None` while the service is stopped.
     pub container: Option<String>,
-    /// What became of that: `docker stop` does not remove it.
+    /// The status of that container: `docker stop` does not remove it.
     pub status: Status,
-    /// When that was made, in nanoseconds since 1970.
+    /// When that container was created, in nanoseconds since 1970.
     pub created_at: i128,
     pub ip: String,
     pub password: String,
     pub custom_env: String,
-    /// `encoding`, `datcollate`, `datctype` of each database; the service's own is missing after
+    /// `encoding`, `datcollate`, `datctype` of each database. The service's own is missing after
     /// `LC_ALL=C`.
     pub databases: BTreeMap<String, [String; 3]>,
-    /// How many tables its own database holds in the schema `public`.
+    /// The number of tables in the schema `public` of its own database.
     pub tables: u32,
     pub links: BTreeSet<String>,
-    /// Answers of `postgres:connect` that a test wants, the first that fits, before all built-in ones.
+    /// Fixed answers of `postgres:connect`; the first match wins, before all built-in ones.
     pub answers: Vec<Answer>,
 }
 
 impl Service {
     /// Whether its container runs.
     pub fn runs(&self) -> bool {
-        self.container.is_some() && self.status.is_kept()
+        self.container.is_some() && self.status.is_up()
     }
 }
 
-/// A fixed answer to whatever contains a text.
+/// A fixed answer to a command or to SQL that contains a text.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Answer {
-    /// The text that the joined arguments (or the SQL) must contain.
+    /// The text that the joined arguments or the SQL must contain.
     pub contains: String,
     pub rc: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// Whether Docker starts a container with that restart policy when it comes up itself.
+/// Whether Docker starts a container with that restart policy when Docker itself starts.
 pub(crate) fn starts_at_boot(policy: &str) -> bool {
     matches!(policy, "always" | "unless-stopped")
 }
 
-/// Whether Docker starts a container again that has ended with that code, when it has done so that
-/// often before.
-pub(crate) fn starts_again(policy: &str, code: i32, restarts: u32) -> bool {
+/// Whether Docker restarts a container that exited with that code and was restarted that often
+/// before.
+pub(crate) fn restarts_after(policy: &str, code: i32, restarts: u32) -> bool {
     match policy.split_once(':').unwrap_or((policy, "")) {
         _ if starts_at_boot(policy) => true,
-        // 0 is no limit.
+        // 0 means no limit.
         ("on-failure", most) => {
             let most: u32 = most.parse().unwrap_or_default();
             code != 0 && (most == 0 || restarts < most)
@@ -151,25 +153,25 @@ pub(crate) fn starts_again(policy: &str, code: i32, restarts: u32) -> bool {
     }
 }
 
-/// What became of a container.
+/// The status of a container.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     #[default]
     Running,
-    /// It has ended, and Docker pauses before it starts it again.
+    /// It has exited, and Docker waits for its back-off before it restarts it.
     Restarting,
     Exited,
     Removed,
 }
 
 impl Status {
-    /// Docker keeps it running.
-    pub(crate) fn is_kept(self) -> bool {
+    /// Whether Docker counts it as running, which includes the back-off before a restart.
+    pub(crate) fn is_up(self) -> bool {
         matches!(self, Self::Running | Self::Restarting)
     }
 
-    /// Docker's word for it.
+    /// Docker's name of the status.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -179,60 +181,61 @@ impl Status {
     }
 }
 
-/// A container of an app: one process.
+/// A container of an app, which runs one process.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Container {
     pub id: String,
-    /// The app that Docker's label names.
+    /// The app in Docker's label.
     pub app: String,
     /// `web`, `worker`, and so on.
     pub process: String,
     pub index: u32,
-    /// Docker's name of it, `matrix.web.1`.
+    /// Docker's name of the container, such as `matrix.web.1`.
     pub name: String,
-    /// The reference that the app's image was made from.
+    /// The reference of the image that the app's image was built from.
     pub image: String,
-    /// The value of `--user`, when the docker options have one.
+    /// The value of `--user` in the docker options, if any.
     pub user: Option<String>,
-    /// `host:container[:ro]`, as they were when it was made.
+    /// `host:container[:ro]`, at the time of its creation.
     pub mounts: Vec<String>,
-    /// All docker options that it was made with.
+    /// All docker options at the time of its creation.
     pub options: Vec<String>,
-    /// The environment that it was made with.
+    /// The environment at the time of its creation.
     pub env: BTreeMap<String, String>,
-    /// The linked services, with the id of the container that each had at that time.
+    /// The linked services, with the id that the container of each had at that time.
     pub links: BTreeMap<String, String>,
     pub ip: String,
-    /// Whether it had its address when Dokku asked, which writes it down; one that pauses has none.
+    /// Whether it had an address when Dokku recorded it; a container that waits for a restart has
+    /// none.
     pub listed: bool,
     pub status: Status,
-    /// Nanoseconds since 1970; it stays when it is started again.
+    /// Nanoseconds since 1970; a restart does not change it.
     pub created_at: i128,
     pub started_at: i128,
-    /// When its process ended last, and with which code.
+    /// When its process last exited, and its exit code.
     pub ended_at: i128,
     pub code: i32,
     pub restart_policy: String,
-    /// How often Docker has started it again by itself; it counts when it begins to pause.
+    /// How often Docker has restarted it; incremented when the back-off begins.
     pub restarts: u32,
-    /// Its process, where that is real.
+    /// The process id of a real process.
     pub pid: u32,
 }
 
-/// How an image behaves. Missing switches say that all is well.
+/// The behavior of an image. The defaults describe a working image.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Image {
     pub on_host: bool,
-    /// Whether its process keeps running. Synapse also ends at once with a broken configuration, and
-    /// Element with a user or a file that it cannot use.
+    /// Whether its process keeps running. Independent of this, Synapse exits at once with a broken
+    /// configuration, and Element Web with a user or a file that it cannot use.
     pub starts: bool,
-    /// What it ends with if it does not.
+    /// The exit code if it does not.
     pub code: i32,
-    /// Whether `docker build` on top of it works.
+    /// Whether `docker build` with this base image succeeds.
     pub builds: bool,
-    /// What it exposes: the port map of an app that has none of its own.
+    /// The exposed ports: the port map of an app that has none of its own.
     pub ports: Vec<u16>,
 }
 
@@ -242,19 +245,19 @@ impl Default for Image {
     }
 }
 
-/// dokku-letsencrypt, as far as it is global.
+/// The global settings of dokku-letsencrypt.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Letsencrypt {
     /// Global properties: `email`, `server`, `lego-args`, `lego-docker-options`...
     pub properties: BTreeMap<String, String>,
-    /// Whether the cron job is there.
+    /// Whether the renewal cron job exists.
     pub cron: bool,
     /// Apps and domains for which `letsencrypt:enable` fails.
     pub fails: BTreeSet<String>,
 }
 
-/// The firewall.
+/// The firewall of the host.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Ufw {

@@ -1,4 +1,4 @@
-//! `storage:*`: folders and files of the host in the containers of an app.
+//! `storage:*`: mounts directories and files of the host in the containers of an app.
 
 use std::fs;
 
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use crate::app::Mount;
 use crate::call::{Call, fail};
 use crate::containers::hex;
-use crate::dokku::{arg, has, words};
+use crate::dokku::{arg, has, positional};
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
-    let names = words(args);
+    let names = positional(args);
     match verb {
         "list" => list(
             call,
@@ -19,8 +19,8 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
             args.iter().any(|arg| arg == "json" || arg == "--format=json"),
         )?,
         "mount" => {
-            let folder = args.iter().skip_while(|arg| *arg != "--container-dir").nth(1);
-            mount(call, arg(&names, 0), arg(&names, 1), folder.map(String::as_str))?;
+            let dir = args.iter().skip_while(|arg| *arg != "--container-dir").nth(1);
+            mount(call, arg(&names, 0), arg(&names, 1), dir.map(String::as_str))?;
         }
         "unmount" => unmount(call, arg(&names, 0), arg(&names, 1))?,
         "create" => create(call, arg(&names, 0), arg(&names, 1))?,
@@ -73,26 +73,26 @@ fn parse(spec: &str) -> Result<Mount> {
     })
 }
 
-fn mount(call: &Call, name: &str, what: &str, folder: Option<&str>) -> Result<()> {
+fn mount(call: &Call, name: &str, what: &str, dir: Option<&str>) -> Result<()> {
     let app = call.app(name)?;
-    let Some(folder) = folder else {
-        let wanted = parse(what)?;
-        if app.mounts.iter().any(|mount| mount.spec() == wanted.spec()) {
+    let Some(dir) = dir else {
+        let desired = parse(what)?;
+        if app.mounts.iter().any(|mount| mount.spec() == desired.spec()) {
             return fail("Mount path already exists.");
         }
-        return add(call, name, wanted);
+        return add(call, name, desired);
     };
     let Some(host) = call.state()?.storage_entries.get(what).cloned() else {
         return fail(format!("Storage entry {what} does not exist"));
     };
-    let wanted =
-        Mount { entry: what.to_owned(), host, container: folder.to_owned(), readonly: false };
-    if app.mounts.contains(&wanted) {
-        call.info1(format!("Storage entry {what} mount at {folder} on {name} updated"));
+    let desired =
+        Mount { entry: what.to_owned(), host, container: dir.to_owned(), readonly: false };
+    if app.mounts.contains(&desired) {
+        call.info1(format!("Storage entry {what} mount at {dir} on {name} updated"));
         return Ok(());
     }
-    add(call, name, wanted)?;
-    call.info1(format!("Storage entry {what} mounted at {folder} on {name}"));
+    add(call, name, desired)?;
+    call.info1(format!("Storage entry {what} mounted at {dir} on {name}"));
     Ok(())
 }
 
@@ -124,8 +124,8 @@ fn create(call: &Call, name: &str, path: &str) -> Result<()> {
     } else {
         path.to_owned()
     };
-    let known = call.state()?.storage_entries.contains_key(name);
-    if known {
+    let exists = call.state()?.storage_entries.contains_key(name);
+    if exists {
         call.info1(format!("Storage entry {name} already exists, leaving in place"));
     } else if path.is_empty() {
         fs::create_dir_all(&host)?;
@@ -139,7 +139,7 @@ fn create(call: &Call, name: &str, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// What `docker inspect` shows of a mount.
+/// A mount as `docker inspect` shows it.
 pub(crate) fn inspected(spec: &str) -> Value {
     let mut parts = spec.split(':');
     let (source, destination) =

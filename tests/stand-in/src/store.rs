@@ -1,7 +1,7 @@
-//! The state on disk: its lock, its file, and the log of calls.
+//! The state on disk: its file, its lock, and the call log.
 //!
-//! The lock is held while the state is read or written, never while a trigger or another program
-//! runs, so that two lanes of calls do not wait for each other.
+//! The lock is held while the state is read or written, but never while a trigger or another
+//! program runs, so that parallel calls do not wait for each other.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -13,42 +13,42 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Counts;
 use crate::state::State;
-use crate::{lives, real};
+use crate::{real, restarts};
 
-/// The exit code of a call that the stand-in does not know.
-pub(crate) const UNKNOWN: i32 = 70;
+/// The exit code of an unsupported call.
+pub(crate) const UNSUPPORTED: i32 = 70;
 
-/// One call of a stood-in program, as `calls.jsonl` holds it.
+/// One call of a stand-in program, as `calls.jsonl` records it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Record {
-    /// Given when the call began; lines stand in the order in which the calls ended.
+    /// Numbered when the call began; the lines are in the order in which the calls ended.
     pub seq: u64,
     pub program: String,
     /// Without the program.
     pub argv: Vec<String>,
-    /// Standard input, of a program that reads it.
+    /// Standard input, if the program reads it.
     pub stdin: Option<String>,
-    /// The part of the environment that changes what Dokku does.
+    /// The variables that change what Dokku does.
     pub env: BTreeMap<String, String>,
     pub rc: i32,
-    /// Whether it is of the changing kind, whatever came of it.
+    /// Whether the call changes state, even if it failed.
     pub changes: bool,
-    /// The process that called.
+    /// The process id of the caller.
     pub caller: u32,
     /// Whether it was made inside a trigger.
     pub nested: bool,
-    /// Whether it only passed a call on: `sudo`, or `dokku matrix:...`.
+    /// Whether it only forwarded another call: `sudo`, or `dokku matrix:...`.
     pub forwarded: bool,
 }
 
 impl Record {
-    /// Whether the stand-in does not know such a call.
-    pub fn is_unknown(&self) -> bool {
-        self.rc == UNKNOWN && !self.forwarded
+    /// Whether the stand-in does not support the call.
+    pub fn is_unsupported(&self) -> bool {
+        self.rc == UNSUPPORTED && !self.forwarded
     }
 
-    /// The call as one line, `dokku apps:create matrix`.
+    /// The call as one line, such as `dokku apps:create matrix`.
     pub fn line(&self) -> String {
         let mut line = self.program.clone();
         for arg in &self.argv {
@@ -59,7 +59,7 @@ impl Record {
     }
 }
 
-/// The folder `$STAND_IN`.
+/// The directory `$STAND_IN`.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     root: PathBuf,
@@ -74,7 +74,7 @@ impl Store {
         &self.root
     }
 
-    /// The state as it is now.
+    /// The current state.
     pub(crate) fn read(&self) -> Result<State> {
         let _lock = self.lock()?;
         self.load()
@@ -85,7 +85,7 @@ impl Store {
         let _lock = self.lock()?;
         let mut state = self.load()?;
         let answer = change(&mut state)?;
-        note_mains(&mut state);
+        update_max_mains(&mut state);
         self.save(&state)?;
         Ok(answer)
     }
@@ -96,7 +96,7 @@ impl Store {
         self.save(state)
     }
 
-    /// The next number of a call, counted on for the fault of the moment.
+    /// Numbers a call and updates the counters for fault injection.
     pub(crate) fn begin<T>(&self, count: impl FnOnce(&mut Counts) -> T) -> Result<(u64, T)> {
         let _lock = self.lock()?;
         let path = self.root.join("counts.json");
@@ -110,8 +110,8 @@ impl Store {
         Ok((counts.seq, answer))
     }
 
-    /// Counts from the start again for the next fault.
-    pub(crate) fn forget_hits(&self) -> Result<()> {
+    /// Resets the counter for a new fault.
+    pub(crate) fn reset_hits(&self) -> Result<()> {
         self.begin(|counts| {
             counts.seq -= 1;
             counts.hits = 0;
@@ -128,7 +128,7 @@ impl Store {
         Ok(())
     }
 
-    /// The log so far, in the order in which the calls began.
+    /// All logged calls, in the order in which they began.
     pub(crate) fn records(&self) -> Result<Vec<Record>> {
         let _lock = self.lock()?;
         let text = fs::read_to_string(self.root.join("calls.jsonl")).unwrap_or_default();
@@ -148,8 +148,8 @@ impl Store {
         let text =
             fs::read_to_string(self.root.join("state.json")).context("stand-in: no state")?;
         let mut state = serde_json::from_str(&text).context("stand-in: state.json")?;
-        real::apps::look(&self.root, &mut state);
-        lives::look(&mut state);
+        real::apps::refresh_all(&self.root, &mut state);
+        restarts::apply_due(&mut state);
         Ok(state)
     }
 
@@ -158,7 +158,7 @@ impl Store {
     }
 }
 
-/// Writes a file so that a killed call never leaves half of one.
+/// Writes a file atomically: a killed call never leaves half of one.
 pub(crate) fn replace(path: &Path, text: &str) -> Result<()> {
     let scratch = path.with_extension("new");
     fs::write(&scratch, text)?;
@@ -166,11 +166,11 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Raises the watermark of containers on one data folder.
-fn note_mains(state: &mut State) {
+/// Updates the highest number of containers on each data directory.
+fn update_max_mains(state: &mut State) {
     let mut mains: BTreeMap<String, usize> = BTreeMap::new();
     for container in &state.containers {
-        if !container.status.is_kept() {
+        if !container.status.is_up() {
             continue;
         }
         for mount in &container.mounts {

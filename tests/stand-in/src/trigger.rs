@@ -1,5 +1,5 @@
-//! Running the triggers of the enabled plugins, as plugn does: all plugins in alphabetical order, the
-//! first failure ends it.
+//! Runs the triggers of the enabled plugins, as plugn does: in alphabetical order, until the first
+//! failure.
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -13,7 +13,7 @@ use crate::call::{Call, quit};
 use crate::entry::code;
 
 impl Call {
-    /// Fires a trigger; its output is the call's. A failure ends the call with its exit code.
+    /// Fires a trigger with the output of the call. A failure ends the call with its exit code.
     pub(crate) fn fire(&self, name: &str, args: &[&str]) -> Result<()> {
         for program in self.implementors(name) {
             let status = self.trigger(&program, name, args)?.stdout(Stdio::inherit()).status();
@@ -25,7 +25,7 @@ impl Call {
         Ok(())
     }
 
-    /// Fires a trigger and gives what it prints. A failure ends the call with its exit code.
+    /// Fires a trigger and returns its output. A failure ends the call with its exit code.
     pub(crate) fn query(&self, name: &str, args: &[&str]) -> Result<String> {
         let mut answer = String::new();
         for program in self.implementors(name) {
@@ -42,9 +42,9 @@ impl Call {
     }
 
     fn implementors(&self, name: &str) -> Vec<PathBuf> {
-        let Ok(folder) = self.plugins.read_dir() else { return Vec::new() };
+        let Ok(dir) = self.plugins.read_dir() else { return Vec::new() };
         let mut programs: Vec<PathBuf> =
-            folder.filter_map(|entry| Some(entry.ok()?.path().join(name))).collect();
+            dir.filter_map(|entry| Some(entry.ok()?.path().join(name))).collect();
         programs.retain(|path| {
             path.metadata()
                 .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
@@ -56,8 +56,8 @@ impl Call {
     fn trigger(&self, program: &PathBuf, name: &str, args: &[&str]) -> Result<Command> {
         let mut command = Command::new(program);
         command.args(args).env("STAND_IN_TRIGGER", name).stdin(Stdio::null());
-        self.hand_down(&mut command);
-        if self.skips.get() {
+        self.pass_environment(&mut command);
+        if self.skip_deploy.get() {
             command.env("SKIP_REBUILD", "true");
         }
         if self.merged.get() {
@@ -66,8 +66,8 @@ impl Call {
         Ok(command)
     }
 
-    /// The environment that this call's programs of plugins see: what Dokku was called with.
-    pub(crate) fn hand_down(&self, command: &mut Command) {
+    /// Sets the environment that Dokku passes to the programs of plugins: how Dokku was called.
+    pub(crate) fn pass_environment(&self, command: &mut Command) {
         command.env("DOKKU_GLOBAL_FLAGS", &self.flags);
         command.env("DOKKU_COMMAND", self.args.first().map_or("", String::as_str));
         command.env("DOKKU_PID", std::process::id().to_string());

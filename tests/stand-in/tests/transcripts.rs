@@ -1,5 +1,5 @@
-//! The stand-in is judged by recordings of a real Dokku: each call is made again, in its order, on a
-//! fresh scene for each file, and exit code, answers and errors are compared.
+//! Compares the stand-in with recordings of a real Dokku: each file is replayed in order on a fresh
+//! scene, and exit code, standard output and standard error must be the same.
 
 #![expect(clippy::unwrap_used, reason = "helpers of a test panic")]
 
@@ -7,28 +7,31 @@ mod replay;
 
 use std::fs;
 
-use replay::beside::{beside, committed, tell};
+use replay::recordings::{committed, external, print_line};
 use replay::{Recorded, Replay, files, replay};
 
-/// Every recorded call is made again; it is compared, or told by name as not covered.
+/// Every recorded call is compared, or listed as not supported.
 #[test]
-fn every_recorded_call_is_answered_the_same() {
+fn replays_every_recorded_call() {
     let mut all = Replay::default();
     for file in files(&committed()) {
         all.add(replay(&file, |_| {}));
     }
-    all.tell();
+    all.print();
     assert!(all.differences.is_empty(), "{}", all.differences.join("\n"));
-    assert_eq!((all.recorded, all.compared, all.whole, all.left_out.len()), (347, 336, 317, 11));
+    assert_eq!(
+        (all.recorded, all.compared, all.complete, all.unsupported.len()),
+        (347, 336, 317, 11)
+    );
 }
 
-/// New recordings lie beside the checkout; most often they are the ones that are here.
+/// Most of the recordings next to the checkout are usually identical with those in this repository.
 #[test]
-fn recordings_beside_the_checkout_are_answered_the_same() {
-    let Some(folder) = beside() else { return };
+fn replays_recordings_next_to_the_checkout() {
+    let Some(dir) = external() else { return };
     let mut all = Replay::default();
     let mut same = 0;
-    for file in files(&folder) {
+    for file in files(&dir) {
         let here = fs::read(committed().join(file.file_name().unwrap())).unwrap_or_default();
         if fs::read(&file).unwrap() == here {
             same += 1;
@@ -36,17 +39,17 @@ fn recordings_beside_the_checkout_are_answered_the_same() {
             all.add(replay(&file, |_| {}));
         }
     }
-    tell(&format!("{same} files of transcripts beside the checkout are the ones that are here"));
+    print_line(&format!("{same} recordings beside the checkout are identical with those here"));
     if all.recorded > 0 {
-        all.tell();
+        all.print();
     }
     assert!(all.differences.is_empty(), "{}", all.differences.join("\n"));
-    assert!(same + all.recorded > 0, "{} is empty", folder.display());
+    assert!(same + all.recorded > 0, "{} is empty", dir.display());
 }
 
-/// The comparison sees an answer that is wrong: in the exit code, or in either stream.
+/// The comparison detects a wrong exit code and a difference in either stream.
 #[test]
-fn a_wrong_answer_is_seen() {
+fn detects_a_wrong_answer() {
     let alters: [fn(&mut Recorded); 3] = [
         |call| call.rc += 1,
         |call| call.stdout.push_str("more"),

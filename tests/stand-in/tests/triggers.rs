@@ -1,26 +1,26 @@
-//! Plugins see the triggers that a real Dokku fires, in its order, with its arguments and environment,
-//! and as its user: as `transcripts/triggers.md` and the facts that were measured have them.
+//! Plugins see the triggers of a real Dokku: in the same order, with the same arguments and
+//! environment, and as the same user, as recorded in `transcripts/triggers.md`.
 
 #![expect(clippy::unwrap_used, reason = "helpers of a test panic")]
 
-#[path = "replay/beside.rs"]
-mod beside;
+#[path = "replay/recordings.rs"]
+mod recordings;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use beside::{beside, committed, tell};
+use recordings::{committed, external, print_line};
 use stand_in::{Answer, Scene};
 
-/// A timer's trigger, which comes between others by chance.
+/// A trigger of a timer, which occurs at random.
 const TIMER: &str = "scheduler-run-retire";
 
-/// Commands of the recording that the stand-in does not know.
-const LEFT_OUT: [(&str, &str); 1] = [("dokku ps:inspect trq", "nothing asks for it")];
+/// Commands of the recording that the stand-in does not support.
+const UNSUPPORTED: [(&str, &str); 1] = [("dokku ps:inspect trq", "the plugin does not use it")];
 
-/// What depends on how Dokku was called, and what does not.
+/// The variables that depend on how Dokku was called, and those that do not.
 const CALLED_WITH: [&str; 6] = [
     "DOKKU_APP_NAME",
     "DOKKU_APPS_FORCE_DELETE",
@@ -70,7 +70,7 @@ fn recording(text: &str) -> Vec<Recorded> {
     all
 }
 
-/// A plugin whose every trigger notes its name and arguments, or its user and environment, and prints
+/// A plugin whose triggers log their name and arguments, and their user and environment, and print
 /// nothing.
 struct Probe<'a> {
     scene: &'a Scene,
@@ -82,8 +82,8 @@ impl<'a> Probe<'a> {
     fn new(scene: &'a Scene, triggers: &[&str]) -> Self {
         let calls = scene.path().join("triggers.log");
         let environments = scene.path().join("environments.log");
-        let folder = scene.enabled().join("probe");
-        fs::create_dir_all(&folder).unwrap();
+        let dir = scene.enabled().join("probe");
+        fs::create_dir_all(&dir).unwrap();
         let script = format!(
             "#!/bin/sh\nline=${{0##*/}}\nfor arg in \"$@\"; do line=\"$line ${{arg:-\\\"\\\"}}\"; done\n\
              echo \"$line\" >>{}\n{{ echo \"USER=$(id -un)\"; env; echo; }} >>{}\n",
@@ -91,14 +91,14 @@ impl<'a> Probe<'a> {
             environments.display(),
         );
         for name in triggers {
-            let path = folder.join(name);
+            let path = dir.join(name);
             fs::write(&path, &script).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         }
         Self { scene, calls, environments }
     }
 
-    /// Runs a command, and gives the triggers with the environment of each.
+    /// Runs a command and returns the fired triggers with their environment.
     fn run(&self, command: &str) -> Vec<(String, BTreeMap<String, String>)> {
         fs::write(&self.calls, "").unwrap();
         fs::write(&self.environments, "").unwrap();
@@ -111,12 +111,12 @@ impl<'a> Probe<'a> {
             pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
         };
         let environments = environments.split("\n\n").map(pairs);
-        calls.lines().map(normal).zip(environments).collect()
+        calls.lines().map(normalize).zip(environments).collect()
     }
 }
 
-/// The recording's words for what differs from run to run.
-fn normal(line: &str) -> String {
+/// Replaces what differs between runs with the placeholders of the recording.
+fn normalize(line: &str) -> String {
     let word = |word: &str| match word {
         "/tmp/stand-in-workdir" => "<workdir>".to_owned(),
         id if id.len() == 64 && id.chars().all(|c| c.is_ascii_hexdigit()) => "<cid>".to_owned(),
@@ -131,14 +131,14 @@ fn scene() -> Scene {
     Scene::with_binary(Path::new(env!("CARGO_BIN_EXE_stand-in"))).unwrap()
 }
 
-/// What an environment holds of these variables.
+/// The part of an environment that consists of these variables.
 fn part(environment: &BTreeMap<String, String>, names: &[&str]) -> BTreeMap<String, String> {
     let mut part = environment.clone();
     part.retain(|name, _| names.contains(&name.as_str()));
     part
 }
 
-/// Runs the recorded commands again; how many there are, and how many triggers were compared.
+/// Replays the recorded commands; returns the number of commands and of compared triggers.
 fn replay(text: &str) -> (usize, usize) {
     let recorded = recording(text);
     let scene = scene();
@@ -162,38 +162,38 @@ fn replay(text: &str) -> (usize, usize) {
     let mut compared = 0;
     for call in &recorded {
         let commands = call.commands.join("; ");
-        if let Some((_, reason)) = LEFT_OUT.iter().find(|(left_out, _)| *left_out == commands) {
-            tell(&format!("triggers.md, not covered: {commands} ({reason})"));
+        if let Some((_, reason)) = UNSUPPORTED.iter().find(|(command, _)| *command == commands) {
+            print_line(&format!("triggers.md, not supported: {commands} ({reason})"));
             continue;
         }
         let fired: Vec<_> = call.commands.iter().flat_map(|command| probe.run(command)).collect();
         let now: Vec<&String> = fired.iter().map(|(line, _)| line).collect();
-        let wanted: Vec<&String> = call.triggers.iter().filter(|line| *line != TIMER).collect();
-        assert_eq!(now, wanted, "{commands}");
+        let expected: Vec<&String> = call.triggers.iter().filter(|line| *line != TIMER).collect();
+        assert_eq!(now, expected, "{commands}");
         for (line, environment) in &fired {
             assert_eq!(part(environment, &ALWAYS), host, "{commands}: {line}");
             assert_eq!(environment["USER"], host["DOKKU_SYSTEM_USER"], "{commands}: {line}");
             assert!(environment["DOKKU_PID"].parse::<u32>().is_ok(), "{commands}: {line}");
         }
-        compared += wanted.len();
+        compared += expected.len();
     }
     (recorded.len(), compared)
 }
 
 #[test]
-fn triggers_are_fired_as_recorded() {
+fn fires_triggers_as_recorded() {
     let here = fs::read_to_string(committed().join("triggers.md")).unwrap();
     assert_eq!(replay(&here), (20, 332));
-    let Some(folder) = beside() else { return };
-    let there = fs::read_to_string(folder.join("triggers.md")).unwrap();
+    let Some(dir) = external() else { return };
+    let there = fs::read_to_string(dir.join("triggers.md")).unwrap();
     if there != here {
         replay(&there);
     }
 }
 
-/// The old app of a rename is destroyed by force, whoever asked.
+/// A rename destroys the old app with force, however it was called.
 #[test]
-fn triggers_see_what_dokku_was_called_with() {
+fn triggers_see_how_dokku_was_called() {
     let scene = scene();
     let probe = Probe::new(
         &scene,

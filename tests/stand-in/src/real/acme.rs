@@ -1,5 +1,5 @@
-//! Certificates: a real client of ACME, which is what dokku-letsencrypt runs in a container, and what
-//! a certificate says.
+//! Certificates: requests them with lego, the ACME client that dokku-letsencrypt runs in a
+//! container, and parses them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,17 +13,17 @@ use anyhow::{Context, Result, bail};
 use crate::app::Cert;
 use crate::call::Call;
 
-/// Where the answers to challenges lie, which nginx serves meanwhile.
+/// The webroot for ACME challenges, which nginx serves during a request.
 fn webroot(call: &Call, app: &str) -> PathBuf {
     call.lib.join("data/letsencrypt").join(app)
 }
 
-/// The location that dokku-letsencrypt adds to an app for the time of a request.
+/// The nginx location that dokku-letsencrypt adds to an app during a request.
 pub(crate) fn location(call: &Call, app: &str) -> Result<String> {
     let root = webroot(call, app);
     fs::create_dir_all(&root)?;
-    for folder in [call.lib.join("data/letsencrypt"), root.clone()] {
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+    for dir in [call.lib.join("data/letsencrypt"), root.clone()] {
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o755))?;
     }
     let root = root.display();
     Ok(format!(
@@ -31,8 +31,8 @@ pub(crate) fn location(call: &Call, app: &str) -> Result<String> {
     ))
 }
 
-/// Requests a certificate for these domains and puts it into the app's `tls/`; false if the authority
-/// refuses, with its words on the call's output.
+/// Requests a certificate for these domains and writes it to the app's `tls/`. Returns false if the
+/// authority refuses; lego's output is printed either way.
 pub(crate) fn request(
     call: &Call,
     app: &str,
@@ -42,7 +42,7 @@ pub(crate) fn request(
 ) -> Result<bool> {
     let root = webroot(call, app);
     if let Some(domain) = domains.first() {
-        until_served(&root, domain)?;
+        wait_until_served(&root, domain)?;
     }
     let mut lego = Command::new("lego");
     lego.args(["--accept-tos", "--http", "--http.webroot"]).arg(&root).arg("--path").arg(&root);
@@ -59,15 +59,15 @@ pub(crate) fn request(
     Ok(true)
 }
 
-/// nginx takes the location up a moment after it was told to. A real host needs longer than that to
-/// start the container of the client.
-fn until_served(root: &Path, domain: &str) -> Result<()> {
-    let folder = root.join(".well-known/acme-challenge");
-    fs::create_dir_all(&folder)?;
-    fs::write(folder.join("served"), "")?;
+/// Waits until nginx serves the location: a reload is asynchronous. On a real host nginx is ready
+/// by the time the client's container has started.
+fn wait_until_served(root: &Path, domain: &str) -> Result<()> {
+    let dir = root.join(".well-known/acme-challenge");
+    fs::create_dir_all(&dir)?;
+    fs::write(dir.join("served"), "")?;
     let since = Instant::now();
     let mut in_a_row = 0;
-    // For a while the old worker of nginx takes connections beside the new one.
+    // For a while the old nginx worker accepts connections as well.
     while in_a_row < 10 && since.elapsed() < Duration::from_secs(5) {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--fail", "--connect-to", "::127.0.0.1:"]);
@@ -76,11 +76,11 @@ fn until_served(root: &Path, domain: &str) -> Result<()> {
         in_a_row = if served { in_a_row + 1 } else { 0 };
         sleep(Duration::from_millis(20));
     }
-    // If it never is, that is for the authority to say.
-    crate::files::remove(&folder.join("served"))
+    // If nginx never serves it, the certificate authority reports the error.
+    crate::files::remove(&dir.join("served"))
 }
 
-/// What a certificate says.
+/// Parses a certificate.
 pub(crate) fn read(file: &Path) -> Result<Cert> {
     let mut openssl = Command::new("openssl");
     openssl.args(["x509", "-noout", "-issuer", "-dates", "-ext", "subjectAltName", "-in"]);
@@ -91,8 +91,8 @@ pub(crate) fn read(file: &Path) -> Result<Cert> {
     let text = String::from_utf8(output.stdout)?;
     let value = |key: &str| text.lines().find_map(|line| line.trim().strip_prefix(key));
     let date = |key: &str| -> Result<i64> {
-        let written = value(key).context("stand-in: no date in a certificate")?;
-        let time = jiff::civil::DateTime::strptime("%b %e %H:%M:%S %Y GMT", written)?;
+        let text = value(key).context("stand-in: no date in a certificate")?;
+        let time = jiff::civil::DateTime::strptime("%b %e %H:%M:%S %Y GMT", text)?;
         Ok(time.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp().as_second())
     };
     let names = text.lines().find(|line| line.contains("DNS:")).unwrap_or_default();

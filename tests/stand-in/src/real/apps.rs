@@ -1,4 +1,4 @@
-//! The containers of apps: started, stopped, and looked at.
+//! Starts, stops and observes the containers of apps.
 
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
@@ -7,80 +7,92 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::container::{Folder, Life};
+use super::container::{ContainerDir, RunState};
 use super::machine::Parts;
 use super::{engine, image};
 use crate::call::Call;
 use crate::ports;
 use crate::state::{Container, State, Status};
 
-/// How long Dokku looks at a process that it checks. Here it looks away as soon as that listens.
+/// How long Dokku observes a process with checks. The stand-in stops as soon as the process
+/// listens.
 const UPTIME: Duration = Duration::from_secs(10);
-/// What it takes Dokku to ask for the address of one that it does not check.
-const MOMENT: Duration = Duration::from_millis(700);
-/// The seconds that Docker gives a container to end, if nobody says how many.
-pub(super) const DOCKERS_GRACE: &str = "10";
+/// How long Dokku takes to ask for the address of a container without checks.
+const ADDRESS_LOOKUP: Duration = Duration::from_millis(700);
+/// Docker's default stop timeout, in seconds.
+pub(super) const DOCKER_STOP_TIMEOUT: &str = "10";
 
-/// Makes a container of an app.
-pub(crate) fn make(call: &Call, state: &State, parts: &Parts, of: &Container) -> Result<()> {
-    Folder::of(call.store.root(), &of.id).make(&image::spec(call, state, parts, of)?)
+/// Creates a container of an app.
+pub(crate) fn create(
+    call: &Call,
+    state: &State,
+    parts: &Parts,
+    container: &Container,
+) -> Result<()> {
+    ContainerDir::of(call.store.root(), &container.id)
+        .create(&image::spec(call, state, parts, container)?)
 }
 
-/// Starts one, and sees what becomes of it in the time that Dokku looks at it.
-pub(crate) fn start(call: &Call, state: &State, of: &mut Container, checked: bool) -> Result<()> {
-    let folder = Folder::of(call.store.root(), &of.id);
-    engine::must(&["start", &of.id])?;
-    let (since, long) = (Instant::now(), if checked { UPTIME } else { MOMENT });
+/// Starts a container and observes it as long as Dokku does.
+pub(crate) fn start(
+    call: &Call,
+    state: &State,
+    container: &mut Container,
+    checked: bool,
+) -> Result<()> {
+    let dir = ContainerDir::of(call.store.root(), &container.id);
+    engine::run(&["start", &container.id])?;
+    let (since, limit) = (Instant::now(), if checked { UPTIME } else { ADDRESS_LOOKUP });
     loop {
-        see(&folder, of);
-        let ended = of.status != Status::Running || of.restarts > 0;
-        if ended || since.elapsed() > long || (checked && listens(state, of)) {
+        refresh(&dir, container);
+        let ended = container.status != Status::Running || container.restarts > 0;
+        if ended || since.elapsed() > limit || (checked && listens(state, container)) {
             return Ok(());
         }
         sleep(Duration::from_millis(20));
     }
 }
 
-fn see(folder: &Folder, container: &mut Container) {
-    let Some(life) = folder.life() else { return };
-    container.status = life.status();
-    container.started_at = life.started_at;
-    container.ended_at = life.ended_at;
-    container.code = life.code;
-    container.restarts = life.restarts;
-    container.pid = life.pid;
+fn refresh(dir: &ContainerDir, container: &mut Container) {
+    let Some(run) = dir.run_state() else { return };
+    container.status = run.status();
+    container.started_at = run.started_at;
+    container.ended_at = run.ended_at;
+    container.code = run.code;
+    container.restarts = run.restarts;
+    container.pid = run.pid;
 }
 
-/// Whether its process takes connections at the app's port.
-fn listens(state: &State, of: &Container) -> bool {
-    let ports = state.apps.get(&of.app).map(|app| ports::effective(state, app));
+/// Whether the process accepts connections on the app's port.
+fn listens(state: &State, container: &Container) -> bool {
+    let ports = state.apps.get(&container.app).map(|app| ports::effective(state, app));
     let port = ports.and_then(|ports| ports.first()?.rsplit(':').next()?.parse().ok());
-    let address = of.ip.parse().map(|ip: IpAddr| SocketAddr::new(ip, port.unwrap_or(5000)));
+    let address = container.ip.parse().map(|ip: IpAddr| SocketAddr::new(ip, port.unwrap_or(5000)));
     address.is_ok_and(|at| TcpStream::connect_timeout(&at, Duration::from_secs(1)).is_ok())
 }
 
-/// How many seconds a container may take to end before it is killed: Dokku names its own number.
-fn grace(call: &Call, state: &State, app: &str) -> String {
+/// The stop timeout in seconds: Dokku passes its own, `docker` uses Docker's default.
+fn stop_timeout(call: &Call, state: &State, app: &str) -> String {
     if call.program == "docker" {
-        return DOCKERS_GRACE.to_owned();
+        return DOCKER_STOP_TIMEOUT.to_owned();
     }
     let property = state.apps.get(app).and_then(|app| app.ps.get("stop-timeout-seconds"));
     property.cloned().unwrap_or_else(|| "30".to_owned())
 }
 
-/// Stops or starts containers before that is noted.
-pub(crate) fn mark(call: &Call, ids: &[String], status: Status) -> Result<()> {
+/// Stops or starts the containers. The caller then records the new status.
+pub(crate) fn set_status(call: &Call, ids: &[String], status: Status) -> Result<()> {
     let state = call.state()?;
     if state.parts.is_none() {
         return Ok(());
     }
     for container in state.containers.iter().filter(|container| ids.contains(&container.id)) {
         match (container.status, status) {
-            (Status::Exited, Status::Running) => engine::must(&["start", &container.id])?,
+            (Status::Exited, Status::Running) => engine::run(&["start", &container.id])?,
             (Status::Removed, _) => {}
-            // One that has ended, too: by now it may run again.
+            // Also stop a container that has exited: Docker may have restarted it since.
             (_, Status::Exited | Status::Removed) => {
-                engine::must(&["stop", &container.id, &grace(call, &state, &container.app)])?;
+                engine::run(&["stop", &container.id, &stop_timeout(call, &state, &container.app)])?;
             }
             _ => {}
         }
@@ -88,40 +100,41 @@ pub(crate) fn mark(call: &Call, ids: &[String], status: Status) -> Result<()> {
     Ok(())
 }
 
-/// Notes what has become of containers by themselves.
-pub(crate) fn look(stand_in: &Path, state: &mut State) {
+/// Updates the state with what the containers have done since it was written.
+pub(crate) fn refresh_all(stand_in: &Path, state: &mut State) {
     if state.parts.is_none() {
         return;
     }
     for service in state.services.values_mut() {
         let id = service.container.as_deref().unwrap_or_default();
-        if let Some(life) = Folder::of(stand_in, id).life() {
-            service.status = life.status();
+        if let Some(run) = ContainerDir::of(stand_in, id).run_state() {
+            service.status = run.status();
         }
     }
     for container in &mut state.containers {
         if container.status == Status::Removed {
             continue;
         }
-        see(&Folder::of(stand_in, &container.id), container);
+        refresh(&ContainerDir::of(stand_in, &container.id), container);
     }
 }
 
-/// Nothing runs any more, and nobody was asked.
-pub(crate) fn lights_out(stand_in: &Path) -> Result<()> {
+/// Marks all containers as killed, as after a power cut.
+pub(crate) fn mark_all_killed(stand_in: &Path) -> Result<()> {
     for entry in stand_in.join("run").read_dir().into_iter().flatten() {
-        let folder = Folder::of(stand_in, &entry?.file_name().to_string_lossy());
-        if let Some(life) = folder.life().filter(Life::is_kept) {
-            folder.set_life(&life.cut_off())?;
+        let dir = ContainerDir::of(stand_in, &entry?.file_name().to_string_lossy());
+        if let Some(run) = dir.run_state().filter(RunState::is_up) {
+            dir.set_run_state(&run.killed())?;
         }
     }
     Ok(())
 }
 
-/// What the newest container of an app has printed.
+/// The output of an app's newest container.
 pub(crate) fn logs(call: &Call, state: &State, app: &str) -> Vec<String> {
     let newest = state.containers.iter().rev().find(|container| container.app == app);
-    let log = newest.map(|of| Folder::of(call.store.root(), &of.id).path("log"));
+    let log =
+        newest.map(|container| ContainerDir::of(call.store.root(), &container.id).path("log"));
     let text = log.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }

@@ -1,5 +1,5 @@
-//! What a container is made of, and what became of it: files in `$STAND_IN/run/<id>`, written by
-//! those who make one, and by the engine.
+//! The specification and the run state of a container: files in `$STAND_IN/run/<id>`, shared by the
+//! stand-in programs and the engine.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -12,7 +12,7 @@ use crate::containers::now;
 use crate::state::Status;
 use crate::store::replace;
 
-/// Everything that the engine has to know.
+/// Everything that the engine needs to know about a container.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(crate) struct Spec {
@@ -21,51 +21,51 @@ pub(crate) struct Spec {
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) user: u32,
     pub(crate) group: u32,
-    /// `host:container[:ro]`, in this order.
+    /// `host:container[:ro]`, mounted in this order.
     pub(crate) mounts: Vec<String>,
-    /// Folders of its own that are empty when it is made: path, user and group.
-    pub(crate) folders: Vec<(String, u32, u32)>,
-    /// More names for `/etc/hosts`, with their addresses.
+    /// The container's own directories, initially empty: path, user and group.
+    pub(crate) dirs: Vec<(String, u32, u32)>,
+    /// Additional entries of `/etc/hosts`: name and address.
     pub(crate) hosts: Vec<(String, String)>,
-    /// The containers that it is linked to: without them it does not start again.
+    /// The linked containers. If one of them does not run, this one is not restarted.
     pub(crate) needs: Vec<String>,
-    /// Its address and that of its network; none without a network.
+    /// Its address and its network; `None` for a container without a network.
     pub(crate) address: Option<(String, String)>,
     /// Docker's restart policy.
     pub(crate) restart: String,
-    /// The signal that asks it to end, as `kill` knows it; `TERM` if it is empty.
+    /// The stop signal, by its name for `kill`; empty means `TERM`.
     pub(crate) stop: String,
 }
 
-/// What became of it.
+/// The run state of a container.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub(crate) struct Life {
+pub(crate) struct RunState {
     pub(crate) running: bool,
-    /// It has ended, and is about to be started again: for Docker that is as good as running.
+    /// It has exited and will be restarted after a back-off.
     pub(crate) restarting: bool,
-    /// The exit code, once it has ended.
+    /// The exit code of its last run.
     pub(crate) code: i32,
     /// Nanoseconds since 1970.
     pub(crate) started_at: i128,
     pub(crate) ended_at: i128,
-    /// How often it was started again, or is about to be.
+    /// The number of restarts, including the one that is due.
     pub(crate) restarts: u32,
-    /// The process that all others in it come of, as the host counts; 0 while there is none.
+    /// The process id of its first process, as seen from the host; 0 if it does not run.
     pub(crate) pid: u32,
 }
 
-impl Life {
-    /// It runs, and has since it was started by somebody.
+impl RunState {
+    /// Whether it runs and has not been restarted by its policy.
     pub(crate) fn runs_on(&self) -> bool {
         self.running && self.restarts == 0
     }
 
-    /// Docker keeps it running.
-    pub(crate) fn is_kept(&self) -> bool {
+    /// Whether Docker counts it as running, which includes the back-off before a restart.
+    pub(crate) fn is_up(&self) -> bool {
         self.running || self.restarting
     }
 
-    /// The same, as the host remembers it.
+    /// The same as a [`Status`].
     pub(crate) fn status(&self) -> Status {
         match (self.running, self.restarting) {
             (true, _) => Status::Running,
@@ -74,18 +74,18 @@ impl Life {
         }
     }
 
-    /// What it is once it was killed, and nobody was there to see it.
-    pub(crate) fn cut_off(self) -> Self {
+    /// The state after it was killed without its supervisor noticing.
+    pub(crate) fn killed(self) -> Self {
         Self { running: false, restarting: false, code: 137, ended_at: now(), pid: 0, ..self }
     }
 }
 
-/// The folder of one container.
+/// The directory of one container.
 #[derive(Clone, Debug)]
-pub(crate) struct Folder(PathBuf);
+pub(crate) struct ContainerDir(PathBuf);
 
-impl Folder {
-    /// In the folder `$STAND_IN`.
+impl ContainerDir {
+    /// `stand_in` is the directory `$STAND_IN`.
     pub(crate) fn of(stand_in: &Path, id: &str) -> Self {
         Self(stand_in.join("run").join(id))
     }
@@ -94,8 +94,8 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// Lays it out for a container that is to be started.
-    pub(crate) fn make(&self, spec: &Spec) -> Result<()> {
+    /// Creates the directory, so that the container can be started.
+    pub(crate) fn create(&self, spec: &Spec) -> Result<()> {
         fs::create_dir_all(&self.0)?;
         Ok(fs::write(self.path("spec.json"), serde_json::to_string(spec)?)?)
     }
@@ -106,18 +106,18 @@ impl Folder {
         Ok(serde_json::from_str(&text)?)
     }
 
-    /// None of one that was never started.
-    pub(crate) fn life(&self) -> Option<Life> {
-        serde_json::from_str(&fs::read_to_string(self.path("life.json")).ok()?).ok()
+    /// `None` if the container was never started.
+    pub(crate) fn run_state(&self) -> Option<RunState> {
+        serde_json::from_str(&fs::read_to_string(self.path("run-state.json")).ok()?).ok()
     }
 
-    pub(crate) fn set_life(&self, life: &Life) -> Result<()> {
-        replace(&self.path("life.json"), &serde_json::to_string(life)?)
+    pub(crate) fn set_run_state(&self, run: &RunState) -> Result<()> {
+        replace(&self.path("run-state.json"), &serde_json::to_string(run)?)
     }
 
-    /// Held by the one who keeps it running; none while somebody else does.
-    pub(crate) fn hold(&self) -> Result<Option<File>> {
-        let file = File::create(self.path("keeper"))?;
+    /// Locks the container for its supervisor; `None` if another supervisor holds the lock.
+    pub(crate) fn lock(&self) -> Result<Option<File>> {
+        let file = File::create(self.path("supervisor.lock"))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -125,7 +125,7 @@ impl Folder {
         }
     }
 
-    /// Whether somebody has asked it to end.
+    /// Whether the container was asked to stop.
     pub(crate) fn is_stopping(&self) -> bool {
         self.path("stopping").exists()
     }

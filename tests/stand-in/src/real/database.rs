@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::apps::DOCKERS_GRACE;
-use super::container::{Folder, Life, Spec};
+use super::apps::DOCKER_STOP_TIMEOUT;
+use super::container::{ContainerDir, RunState, Spec};
 use super::engine;
 use super::machine::Parts;
 use crate::call::Call;
@@ -16,10 +16,11 @@ use crate::postgres::database;
 use crate::state::{Answer, Service};
 
 const SCRIPT: &str = include_str!("database.sh");
-/// As in the image's own `pg_hba.conf`: whoever is in the container is trusted.
+/// The image's user postgres. The image's `pg_hba.conf` trusts every connection inside the
+/// container.
 const USER: &str = "999:999";
 
-/// Starts the container of a service, waits until it answers, and gives its id.
+/// Starts the container of a service, waits until it accepts connections, and returns its id.
 pub(crate) fn start(call: &Call, parts: &Parts, name: &str, service: &Service) -> Result<String> {
     let id = service.container.clone().context("stand-in: no container")?;
     let data = call.lib.join("services/postgres").join(name).join("data");
@@ -42,23 +43,23 @@ pub(crate) fn start(call: &Call, parts: &Parts, name: &str, service: &Service) -
     .map(|(key, value)| (key.to_owned(), value))
     .into();
     spec.mounts.push(format!("{}:/opt/locale:ro", parts.tools.join("locale").display()));
-    // dokku-postgres puts each pair on a line of its own.
+    // dokku-postgres writes each pair to a line of its own.
     let custom = service.custom_env.split(';').filter_map(|pair| pair.split_once('='));
     spec.env.extend(custom.map(|(key, value)| (key.to_owned(), value.to_owned())));
-    Folder::of(call.store.root(), &id).make(&spec)?;
-    engine::must(&["start", &id])?;
-    answers(call, &id)?;
+    ContainerDir::of(call.store.root(), &id).create(&spec)?;
+    engine::run(&["start", &id])?;
+    wait_until_ready(call, &id)?;
     Ok(id)
 }
 
-fn answers(call: &Call, id: &str) -> Result<()> {
+fn wait_until_ready(call: &Call, id: &str) -> Result<()> {
     let since = Instant::now();
-    let asks = ["pg_isready", "--quiet", "--host", "127.0.0.1"];
-    while !inside(id, &asks, None)?.status.success() {
-        let folder = Folder::of(call.store.root(), id);
-        let alive = folder.life().as_ref().is_some_and(Life::runs_on);
+    let probe = ["pg_isready", "--quiet", "--host", "127.0.0.1"];
+    while !exec(id, &probe, None)?.status.success() {
+        let dir = ContainerDir::of(call.store.root(), id);
+        let alive = dir.run_state().as_ref().is_some_and(RunState::runs_on);
         if !alive || since.elapsed() > Duration::from_secs(60) {
-            let log = std::fs::read_to_string(folder.path("log")).unwrap_or_default();
+            let log = std::fs::read_to_string(dir.path("log")).unwrap_or_default();
             bail!("stand-in: PostgreSQL does not start: {log}");
         }
         std::thread::sleep(Duration::from_millis(50));
@@ -66,52 +67,53 @@ fn answers(call: &Call, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// `start`, `stop` or `restart` of the same container.
-pub(crate) fn turn(call: &Call, service: &Service, verb: &str) -> Result<()> {
+/// `start`, `stop` or `restart` of the existing container.
+pub(crate) fn start_stop(call: &Call, service: &Service, verb: &str) -> Result<()> {
     let (Some(id), Some(_)) = (&service.container, call.state()?.parts) else { return Ok(()) };
     if verb != "start" {
         stop(id)?;
     }
     if verb != "stop" {
-        engine::must(&["start", id])?;
-        answers(call, id)?;
+        engine::run(&["start", id])?;
+        wait_until_ready(call, id)?;
     }
     Ok(())
 }
 
-/// It stays, and what it holds.
+/// Stops the container; its data stays.
 pub(crate) fn stop(id: &str) -> Result<()> {
-    engine::must(&["stop", id, DOCKERS_GRACE])
+    engine::run(&["stop", id, DOCKER_STOP_TIMEOUT])
 }
 
-/// Its files are those of the user postgres: dokku-postgres has a container remove them.
+/// Removes the data. It belongs to the user postgres, so dokku-postgres removes it in a container,
+/// too.
 pub(crate) fn remove(call: &Call, name: &str) -> Result<()> {
     if call.state()?.parts.is_none() {
         return Ok(());
     }
     let id = call.update(|state| Ok(new_id(state)))?;
-    let folder = call.lib.join("services/postgres").join(name);
+    let dir = call.lib.join("services/postgres").join(name);
     let spec = Spec {
         id: id.clone(),
         argv: ["rm", "-rf", "/service/data"].map(str::to_owned).into(),
         env: [("PATH".to_owned(), "/usr/bin".to_owned())].into(),
-        mounts: vec![format!("{}:/service", folder.display())],
+        mounts: vec![format!("{}:/service", dir.display())],
         ..Spec::default()
     };
-    Folder::of(call.store.root(), &id).make(&spec)?;
-    engine::must(&["run", &id])
+    ContainerDir::of(call.store.root(), &id).create(&spec)?;
+    engine::run(&["run", &id])
 }
 
-/// `createdb`, whose errors dokku-postgres takes for "Already exists".
+/// Runs `createdb`. dokku-postgres prints "Already exists" for any of its errors.
 pub(crate) fn create(name: &str, id: &str) -> Result<bool> {
     let args = ["createdb", "-U", "postgres", "-E", "utf8", &database(name)];
-    Ok(inside(id, &args, None)?.status.success())
+    Ok(exec(id, &args, None)?.status.success())
 }
 
 /// `postgres:connect`, with SQL on standard input.
 pub(crate) fn connect(id: &str, database: &str, sql: &str) -> Result<Answer> {
     let args = ["psql", "-h", "localhost", "-U", "postgres", database];
-    let output = inside(id, &args, Some(sql))?;
+    let output = exec(id, &args, Some(sql))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ok(Answer {
         rc: code(output.status),
@@ -121,7 +123,8 @@ pub(crate) fn connect(id: &str, database: &str, sql: &str) -> Result<Answer> {
     })
 }
 
-/// `postgres:export` and `postgres:import`; standard streams are the call's. Gives the exit code.
+/// `postgres:export` and `postgres:import`, with the caller's standard streams. Returns the exit
+/// code.
 pub(crate) fn dump(verb: &str, name: &str, id: &str) -> Result<i32> {
     let database = database(name);
     let program: &[&str] = match verb {
@@ -134,7 +137,7 @@ pub(crate) fn dump(verb: &str, name: &str, id: &str) -> Result<i32> {
     engine::call(&args, true)
 }
 
-fn inside(id: &str, args: &[&str], stdin: Option<&str>) -> Result<Output> {
+fn exec(id: &str, args: &[&str], stdin: Option<&str>) -> Result<Output> {
     use std::io::Write;
     let mut command = Command::new(engine::PATH);
     command.args(["exec", id, USER]).args(args);
@@ -146,7 +149,7 @@ fn inside(id: &str, args: &[&str], stdin: Option<&str>) -> Result<Output> {
     Ok(child.wait_with_output()?)
 }
 
-/// The newest `PostgreSQL` that Debian has installed; its programs are not on PATH.
+/// The program directory of the newest installed `PostgreSQL`. Debian does not add it to PATH.
 fn programs() -> Result<String> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let numbers = versions.filter_map(|version| version.file_name().to_str()?.parse::<u32>().ok());

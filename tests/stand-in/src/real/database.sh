@@ -1,5 +1,5 @@
-# What the entry point of PostgreSQL's image does: a new cluster as its environment says, then the
-# server, as the user postgres. $1 is this script.
+# Does what the entry point of PostgreSQL's image does: creates a cluster as its environment says,
+# then runs the server as the user postgres. $1 is this script.
 data=/var/lib/postgresql/data
 if [ "$(id -u)" = 0 ]; then
   mkdir -p "$data" /run/postgresql
@@ -16,5 +16,5 @@ if [ ! -s "$data/PG_VERSION" ]; then
   rm /tmp/password
   printf '\nhost all all all scram-sha-256\n' >>"$data/pg_hba.conf"
 fi
-# The machine itself does not go down: what is written need not be forced to its disk.
+# Without fsync: the machine itself does not lose power in a test.
 exec postgres -D "$data" -c 'listen_addresses=*' -c fsync=off -c full_page_writes=off

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::container::Folder;
+use super::container::ContainerDir;
 use super::engine;
 use super::image::{Image, user_and_group};
 use super::machine::Parts;
@@ -11,9 +11,9 @@ use crate::containers::{new_id, new_ip};
 use crate::flags::Flags;
 use crate::inspect::find;
 
-/// `docker run --rm`: a container that is gone when its program has ended. Gives the exit code.
-pub(crate) fn run(call: &Call, parts: &Parts, flags: &Flags, words: &[String]) -> Result<i32> {
-    let Some((reference, args)) = words.split_first() else { bail!("docker: no image") };
+/// `docker run --rm`: a container that is removed when its program ends. Returns the exit code.
+pub(crate) fn run(call: &Call, parts: &Parts, flags: &Flags, args: &[String]) -> Result<i32> {
+    let Some((reference, args)) = args.split_first() else { bail!("docker: no image") };
     let (id, ip) = call.update(|state| Ok((new_id(state), new_ip(state))))?;
     let mut spec = Image::of(reference)?.spec(parts);
     spec.id.clone_from(&id);
@@ -22,13 +22,13 @@ pub(crate) fn run(call: &Call, parts: &Parts, flags: &Flags, words: &[String]) -
     if let Some(user) = &flags.user {
         (spec.user, spec.group) = user_and_group(user)?;
     }
-    spec.address = (!flags.alone).then(|| (ip, parts.network.clone()));
+    spec.address = (!flags.no_network).then(|| (ip, parts.network.clone()));
     spec.argv = flags.entrypoint.iter().chain(args).cloned().collect();
-    Folder::of(call.store.root(), &id).make(&spec)?;
+    ContainerDir::of(call.store.root(), &id).create(&spec)?;
     engine::call(&["run".to_owned(), id], true)
 }
 
-/// `docker exec`: a program in a container of an app or of a service. Gives the exit code.
+/// `docker exec`: runs a program in a container of an app or a service. Returns the exit code.
 pub(crate) fn exec(call: &Call, name: &str, stdin: bool, command: &[String]) -> Result<i32> {
     let state = call.state()?;
     let service = name.strip_prefix("dokku.postgres.").and_then(|name| state.services.get(name));
@@ -40,6 +40,6 @@ pub(crate) fn exec(call: &Call, name: &str, stdin: bool, command: &[String]) -> 
         call.eprint(format!("Error: No such container: {name}\n"));
         return Ok(1);
     };
-    let words = ["exec".to_owned(), id, String::new()];
-    engine::call(&[&words, command].concat(), stdin)
+    let args = ["exec".to_owned(), id, String::new()];
+    engine::call(&[&args, command].concat(), stdin)
 }

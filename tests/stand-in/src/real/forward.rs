@@ -1,5 +1,4 @@
-//! A port of this machine that leads into a world: through a socket in the file system, which both
-//! sides see.
+//! Forwards a port of this machine into a world, through a Unix socket that both sides can reach.
 
 use std::io::copy;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -11,12 +10,12 @@ use anyhow::Result;
 
 use super::World;
 
-/// Leads a free port of 127.0.0.1 to an address in the world, as long as the world is there.
-pub(super) fn outside(world: &World, address: &str) -> Result<u16> {
-    let socket = world.folder().join("forward");
-    let mut inside = world.command(&world.binary().display().to_string());
-    inside.arg("forward").arg(&socket).arg(address);
-    world.leave(inside, "forward.log")?;
+/// Forwards a free port of 127.0.0.1 to an address in the world, for the lifetime of the world.
+pub(super) fn listen(world: &World, address: &str) -> Result<u16> {
+    let socket = world.dir().join("forward");
+    let mut other_end = world.command(&world.binary().display().to_string());
+    other_end.arg("forward").arg(&socket).arg(address);
+    world.spawn(other_end, "forward.log")?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
     thread::spawn(move || {
@@ -29,8 +28,8 @@ pub(super) fn outside(world: &World, address: &str) -> Result<u16> {
     Ok(port)
 }
 
-/// The other end: runs in the world until that goes.
-pub(super) fn inside(socket: &Path, address: &str) -> Result<()> {
+/// The other end: runs in the world until the world ends.
+pub(super) fn serve(socket: &Path, address: &str) -> Result<()> {
     for unix in UnixListener::bind(socket)?.incoming().flatten() {
         if let Ok(tcp) = TcpStream::connect(address) {
             join(tcp, unix);
@@ -39,15 +38,15 @@ pub(super) fn inside(socket: &Path, address: &str) -> Result<()> {
     Ok(())
 }
 
-/// Passes on what each side says, until both have ended.
+/// Copies data in both directions until both sides have closed.
 fn join(tcp: TcpStream, unix: UnixStream) {
-    let (Ok(tcp_too), Ok(unix_too)) = (tcp.try_clone(), unix.try_clone()) else { return };
+    let (Ok(tcp_copy), Ok(unix_copy)) = (tcp.try_clone(), unix.try_clone()) else { return };
     thread::spawn(move || {
         let _ = copy(&mut &tcp, &mut &unix);
         unix.shutdown(Shutdown::Write)
     });
     thread::spawn(move || {
-        let _ = copy(&mut &unix_too, &mut &tcp_too);
-        tcp_too.shutdown(Shutdown::Write)
+        let _ = copy(&mut &unix_copy, &mut &tcp_copy);
+        tcp_copy.shutdown(Shutdown::Write)
     });
 }

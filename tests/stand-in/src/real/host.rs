@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::container::Folder;
+use super::container::ContainerDir;
 use super::machine::{self, Machine};
 use super::program::run;
 use super::{World, apps, engine};
@@ -14,22 +14,23 @@ use crate::scratch::Scratch;
 use crate::state::{Status, starts_at_boot};
 
 impl Scene {
-    /// A host in a world, with real parts: its domain, one of the world's, is its global one.
+    /// Creates a host with real parts in a world. Its global domain is `domain`, one of the
+    /// world's.
     pub fn real(world: &World, domain: &str) -> Result<Self> {
-        let mut scene = Self::in_folder(Scratch::below(world.folder())?, &world.binary())?;
+        let mut scene = Self::in_dir(Scratch::below(world.dir())?, &world.binary())?;
         scene.update(|state| state.global_domains = vec![domain.to_owned()])?;
-        machine::lay_out(scene.path())?;
+        machine::prepare(scene.path())?;
         let machine = Machine::start(world, domain, scene.path())?;
         scene.update(|state| state.parts = Some(machine.parts.clone()))?;
         scene.machine = Some(machine);
         Ok(scene)
     }
 
-    /// A host with real parts loses its power, and comes up again: Docker starts what its restart
-    /// policy says; `dokku ps:restore` is the test's to call.
+    /// Simulates a power cut and the following boot of a host with real parts. Docker starts
+    /// containers by their restart policy; the test has to run `dokku ps:restore` itself.
     pub fn power_cut(&mut self, world: &World, domain: &str) -> Result<()> {
         self.machine = None;
-        apps::lights_out(&self.stand_in())?;
+        apps::mark_all_killed(&self.stand_in())?;
         let machine = Machine::start(world, domain, self.path())?;
         let start = |id: &String| {
             run(machine.root(engine::PATH).args(["start", id]).env("STAND_IN", self.stand_in()))
@@ -39,12 +40,12 @@ impl Scene {
         }
         let state = self.state()?;
         for container in &state.containers {
-            // Of a policy that says so, whoever was stopped before stays so.
-            let asleep = container.restart_policy == "unless-stopped"
-                && Folder::of(&self.stand_in(), &container.id).is_stopping();
+            // `unless-stopped`: a container that was stopped before stays stopped.
+            let stays_stopped = container.restart_policy == "unless-stopped"
+                && ContainerDir::of(&self.stand_in(), &container.id).is_stopping();
             if container.status == Status::Exited
                 && starts_at_boot(&container.restart_policy)
-                && !asleep
+                && !stays_stopped
                 && state.dead_links(container).is_empty()
             {
                 start(&container.id)?;
@@ -54,14 +55,14 @@ impl Scene {
         Ok(())
     }
 
-    /// A program that root runs on a host with real parts, with the world's environment.
+    /// A command that runs as root on a host with real parts, with the environment of the world.
     pub fn root_command(&self, program: &str) -> Option<Command> {
         self.machine.as_ref().map(|machine| machine.root(program))
     }
 
-    /// What a test has put there is dokku's, as what dokku puts there.
+    /// Makes dokku the owner of files that a test has put on the host.
     pub fn give_to_dokku(&self, path: &Path) -> Result<()> {
-        if self.machine.is_some() { machine::give(path) } else { Ok(()) }
+        if self.machine.is_some() { machine::give_to_dokku(path) } else { Ok(()) }
     }
 
     /// The public address of a host with real parts.

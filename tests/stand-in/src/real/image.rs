@@ -1,32 +1,33 @@
-//! What the images would run. Each is known by its name, whoever publishes it; any other is refused.
+//! The programs of the images. The last part of an image's name selects one; other images are
+//! refused.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::container::{Folder, Spec};
+use super::container::{ContainerDir, Spec};
 use super::machine::Parts;
 use crate::call::Call;
 use crate::flags;
 use crate::state::{Container, State};
 
-/// What Element Web's image does at its start, and a server for its page: it writes where the image
-/// writes, and serves a copy of its settings, as that does.
+/// The start script of Element Web's image and a server for its page. It writes to the same paths
+/// as the image and serves a copy of the settings, as the image does.
 const ELEMENT: &str = include_str!("element.sh");
-/// A page without any settings, as somebody else's app that nginx's own image serves.
+/// A page without settings, for an unrelated app that runs the nginx image.
 const WEBSITE: &str = include_str!("website.sh");
-/// What both of them end with.
+/// The common last part of both scripts: it runs nginx.
 const NGINX: &str = include_str!("nginx.sh");
 const SYSTEM: &str = "/usr/local/bin:/usr/sbin:/usr/bin";
 
-/// The images that somebody runs.
+/// The supported images.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Image {
     Synapse,
     Element,
     Website,
-    /// Runs what the variable `SCRIPT` says, as root: for tests of this crate.
+    /// Runs the app's variable `SCRIPT` as root: for the tests of this crate.
     Script,
 }
 
@@ -38,11 +39,11 @@ impl Image {
             Some("element-web") => Ok(Self::Element),
             Some("nginx") => Ok(Self::Website),
             Some("script") => Ok(Self::Script),
-            _ => bail!("what the image {reference} would run is not known"),
+            _ => bail!("the image {reference} is not supported"),
         }
     }
 
-    /// Its own user and environment, and what it brings; the program is not chosen yet.
+    /// The image's user, environment and files, without a program.
     pub(super) fn spec(self, parts: &Parts) -> Spec {
         let mut spec = Spec::default();
         let path = |first: &str| ("PATH".to_owned(), format!("{first}{SYSTEM}"));
@@ -56,8 +57,8 @@ impl Image {
                 (spec.user, spec.group) = (101, 101);
                 spec.env.extend([path(""), ("ELEMENT_WEB_PORT".to_owned(), "80".to_owned())]);
                 "QUIT".clone_into(&mut spec.stop);
-                // The owner and the group of the image's folder.
-                spec.folders.push(("/etc/nginx/conf.d".to_owned(), 101, 0));
+                // The owner and the group that the directory has in the image.
+                spec.dirs.push(("/etc/nginx/conf.d".to_owned(), 101, 0));
             }
             Self::Website => {
                 (spec.user, spec.group) = (101, 101);
@@ -69,7 +70,7 @@ impl Image {
         spec
     }
 
-    /// What its entry point comes to in an environment.
+    /// The command of its entry point in the given environment.
     fn argv(self, env: &BTreeMap<String, String>) -> Vec<String> {
         let nginx =
             |script: &str| vec!["sh".to_owned(), "-euc".to_owned(), format!("{script}{NGINX}")];
@@ -90,55 +91,61 @@ impl Image {
     }
 }
 
-/// The container of an app, as its image and its options make it.
-pub(super) fn spec(call: &Call, state: &State, parts: &Parts, of: &Container) -> Result<Spec> {
-    let image = Image::of(&of.image)?;
+/// The container of an app, from its image and its docker options.
+pub(super) fn spec(
+    call: &Call,
+    state: &State,
+    parts: &Parts,
+    container: &Container,
+) -> Result<Spec> {
+    let image = Image::of(&container.image)?;
     let mut spec = image.spec(parts);
-    spec.id.clone_from(&of.id);
-    spec.env.extend(of.env.clone());
+    spec.id.clone_from(&container.id);
+    spec.env.extend(container.env.clone());
     spec.argv = image.argv(&spec.env);
-    if let Some(user) = &of.user {
+    if let Some(user) = &container.user {
         (spec.user, spec.group) = user_and_group(user)?;
     }
     if image == Image::Element {
-        // Its own page; what is mounted comes over it.
-        spec.mounts.push(format!("{}:/app", page(call, parts, &of.id)?.display()));
+        // The image's own page. The app's mounts are mounted over it.
+        spec.mounts.push(format!("{}:/app", page(call, parts, &container.id)?.display()));
     }
-    spec.mounts.extend(of.mounts.iter().cloned());
-    spec.hosts = flags::of_options(&of.options)?.hosts;
-    for (service, id) in &of.links {
+    spec.mounts.extend(container.mounts.iter().cloned());
+    spec.hosts = flags::of_options(&container.options)?.hosts;
+    for (service, id) in &container.links {
         let ip = state.services.get(service).map(|service| service.ip.clone());
         spec.hosts.push((crate::postgres::hostname(service), ip.unwrap_or_default()));
         spec.needs.push(id.clone());
     }
-    spec.address = Some((of.ip.clone(), parts.network.clone()));
-    spec.restart.clone_from(&of.restart_policy);
+    spec.address = Some((container.ip.clone(), parts.network.clone()));
+    spec.restart.clone_from(&container.restart_policy);
     Ok(spec)
 }
 
-/// `<user>[:<group>]`, in numbers.
+/// Parses `<user>[:<group>]`, both numeric.
 pub(super) fn user_and_group(text: &str) -> Result<(u32, u32)> {
     let (user, group) = text.split_once(':').unwrap_or((text, "0"));
     let number = |word: &str| word.parse().with_context(|| format!("stand-in: --user {text}"));
     Ok((number(user)?, number(group)?))
 }
 
-/// The files of Element Web's image. The page is the project's: Element Web itself cannot be had.
+/// The files of Element Web's image, with the project's own test page: Element Web itself is not
+/// available.
 fn page(call: &Call, parts: &Parts, id: &str) -> Result<PathBuf> {
-    let folder = Folder::of(call.store.root(), id).path("app");
+    let dir = ContainerDir::of(call.store.root(), id).path("app");
     let page = parts.tools.join("page");
     anyhow::ensure!(page.is_dir(), "stand-in: no page in {}: run dev/setup", page.display());
-    crate::files::copy(&page, &folder, &[])?;
-    std::fs::write(folder.join("config.json"), "{}\n")?;
-    readable(&folder)?;
-    Ok(folder)
+    crate::files::copy(&page, &dir, &[])?;
+    std::fs::write(dir.join("config.json"), "{}\n")?;
+    readable(&dir)?;
+    Ok(dir)
 }
 
-/// Its own user reads them.
-fn readable(folder: &Path) -> Result<()> {
+/// Makes the files readable for the image's user.
+fn readable(dir: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    for entry in folder.read_dir()? {
+    for entry in dir.read_dir()? {
         std::fs::set_permissions(entry?.path(), std::fs::Permissions::from_mode(0o644))?;
     }
-    Ok(std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))?)
+    Ok(std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755))?)
 }

@@ -1,11 +1,11 @@
-# The first process of one stood-in host. Everything on it ends with this one, and this one ends
-# with the program that holds its standard input.
+# The first process of one stand-in host. All processes of the host end with it, and it ends when its
+# standard input is closed.
 #
 # $1: its public address. $2: the network of its containers, without the last two numbers.
-# $3: its folder. $4: the address of the network. $5: the tools, and $6 the engine, which others than
-# root may be unable to find where they are.
+# $3: its directory. $4: the address of the network. $5: the tools, and $6: the engine, both of which
+# may be in a directory that only root can read.
 set -euo pipefail
-# Anywhere else, it would do this to the machine itself.
+# In any other process, the following commands would change the machine itself.
 (($$ == 1)) || { echo "not the first process of a namespace" >&2; exit 1; }
 
 mount -t tmpfs tmpfs /run
@@ -13,7 +13,7 @@ mkdir /run/tools
 mount --bind "$5" /run/tools
 mount --bind "$3/etc/passwd" /etc/passwd
 mount --bind "$3/etc/group" /etc/group
-# Here, where nobody from outside comes, and for dokku alone: it is root's, whoever calls it.
+# The engine is set-uid root: only dokku may run it, and only in this mount namespace.
 install --mode=4750 --group=dokku "$6" /run/engine
 mount --bind "$3/nginx/nginx.conf" /etc/nginx/nginx.conf
 mount --bind "$3/log" /var/log/nginx

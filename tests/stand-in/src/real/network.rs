@@ -1,29 +1,31 @@
-//! A container's own network: an interface on the host's bridge.
+//! The network of a container: an interface on the host's bridge.
 
 use anyhow::Result;
 
 use super::container::Spec;
 use super::program::{run, system};
 
-/// A name that is short enough for an interface.
+/// The id, shortened to the length of an interface name.
 pub(super) fn short(id: &str) -> &str {
     &id[..12]
 }
 
-/// A container's own interface, on the host's bridge; it goes away with the value.
+/// The network interface of a container; removed when the value is dropped.
 pub(super) struct Network(Option<String>);
 
 impl Network {
-    pub(super) fn make(spec: &Spec) -> Result<Self> {
+    pub(super) fn create(spec: &Spec) -> Result<Self> {
         let Some((address, network)) = &spec.address else { return Ok(Self(None)) };
         let name = short(&spec.id);
         let host = format!("v{name}");
-        // The last one's goes a moment after its namespace; both stay if its keeper was killed.
+        // An earlier interface disappears a moment after its namespace. Both stay if the supervisor
+        // was killed.
         let _ = ip(&format!("link delete {host}"));
         let _ = ip(&format!("netns delete {name}"));
         ip(&format!("netns add {name}"))?;
-        let made = Self(Some(name.to_owned()));
-        // Made of the address, as Docker does: after a restart it is found at once.
+        let network_interface = Self(Some(name.to_owned()));
+        // Derived from the IP address, as Docker does, so that no ARP cache is stale after a
+        // restart.
         let mac: Vec<String> = address
             .split('.')
             .map(|part| part.parse().map(|part: u8| format!("{part:02x}")))
@@ -39,10 +41,10 @@ impl Network {
         ] {
             ip(&format!("-n {name} {line}"))?;
         }
-        // As Docker does: whoever runs in there may have any port.
+        // Docker lets every user in a container bind to low ports.
         let ports = "echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start";
         run(system("ip").args(["netns", "exec", name, "sh", "-c", ports]))?;
-        Ok(made)
+        Ok(network_interface)
     }
 }
 

@@ -1,4 +1,4 @@
-# Serves $site, as a user who may write to /tmp alone.
+# Serves $site, as a user who can write only to /tmp.
 cat >/tmp/nginx.conf <<CONF
 daemon off;
 pid /tmp/nginx.pid;

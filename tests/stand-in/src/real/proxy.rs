@@ -1,4 +1,5 @@
-//! The host's nginx: its own file, what sigil makes of a template, and its verdict.
+//! The nginx of a host with real parts: its configuration, rendering templates with sigil, and
+//! validating all files.
 
 use std::fs;
 use std::path::Path;
@@ -12,14 +13,14 @@ use crate::app::App;
 use crate::call::{Call, quit};
 use crate::nginx;
 
-/// The template for apps that no plugin brings one for.
+/// The template of apps for which no plugin supplies one.
 const BUILT_IN: &str = "nginx.conf.sigil";
 
-/// The files that a fresh Dokku host has: that template, and nginx's own, with the apps and whom nobody
-/// knows.
-pub(super) fn lay_out(folder: &Path) -> Result<()> {
-    let homes = folder.join("home");
-    let own = folder.join("nginx");
+/// Writes the nginx files of a fresh Dokku host: the built-in template, and nginx.conf, which
+/// includes all apps and rejects unknown names.
+pub(super) fn prepare(dir: &Path) -> Result<()> {
+    let homes = dir.join("home");
+    let own = dir.join("nginx");
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("  {name}_temp_path {}/{name};\n", own.display()));
     let conf = format!(
@@ -38,7 +39,8 @@ pub(super) fn lay_out(folder: &Path) -> Result<()> {
     Ok(fs::write(own.join("nginx.conf"), conf)?)
 }
 
-/// The app's configuration, from the plugin's template or, with an empty path, the built-in one.
+/// Renders an app's configuration from the plugin's template or, if the path is empty, from the
+/// built-in one.
 pub(crate) fn render(
     call: &Call,
     parts: &Parts,
@@ -68,7 +70,7 @@ pub(crate) fn sigil(parts: &Parts) -> std::path::PathBuf {
     parts.tools.join("bin/sigil")
 }
 
-/// What Dokku hands to sigil.
+/// The variables that Dokku passes to sigil.
 fn variables(call: &Call, of: (&str, &App), listeners: &str, map: &[String]) -> Vec<String> {
     let (name, app) = of;
     let home = call.home(name);
@@ -127,7 +129,7 @@ fn variables(call: &Call, of: (&str, &App), listeners: &str, map: &[String]) -> 
     all.into_iter().map(|(key, value)| format!("{key}={value}")).collect()
 }
 
-/// What the header says that tells browsers to stay with https; none when the property says so.
+/// The Strict-Transport-Security header, as the app's properties define it.
 pub(crate) fn hsts(name: &str, app: &App) -> String {
     let age = nginx::in_force(name, app, "hsts-max-age");
     let mut value = format!("max-age={age}");
@@ -141,14 +143,14 @@ pub(crate) fn hsts(name: &str, app: &App) -> String {
     format!("add_header Strict-Transport-Security \"{value}\" always;\n")
 }
 
-/// What nginx says against the whole host.
-pub(crate) fn verdict() -> Result<Option<String>> {
+/// Validates the nginx configuration of the host; returns nginx's error, if any.
+pub(crate) fn config_error() -> Result<Option<String>> {
     let output = Command::new(engine::PATH).args(["nginx", "-t"]).output()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    Ok((!output.status.success()).then_some(said))
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok((!output.status.success()).then_some(stderr))
 }
 
-/// Has nginx read its files anew.
+/// Makes nginx reload its configuration.
 pub(crate) fn reload() -> Result<()> {
-    engine::must(&["nginx", "-s", "reload"])
+    engine::run(&["nginx", "-s", "reload"])
 }

@@ -1,5 +1,5 @@
-//! Keeps a container running: its sight of the files, its process, and what Docker's restart policy
-//! does when that ends.
+//! The supervisor of a container: mounts its files, runs its process, and applies Docker's restart
+//! policy.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -10,67 +10,68 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::container::{Folder, Life, Spec};
+use super::container::{ContainerDir, RunState, Spec};
 use super::network::{Network, short};
-use super::program::{in_container, place};
+use super::program::{full_path, in_container};
 use crate::containers::now;
 use crate::entry::code;
-use crate::lives::pause;
-use crate::state::starts_again;
+use crate::restarts::backoff;
+use crate::state::restarts_after;
 
-/// A life that was as long as this does not make the next pause longer.
-const LONG: Duration = Duration::from_secs(10);
+/// After a run as long as this, the restart back-off starts again from its minimum.
+const LONG_RUN: Duration = Duration::from_secs(10);
 
 /// Runs the container until it has ended for good.
-pub(super) fn keep(stand_in: &Path, id: &str) -> Result<()> {
-    let folder = Folder::of(stand_in, id);
-    let spec = folder.spec()?;
-    let Some(_held) = folder.hold()? else { bail!("engine: {id} runs already") };
-    let alive =
-        |needed: &String| Folder::of(stand_in, needed).life().as_ref().is_some_and(Life::is_kept);
+pub(super) fn run(stand_in: &Path, id: &str) -> Result<()> {
+    let dir = ContainerDir::of(stand_in, id);
+    let spec = dir.spec()?;
+    let Some(_lock) = dir.lock()? else { bail!("engine: {id} runs already") };
+    let alive = |needed: &String| {
+        ContainerDir::of(stand_in, needed).run_state().as_ref().is_some_and(RunState::is_up)
+    };
     if !spec.needs.iter().all(alive) {
         bail!("engine: {id} is linked to a container that does not run");
     }
-    let network = Network::make(&spec)?;
-    let mut life = Life { restarts: 0, ..folder.life().unwrap_or_default() };
-    // How many short ones it has had in a row.
-    let mut row = 0;
+    let network = Network::create(&spec)?;
+    let mut run = RunState { restarts: 0, ..dir.run_state().unwrap_or_default() };
+    // The number of short runs in a row.
+    let mut short_runs = 0;
     loop {
-        let born = Instant::now();
-        let mut child = command(&folder, &spec)?.spawn().context("bwrap: run dev/setup")?;
-        life = Life { running: false, restarting: false, code: 0, started_at: now(), ..life };
+        let started = Instant::now();
+        let mut child = command(&dir, &spec)?.spawn().context("bwrap: run dev/setup")?;
+        run = RunState { running: false, restarting: false, code: 0, started_at: now(), ..run };
         if let Some(pid) = inner(&mut child)? {
-            (life.running, life.pid) = (true, pid);
-            folder.set_life(&life)?;
+            (run.running, run.pid) = (true, pid);
+            dir.set_run_state(&run)?;
         }
-        life.code = code(child.wait()?);
-        (life.running, life.pid, life.ended_at) = (false, 0, now());
-        if folder.is_stopping() || !starts_again(&spec.restart, life.code, life.restarts) {
+        run.code = code(child.wait()?);
+        (run.running, run.pid, run.ended_at) = (false, 0, now());
+        if dir.is_stopping() || !restarts_after(&spec.restart, run.code, run.restarts) {
             break;
         }
-        life.restarting = true;
-        life.restarts += 1;
-        folder.set_life(&life)?;
-        row = if born.elapsed() >= LONG { 1 } else { row + 1 };
-        if !passes(pause(row), &folder) || !spec.needs.iter().all(alive) {
+        run.restarting = true;
+        run.restarts += 1;
+        dir.set_run_state(&run)?;
+        short_runs = if started.elapsed() >= LONG_RUN { 1 } else { short_runs + 1 };
+        if !wait_for_restart(backoff(short_runs), &dir) || !spec.needs.iter().all(alive) {
             break;
         }
     }
     drop(network);
-    life.restarting = false;
-    folder.set_life(&life)
+    run.restarting = false;
+    dir.set_run_state(&run)
 }
 
-/// Waits out a pause; false if the container is stopped meanwhile.
-fn passes(pause: Duration, folder: &Folder) -> bool {
+/// Waits for the restart back-off; false if the container is stopped meanwhile.
+fn wait_for_restart(backoff: Duration, dir: &ContainerDir) -> bool {
     let since = Instant::now();
-    while since.elapsed() < pause && !folder.is_stopping() {
+    while since.elapsed() < backoff && !dir.is_stopping() {
         sleep(Duration::from_millis(10));
     }
-    !folder.is_stopping()
+    !dir.is_stopping()
 }
 
-/// The first process in the container: the only child of the one that made it; none if that has ended.
+/// The first process in the container: the only child of bwrap. `None` if that has ended.
 fn inner(child: &mut Child) -> Result<Option<u32>> {
     let file = format!("/proc/{0}/task/{0}/children", child.id());
     while child.try_wait()?.is_none() {
@@ -83,15 +84,18 @@ fn inner(child: &mut Child) -> Result<Option<u32>> {
     Ok(None)
 }
 
-/// The whole command of a container.
-pub(super) fn command(folder: &Folder, spec: &Spec) -> Result<Command> {
-    // Where they are is not for the container's PATH to say.
+/// The complete command of a container.
+pub(super) fn command(dir: &ContainerDir, spec: &Spec) -> Result<Command> {
+    // Full paths: the container's PATH must not affect these programs.
     let mut command = if spec.address.is_some() {
-        let mut command = Command::new(place("nsenter"));
-        command.arg(format!("--net=/run/netns/{}", short(&spec.id))).arg("--").arg(place("bwrap"));
+        let mut command = Command::new(full_path("nsenter"));
+        command
+            .arg(format!("--net=/run/netns/{}", short(&spec.id)))
+            .arg("--")
+            .arg(full_path("bwrap"));
         command
     } else {
-        let mut command = Command::new(place("bwrap"));
+        let mut command = Command::new(full_path("bwrap"));
         command.arg("--unshare-net");
         command
     };
@@ -110,13 +114,13 @@ pub(super) fn command(folder: &Folder, spec: &Spec) -> Result<Command> {
         command.args(["--symlink", target, link]);
     }
     for (name, text) in [("hosts", hosts(spec)), ("passwd", PASSWD.to_owned())] {
-        let file = folder.path(name);
+        let file = dir.path(name);
         fs::write(&file, text)?;
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
         command.arg("--ro-bind").arg(file).arg(format!("/etc/{name}"));
     }
-    for (number, (path, user, group)) in spec.folders.iter().enumerate() {
-        let own = folder.path(&format!("folder{number}"));
+    for (number, (path, user, group)) in spec.dirs.iter().enumerate() {
+        let own = dir.path(&format!("dir{number}"));
         fs::create_dir_all(&own)?;
         chown(&own, Some(*user), Some(*group))?;
         fs::set_permissions(&own, fs::Permissions::from_mode(0o775))?;
@@ -128,18 +132,18 @@ pub(super) fn command(folder: &Folder, spec: &Spec) -> Result<Command> {
             bail!("engine: {mount}: not a mount");
         };
         if !Path::new(host).exists() {
-            // As root: as Docker does it.
+            // Docker creates missing mount sources as root.
             fs::create_dir_all(host)?;
         }
-        let how = if parts.next() == Some("ro") { "--ro-bind" } else { "--bind" };
-        command.args(parents(inside)).args([how, host, inside]);
+        let bind = if parts.next() == Some("ro") { "--ro-bind" } else { "--bind" };
+        command.args(parents(inside)).args([bind, host, inside]);
     }
     command.args(in_container(spec.user, spec.group)).args(&spec.argv);
     command.env_clear().envs(&spec.env);
     Ok(command)
 }
 
-/// The folders above a path: made by themselves, they would be open to root alone.
+/// Creates the parents of a path. bwrap would create them for root only.
 fn parents(path: &str) -> Vec<String> {
     let above: Vec<&Path> = Path::new(path).ancestors().skip(1).collect();
     let above = above.iter().rev().filter(|path| path.parent().is_some());

@@ -1,5 +1,5 @@
-//! A network of its own for stood-in hosts with real parts: names, a certificate authority, and
-//! nobody else. Nothing in it reaches the machine's own network, and all of it ends with the value.
+//! An isolated network for stand-in hosts with real parts, with DNS and a certificate authority.
+//! Nothing in it can reach the machine's network, and everything in it ends with the [`World`].
 
 use std::fs::{self, Permissions};
 use std::net::Ipv4Addr;
@@ -13,47 +13,48 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::Uid;
 
+use super::namespaces::Namespaces;
 use super::program::run;
-use super::space::Space;
 use crate::binary::binary;
 use crate::scratch::Scratch;
 
-/// Where the network's own services are: a range that Synapse's usual block list takes for public.
-/// It is never seen outside.
+/// The address of the network's own services. Synapse's default block list treats this range as
+/// public; it is never visible outside.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(11, 22, 33, 1);
-/// The domains of the hosts that may be in the network; each has every name below its own.
+/// The domains of the possible hosts; each host has all names below its domain.
 const DOMAINS: [&str; 3] = ["alpha.test", "beta.test", "demo.test"];
-/// The certificate authority.
+/// The name of the certificate authority.
 const AUTHORITY: &str = "acme.test";
 const SCRIPT: &str = include_str!("world.sh");
 const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
 const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\n";
 
-/// The network.
+/// A network of hosts with real parts: a test creates one, and then each host with
+/// [`Scene::real`](crate::Scene::real).
 #[derive(Debug)]
 pub struct World {
-    space: Space,
-    folder: Scratch,
+    namespaces: Namespaces,
+    dir: Scratch,
     tools: PathBuf,
 }
 
 impl World {
-    /// Starts it. `tools` is the folder that `dev/setup` fills.
+    /// Starts the network. `tools` is the directory that `dev/setup` fills.
     pub fn new(tools: &Path) -> Result<Self> {
         if !Uid::effective().is_root() {
             bail!(
                 "only root makes networks; anybody is root in: unshare --map-auto --map-root-user"
             );
         }
-        // A `cargo test` that is killed does not end its tests.
+        // Killing `cargo test` does not kill its tests.
         set_pdeathsig(Signal::SIGKILL)?;
-        let folder = Scratch::new()?;
-        // Users of hosts look into it, and may not into a checkout.
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
-        let own = folder.path().join("stand-in");
+        let dir = Scratch::new()?;
+        // The users of hosts need to read it, and may not be able to read a checkout.
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755))?;
+        let own = dir.path().join("stand-in");
         fs::copy(binary()?, &own)?;
         fs::set_permissions(&own, Permissions::from_mode(0o755))?;
-        let etc = folder.path().join("etc");
+        let etc = dir.path().join("etc");
         fs::create_dir(&etc)?;
         fs::write(etc.join("resolv.conf"), format!("nameserver {ADDRESS}\n"))?;
         fs::write(etc.join("hosts"), HOSTS)?;
@@ -62,24 +63,24 @@ impl World {
         let mut command = Command::new("unshare");
         command.args(["--net", "--pid", "--mount", "--ipc", "--uts", "--fork", "--kill-child"]);
         command.args(["--mount-proc", "bash", "-c", SCRIPT, "world", &ADDRESS.to_string()]);
-        let space = Space::start(command.arg(&etc).arg(folder.path()))?;
-        let world = Self { space, folder, tools: tools.to_owned() };
-        world.names()?;
-        world.authority()?;
+        let namespaces = Namespaces::start(command.arg(&etc).arg(dir.path()))?;
+        let world = Self { namespaces, dir, tools: tools.to_owned() };
+        world.start_dns()?;
+        world.start_authority()?;
         Ok(world)
     }
 
-    /// A program that is run in the network, on no host of it.
+    /// A command that runs in the network, but not on one of its hosts.
     pub fn command(&self, program: &str) -> Command {
-        self.space.enter(program)
+        self.namespaces.enter(program)
     }
 
-    /// The certificate of whom everybody in the network trusts, and nobody else does.
+    /// The CA certificates that everything in the network trusts.
     pub fn trusted(&self) -> PathBuf {
-        self.folder.path().join("etc/ca-certificates.crt")
+        self.dir.path().join("etc/ca-certificates.crt")
     }
 
-    /// Where the certificate authority is asked.
+    /// The directory URL of the certificate authority.
     pub fn directory(&self) -> String {
         format!("https://{AUTHORITY}:14000/dir")
     }
@@ -88,24 +89,24 @@ impl World {
         &self.tools
     }
 
-    /// All that goes with it is below this one.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    /// The directory of all files of this network; it is removed with the value.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
-    /// Starts a program of its own that runs as long as the network is there.
-    pub(super) fn leave(&self, command: Command, log: &str) -> Result<()> {
-        self.space.leave(command, &self.folder().join(log))
+    /// Starts a program that runs as long as the network exists.
+    pub(super) fn spawn(&self, command: Command, log: &str) -> Result<()> {
+        self.namespaces.spawn(command, &self.dir().join(log))
     }
 
-    /// The stood-in programs.
+    /// The stand-in binary.
     pub(crate) fn binary(&self) -> PathBuf {
-        self.folder.path().join("stand-in")
+        self.dir.path().join("stand-in")
     }
 
-    /// The address of the host with that domain, and its number, from 1.
-    pub(crate) fn place(domain: &str) -> Result<(Ipv4Addr, u8)> {
-        let at = DOMAINS.iter().position(|known| *known == domain);
+    /// The address of the host with that domain, and its number, counted from 1.
+    pub(crate) fn host_address(domain: &str) -> Result<(Ipv4Addr, u8)> {
+        let at = DOMAINS.iter().position(|other| *other == domain);
         let number = u8::try_from(at.context("stand-in: no such domain in this world")? + 1)?;
         let [a, b, c, _] = ADDRESS.octets();
         Ok((Ipv4Addr::new(a, b, c, 10 + number), number))
@@ -115,25 +116,26 @@ impl World {
         ADDRESS.to_string()
     }
 
-    /// Answers for the names of the hosts, and says of all others that they do not exist.
-    fn names(&self) -> Result<()> {
+    /// Starts a DNS server that resolves the names of the hosts and answers NXDOMAIN for all
+    /// others.
+    fn start_dns(&self) -> Result<()> {
         let mut command = self.command("dnsmasq");
         command.args(["--keep-in-foreground", "--no-hosts", "--no-resolv", "--no-daemon"]);
         command.args(["--conf-file=/dev/null", "--bind-interfaces", "--user=root", "--group=root"]);
         command.arg(format!("--listen-address={ADDRESS}"));
-        // Of nobody else is asked: what is not here does not exist.
+        // No upstream servers: other names do not exist.
         command.args(["--local=/#/", &format!("--local=/{AUTHORITY}/")]);
         command.arg(format!("--address=/{AUTHORITY}/{ADDRESS}"));
         for domain in DOMAINS {
             command.arg(format!("--local=/{domain}/"));
-            command.arg(format!("--address=/{domain}/{}", Self::place(domain)?.0));
+            command.arg(format!("--address=/{domain}/{}", Self::host_address(domain)?.0));
         }
-        self.leave(command, "names.log")
+        self.spawn(command, "names.log")
     }
 
-    fn authority(&self) -> Result<()> {
-        let folder = self.folder.path();
-        let (key, own) = (folder.join("acme.key"), folder.join("acme.crt"));
+    fn start_authority(&self) -> Result<()> {
+        let dir = self.dir.path();
+        let (key, own) = (dir.join("acme.key"), dir.join("acme.crt"));
         let mut openssl = Command::new("openssl");
         openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
         openssl.args(["-nodes", "-days", "2", "-subj", "/CN=acme.test", "-addext"]);
@@ -149,19 +151,19 @@ impl World {
             "ocspResponderURL": "",
             "externalAccountBindingRequired": false,
         }});
-        let file = folder.join("acme.json");
+        let file = dir.join("acme.json");
         fs::write(&file, config.to_string())?;
         let mut pebble = self.command("pebble");
         pebble.arg("-config").arg(&file).arg("-dnsserver").arg(format!("{ADDRESS}:53"));
-        // It would wait some seconds before it looks, and refuse some good requests, to test clients.
+        // By default pebble delays validations and rejects some valid requests, to test clients.
         pebble.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_WFE_NONCEREJECT", "0");
-        self.leave(pebble, "acme.log")?;
-        let root = self.root(&own)?;
+        self.spawn(pebble, "acme.log")?;
+        let root = self.root_certificate(&own)?;
         Ok(fs::write(self.trusted(), fs::read_to_string(&own)? + &root)?)
     }
 
-    /// The certificate that its certificates come of; it makes a new one at each start.
-    fn root(&self, own: &Path) -> Result<String> {
+    /// The root certificate of the authority, which it creates at each start.
+    fn root_certificate(&self, own: &Path) -> Result<String> {
         let since = Instant::now();
         loop {
             let mut curl = self.command("curl");
@@ -171,7 +173,7 @@ impl World {
                 return Ok(String::from_utf8(answer.stdout)?);
             }
             if since.elapsed() > Duration::from_secs(20) {
-                let log = fs::read_to_string(self.folder.path().join("acme.log"));
+                let log = fs::read_to_string(self.dir.path().join("acme.log"));
                 bail!("stand-in: no certificate authority: {}", log.unwrap_or_default());
             }
             std::thread::sleep(Duration::from_millis(50));

@@ -1,19 +1,19 @@
-# The first process of the network that stood-in hosts share. Everything in it ends with this one,
-# and this one ends with the program that holds its standard input.
+# The first process of the network that stand-in hosts share. All processes in the network end with
+# it, and it ends when its standard input is closed.
 #
-# $1: the network's own address. $2: the files that are seen below /etc. $3: the folder of all.
+# $1: the network's own address. $2: a directory with files for /etc. $3: the directory of the world.
 set -euo pipefail
-# Anywhere else, it would do this to the machine itself.
+# In any other process, the following commands would change the machine itself.
 (($$ == 1)) || { echo "not the first process of a namespace" >&2; exit 1; }
 
 mount -t tmpfs tmpfs /run
-# A copy of what may be read: a mount on a file goes when the machine puts another one in its place.
+# A copy of /etc: a bind mount on a file would disappear when the machine replaces the file.
 mkdir /run/etc
 cp --archive /etc/. /run/etc 2>/dev/null || true
 mount --bind /run/etc /etc
 for file in "$2"/*; do
   seen=/etc/${file##*/}
-  # It may be a link.
+  # The target may be a symbolic link.
   rm -f "$seen"
   : >"$seen"
   mount --bind "$file" "$seen"
@@ -27,8 +27,8 @@ ip link set internet up
 echo 1 >/proc/sys/net/ipv4/ip_forward
 
 echo ready
-# Not `sleep`: bash takes leave of orphans.
+# Not `sleep`: bash as the first process reaps orphans.
 read -r _ || true
-# Whoever holds the other end may have been killed, and leave the folder to us.
+# The parent may have been killed without removing the directory.
 kill -KILL -1 2>/dev/null || true
 rm -rf "$3"

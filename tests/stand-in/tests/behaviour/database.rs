@@ -1,4 +1,4 @@
-//! Databases: locales, what is asked of them, and links that die.
+//! Databases: locales, queries, and dead links.
 
 use std::process::Output;
 
@@ -9,7 +9,7 @@ use crate::{SYNAPSE, ok, refused, run, run_with, running, scene, stderr, stdout}
 const LOCALES: &str = "SELECT pg_encoding_to_char(encoding),datcollate,datctype FROM pg_database WHERE datname=current_database();\n";
 const PLAIN: &str = "\\pset format unaligned\n\\pset tuples_only on\n";
 
-fn ask(scene: &Scene, service: &str, sql: &str) -> Output {
+fn query(scene: &Scene, service: &str, sql: &str) -> Output {
     run_with(scene, &format!("dokku postgres:connect {service}"), Some(sql))
 }
 
@@ -18,10 +18,10 @@ fn create(scene: &Scene, service: &str, env: &str) {
 }
 
 #[test]
-fn lc_all_leaves_no_database() {
+fn lc_all_c_prevents_the_service_database() {
     let scene = scene();
     create(&scene, "bad", "LC_ALL=C");
-    let output = ask(&scene, "bad", "select 1;");
+    let output = query(&scene, "bad", "select 1;");
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("database \"bad\" does not exist"));
     let repair =
@@ -29,7 +29,7 @@ fn lc_all_leaves_no_database() {
     let argv = ["docker", "exec", "dokku.postgres.bad", "psql", "-U", "postgres", "-c", repair];
     assert_eq!(stdout(&scene.run(&argv, None).unwrap()), "CREATE DATABASE\n");
     assert_eq!(
-        stdout(&ask(&scene, "bad", &format!("{PLAIN}{LOCALES}"))),
+        stdout(&query(&scene, "bad", &format!("{PLAIN}{LOCALES}"))),
         "Output format is unaligned.\nUTF8|C|C\n"
     );
 }
@@ -37,7 +37,7 @@ fn lc_all_leaves_no_database() {
 #[test]
 fn locales_follow_the_custom_environment() {
     let scene = scene();
-    for (service, env, wanted) in [
+    for (service, env, expected) in [
         ("a", "POSTGRES_INITDB_ARGS=--encoding=UTF8 --lc-collate=C --lc-ctype=C", "UTF8|C|C"),
         ("b", "POSTGRES_INITDB_ARGS=--encoding=UTF8 --locale=C", "UTF8|C|C"),
         ("c", "LANG=C.UTF-8", "UTF8|C.UTF-8|C.UTF-8"),
@@ -45,25 +45,25 @@ fn locales_follow_the_custom_environment() {
     ] {
         create(&scene, service, env);
         assert!(
-            stdout(&ask(&scene, service, &format!("{PLAIN}{LOCALES}")))
-                .ends_with(&format!("{wanted}\n")),
+            stdout(&query(&scene, service, &format!("{PLAIN}{LOCALES}")))
+                .ends_with(&format!("{expected}\n")),
             "{service}"
         );
     }
 }
 
 #[test]
-fn tables_are_counted() {
+fn counts_tables() {
     let scene = scene();
     create(&scene, "db", "");
     let sql =
         format!("{PLAIN}SELECT count(*) FROM pg_tables WHERE tablename='applied_schema_deltas';\n");
-    assert!(stdout(&ask(&scene, "db", &sql)).ends_with("\n0\n"));
+    assert!(stdout(&query(&scene, "db", &sql)).ends_with("\n0\n"));
     scene.update(|state| state.services.get_mut("db").unwrap().tables = 170).unwrap();
-    assert!(stdout(&ask(&scene, "db", &sql)).ends_with("\n170\n"));
+    assert!(stdout(&query(&scene, "db", &sql)).ends_with("\n170\n"));
 }
 
-/// An app `m` that is deployed with a link to the database `db`.
+/// A deployed app `m` with a link to the service `db`.
 fn linked() -> Scene {
     let scene = scene();
     create(&scene, "db", "");
@@ -79,34 +79,34 @@ fn linked() -> Scene {
 }
 
 #[test]
-fn a_database_made_anew_leaves_a_dead_link() {
+fn recreating_a_database_leaves_a_dead_link() {
     let scene = linked();
-    let look = "dokku enter m web python -c psycopg2";
-    ok(&scene, &[look, "dokku postgres:stop db"]);
+    let probe = "dokku enter m web python -c psycopg2";
+    ok(&scene, &[probe, "dokku postgres:stop db"]);
     assert_eq!(stdout(&run(&scene, "dokku postgres:info db --status")), "missing\n");
     refused(&scene, "dokku ps:restart m");
-    ok(&scene, &["dokku postgres:start db", "dokku ps:restart m", look]);
+    ok(&scene, &["dokku postgres:start db", "dokku ps:restart m", probe]);
     ok(&scene, &["dokku postgres:stop db", "dokku postgres:start db"]);
-    refused(&scene, look);
+    refused(&scene, probe);
     let state = scene.state().unwrap();
     let container = state.running("m").next().unwrap();
     assert_eq!(state.dead_links(container), ["db"]);
     let output = refused(&scene, "docker restart m.web.1");
     assert!(stderr(&output).contains("Cannot link to a non running container"));
     assert!(running(&scene, "m").is_empty());
-    ok(&scene, &["dokku ps:restart m", look]);
+    ok(&scene, &["dokku ps:restart m", probe]);
 }
 
-/// `docker stop` leaves its container there.
+/// `docker stop` does not remove the container.
 #[test]
-fn a_database_that_is_stopped_is_linked_to_nobody() {
+fn stopping_a_database_breaks_its_links() {
     let scene = linked();
     ok(&scene, &["docker stop dokku.postgres.db"]);
     assert_eq!(stdout(&run(&scene, "dokku postgres:info db --status")), "exited\n");
     refused(&scene, "dokku enter m web python -c psycopg2");
     let id = scene.state().unwrap().services["db"].container.clone().unwrap();
     let stopped = format!("Error response from daemon: Container {id} is not running\n");
-    assert_eq!(stderr(&ask(&scene, "db", "select 1;")), stopped);
+    assert_eq!(stderr(&query(&scene, "db", "select 1;")), stopped);
     let output = refused(&scene, "docker restart m.web.1");
     let dead = "Cannot link to a non running container: /dokku.postgres.db AS /m.web.1/";
     assert!(stderr(&output).contains(dead));
@@ -116,9 +116,9 @@ fn a_database_that_is_stopped_is_linked_to_nobody() {
     ok(&scene, &["docker start m.web.1", "dokku enter m web python -c psycopg2"]);
 }
 
-/// The link is there all the same.
+/// The link stays, even if the restart of the app fails.
 #[test]
-fn a_link_does_not_fail_with_its_restart() {
+fn linking_succeeds_even_if_the_restart_fails() {
     let scene = scene();
     create(&scene, "db", "");
     let image = format!("dokku git:from-image m {SYNAPSE}");
@@ -131,7 +131,7 @@ fn a_link_does_not_fail_with_its_restart() {
 }
 
 #[test]
-fn passwords_are_told_unless_dokku_is_quiet() {
+fn prints_passwords_unless_quiet() {
     let scene = scene();
     create(&scene, "db", "");
     ok(&scene, &["dokku apps:create m"]);

@@ -1,4 +1,5 @@
-//! Deploys: what stops what, who may refuse, and how many processes run at one moment.
+//! Deploys: what stops which container, which triggers may refuse, and how many processes run at
+//! the same time.
 
 use std::os::unix::fs::PermissionsExt;
 use std::thread::sleep;
@@ -11,7 +12,7 @@ use crate::{
 };
 
 #[test]
-fn checks_decide_whether_old_and_new_overlap() {
+fn checks_make_old_and_new_containers_overlap() {
     let scene = scene();
     deployed(&scene, "m");
     ok(&scene, &["dokku ps:restart m", "dokku ps:rebuild m", "dokku config:set m A=b"]);
@@ -21,7 +22,7 @@ fn checks_decide_whether_old_and_new_overlap() {
 }
 
 #[test]
-fn scale_starts_more_and_unknown_processes_too() {
+fn scale_starts_any_process_type() {
     let scene = scene();
     deployed(&scene, "m");
     ok(&scene, &["dokku ps:scale m web=1"]);
@@ -33,7 +34,7 @@ fn scale_starts_more_and_unknown_processes_too() {
 }
 
 #[test]
-fn a_guard_refuses_before_anything_is_stopped() {
+fn scheduler_deploy_can_refuse_before_anything_stops() {
     let scene = scene();
     deployed(&scene, "m");
     let before = running(&scene, "m");
@@ -50,7 +51,7 @@ fn a_guard_refuses_before_anything_is_stopped() {
 }
 
 #[test]
-fn a_guard_may_put_the_scale_back_from_inside() {
+fn scheduler_deploy_can_reset_the_scale() {
     let scene = scene();
     deployed(&scene, "m");
     plugin(
@@ -68,7 +69,7 @@ fn a_guard_may_put_the_scale_back_from_inside() {
 }
 
 #[test]
-fn the_second_index_is_too_late_to_refuse() {
+fn refusing_the_second_container_is_too_late() {
     let scene = scene();
     deployed(&scene, "m");
     let before = running(&scene, "m");
@@ -90,46 +91,47 @@ fn a_failing_post_deploy_leaves_the_new_container_running() {
     assert_ne!(running(&scene, "m"), before);
 }
 
-/// An image whose process ends at once, with that code.
-fn dies(scene: &Scene, reference: &str, code: i32) {
-    let dies = Image { on_host: true, starts: false, code, ..Image::default() };
-    scene.update(|state| state.images.insert(reference.to_owned(), dies)).unwrap();
+/// Adds an image whose process exits at once with that code.
+fn crashing_image(scene: &Scene, reference: &str, code: i32) {
+    let crashing_image = Image { on_host: true, starts: false, code, ..Image::default() };
+    scene.update(|state| state.images.insert(reference.to_owned(), crashing_image)).unwrap();
 }
 
 fn newest(scene: &Scene) -> Container {
     scene.state().unwrap().containers.pop().unwrap()
 }
 
-/// Nobody looks at a process that is not checked; Docker cannot rename its container in the pause.
+/// Without checks Dokku does not look at the process, and Docker cannot rename a container during a
+/// restart back-off.
 #[test]
-fn an_image_that_ends_at_once_is_deployed_without_checks() {
+fn deploys_a_crashing_image_without_checks() {
     let scene = scene();
     deployed(&scene, "m");
-    dies(&scene, "m:2", 3);
-    let said = |line: &str| {
+    crashing_image(&scene, "m:2", 3);
+    let run_ok = |line: &str| {
         let output = run(&scene, line);
         assert!(output.status.success(), "{output:?}");
         stdout(&output)
     };
-    let told = said("dokku git:from-image m m:2");
-    assert!(told.contains(" !     Failed to rename container m.web.1.upcoming-"));
+    let output = run_ok("dokku git:from-image m m:2");
+    assert!(output.contains(" !     Failed to rename container m.web.1.upcoming-"));
     assert!(running(&scene, "m").is_empty());
     let first = newest(&scene);
     assert_eq!((first.image.as_str(), first.status), ("m:2", Status::Restarting));
     assert!(first.name.starts_with("m.web.1.upcoming-"), "{}", first.name);
-    assert_eq!(said("dokku ps:report m --running"), "true\n");
-    let listed = said("docker ps --filter label=com.dokku.app-name=m --format {{.ID}}");
+    assert_eq!(run_ok("dokku ps:report m --running"), "true\n");
+    let listed = run_ok("docker ps --filter label=com.dokku.app-name=m --format {{.ID}}");
     assert_eq!(listed, format!("{}\n", &first.id[..12]));
     let line = format!("docker exec {} true", first.id);
     let why = "is restarting, wait until the container is running";
     assert!(stderr(&refused(&scene, &line)).contains(why));
-    // The next one is there instead of it.
+    // The next deploy replaces it.
     ok(&scene, &["dokku ps:restart m"]);
     let state = scene.state().unwrap();
     let old = state.containers.iter().find(|container| container.id == first.id).unwrap();
     assert_eq!((old.status, &old.name), (Status::Exited, &first.name));
-    assert_eq!((mains(&scene), state.kept("m").count()), (1, 1));
-    // When it is started the next time, it does not end.
+    assert_eq!((mains(&scene), state.up("m").count()), (1, 1));
+    // From the next restart on, the process keeps running.
     scene.update(|state| state.images.entry("m:2".to_owned()).or_default().starts = true).unwrap();
     let since = Instant::now();
     while running(&scene, "m").is_empty() {
@@ -139,12 +141,12 @@ fn an_image_that_ends_at_once_is_deployed_without_checks() {
     assert!(newest(&scene).restarts > 0);
 }
 
-/// The restart policy is `on-failure:10`.
+/// The default restart policy is `on-failure:10`.
 #[test]
-fn one_that_ends_well_is_not_started_again() {
+fn on_failure_does_not_restart_after_exit_0() {
     let scene = scene();
     deployed(&scene, "m");
-    dies(&scene, "m:2", 0);
+    crashing_image(&scene, "m:2", 0);
     ok(&scene, &["dokku git:from-image m m:2"]);
     let one = newest(&scene);
     assert_eq!((one.status, one.name.as_str(), one.restarts), (Status::Exited, "m.web.1", 0));
@@ -153,23 +155,23 @@ fn one_that_ends_well_is_not_started_again() {
 }
 
 #[test]
-fn with_checks_the_old_container_stays() {
+fn a_failed_check_keeps_the_old_container() {
     let scene = scene();
     deployed(&scene, "m");
     ok(&scene, &["dokku checks:enable m web"]);
     let before = running(&scene, "m");
-    for (code, says) in [
+    for (code, message) in [
         (0, "Container state: exited"),
         (3, "Failure in name='default': container has restarted 7 times"),
     ] {
         let image = format!("m:{code}");
-        dies(&scene, &image, code);
+        crashing_image(&scene, &image, code);
         let output = refused(&scene, &format!("dokku git:from-image m {image}"));
-        assert!(stdout(&output).contains(says), "{output:?}");
+        assert!(stdout(&output).contains(message), "{output:?}");
         assert!(stdout(&output).contains("parallel: This job failed"));
         assert_eq!(running(&scene, "m"), before);
         assert_eq!(newest(&scene).status, Status::Exited);
-        // The commit was taken back, so the same reference may be tried again.
+        // Dokku has reset the commit, so the same reference can be deployed again.
         refused(&scene, &format!("dokku git:from-image m {image}"));
     }
     scene.update(|state| state.images.entry("m:3".to_owned()).or_default().starts = true).unwrap();
@@ -177,7 +179,7 @@ fn with_checks_the_old_container_stays() {
 }
 
 #[test]
-fn what_is_mounted_decides_whether_it_starts() {
+fn broken_mounted_files_make_containers_exit() {
     let scene = scene();
     deployed(&scene, "m");
     let config = scene.lib().join("data/matrix/m/config");
@@ -209,7 +211,7 @@ fn what_is_mounted_decides_whether_it_starts() {
 }
 
 #[test]
-fn an_address_may_be_given_before_there_is_an_app() {
+fn a_listener_can_be_set_before_the_app_exists() {
     let scene = scene();
     scene
         .update(|state| state.listeners.insert("m".to_owned(), "127.0.0.1:4711".to_owned()))
@@ -224,7 +226,7 @@ fn an_address_may_be_given_before_there_is_an_app() {
 }
 
 #[test]
-fn a_build_that_fails_leaves_its_commit() {
+fn a_failed_build_keeps_its_commit() {
     let scene = scene();
     ok(&scene, &["dokku apps:create m"]);
     scene
@@ -250,7 +252,7 @@ fn a_variable_named_uid_breaks_the_build() {
 }
 
 #[test]
-fn what_was_stopped_is_not_restored_at_boot() {
+fn restore_skips_stopped_apps() {
     let scene = scene();
     deployed(&scene, "m");
     scene.reboot().unwrap();
@@ -267,7 +269,7 @@ fn what_was_stopped_is_not_restored_at_boot() {
 }
 
 #[test]
-fn docker_itself_starts_what_was_not_stopped() {
+fn docker_restarts_running_containers_at_boot() {
     let scene = scene();
     deployed(&scene, "m");
     ok(&scene, &["dokku ps:set m restart-policy unless-stopped", "dokku ps:restart m"]);

@@ -1,4 +1,4 @@
-//! Breaking a host on purpose, at a chosen call.
+//! Fault injection at a chosen call.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -11,7 +11,7 @@ use stand_in::{Count, Fault, Kind, Scene};
 
 use crate::{ok, plugin, refused, run, scene, stderr};
 
-/// A shell under the plugin's name, so that faults find something to kill.
+/// A shell under the plugin's name, because faults kill only the plugin.
 fn dokku_matrix(scene: &Scene, script: &str) -> Child {
     let shell: PathBuf = scene.path().join("dokku-matrix");
     fs::copy(fs::canonicalize("/bin/sh").unwrap(), &shell).unwrap();
@@ -20,11 +20,11 @@ fn dokku_matrix(scene: &Scene, script: &str) -> Child {
     command.spawn().unwrap()
 }
 
-/// Runs a script as the plugin; whether it came to its end.
-fn survives(scene: &Scene, script: &str) -> bool {
-    let survived = dokku_matrix(scene, script).wait().unwrap().success();
+/// Runs a script as the plugin and returns whether it completed.
+fn completes(scene: &Scene, script: &str) -> bool {
+    let completed = dokku_matrix(scene, script).wait().unwrap().success();
     scene.settle(Duration::from_secs(10)).unwrap();
-    survived
+    completed
 }
 
 fn change(call: u64, kind: Kind) -> Fault {
@@ -47,7 +47,7 @@ fn a_call_fails_without_effect() {
 }
 
 #[test]
-fn a_call_is_chosen_by_its_words() {
+fn selects_a_call_by_its_arguments() {
     let scene = scene();
     let prefix = ["dokku", "apps:exists", "b"].map(str::to_owned).to_vec();
     scene
@@ -59,33 +59,33 @@ fn a_call_is_chosen_by_its_words() {
 }
 
 #[test]
-fn the_caller_is_killed_before_or_after() {
+fn kills_the_caller_before_or_after_the_call() {
     let scene = scene();
     scene.set_fault(&change(2, Kind::KillBefore)).unwrap();
-    assert!(!survives(&scene, TWO));
+    assert!(!completes(&scene, TWO));
     assert_eq!(scene.state().unwrap().apps.len(), 1);
     scene.clear_fault().unwrap();
     ok(&scene, &["dokku apps:destroy a --force"]);
     scene.set_fault(&change(2, Kind::KillAfter)).unwrap();
-    assert!(!survives(&scene, &format!("{TWO} && dokku apps:create c")));
+    assert!(!completes(&scene, &format!("{TWO} && dokku apps:create c")));
     assert_eq!(scene.state().unwrap().apps.len(), 2);
 }
 
 #[test]
-fn a_call_dies_and_its_caller_lives() {
+fn kills_only_the_call() {
     let scene = scene();
     scene.set_fault(&change(1, Kind::Die)).unwrap();
     let output = run(&scene, "dokku apps:create a");
     assert_eq!((output.status.code(), output.status.signal()), (None, Some(9)));
     assert!(scene.state().unwrap().apps.is_empty());
     scene.set_fault(&change(1, Kind::Die)).unwrap();
-    assert!(survives(&scene, "dokku apps:create a; [ $? = 137 ] && dokku apps:create b"));
+    assert!(completes(&scene, "dokku apps:create a; [ $? = 137 ] && dokku apps:create b"));
     let apps: Vec<String> = scene.state().unwrap().apps.into_keys().collect();
     assert_eq!(apps, ["b"]);
 }
 
 #[test]
-fn an_orphan_goes_on_alone() {
+fn an_orphaned_call_completes() {
     let scene = scene();
     scene.set_fault(&change(1, Kind::OrphanMs(300))).unwrap();
     let mut plugin = dokku_matrix(&scene, TWO);
@@ -96,7 +96,7 @@ fn an_orphan_goes_on_alone() {
 }
 
 #[test]
-fn a_call_may_take_long() {
+fn delays_a_call() {
     let scene = scene();
     scene.set_fault(&change(1, Kind::HangMs(300))).unwrap();
     let since = Instant::now();
@@ -105,7 +105,7 @@ fn a_call_may_take_long() {
 }
 
 #[test]
-fn nested_calls_count_only_when_asked() {
+fn counts_nested_calls_only_on_request() {
     let scene = scene();
     plugin(&scene, &[("post-create", "dokku checks:disable $1 web || exit 1")]);
     scene.set_fault(&change(2, Kind::Fail)).unwrap();
@@ -117,7 +117,7 @@ fn nested_calls_count_only_when_asked() {
 }
 
 #[test]
-fn parallel_calls_lose_nothing() {
+fn parallel_calls_lose_no_update() {
     let scene = scene();
     thread::scope(|scope| {
         for lane in 0..4 {

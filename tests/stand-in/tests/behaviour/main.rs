@@ -1,15 +1,15 @@
-//! What a real host does beyond single answers: the surprises that the plugin has to live with, and
-//! the means by which tests break a host on purpose.
+//! Behavior of a real host beyond the output of single commands: the surprises that the plugin must
+//! handle, and the ways in which tests break a host.
 
 #![expect(clippy::unwrap_used, reason = "helpers of a test panic")]
 
 mod database;
 mod deploys;
 mod faults;
-mod moves;
 mod nginx;
 mod programs;
-mod unknown;
+mod rename_clone;
+mod unsupported;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -25,7 +25,7 @@ fn scene() -> Scene {
     Scene::with_binary(Path::new(env!("CARGO_BIN_EXE_stand-in"))).unwrap()
 }
 
-/// Runs a line of words, without quoting.
+/// Runs a command line, split at spaces, without quoting.
 fn run(scene: &Scene, line: &str) -> Output {
     run_with(scene, line, None)
 }
@@ -43,7 +43,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Runs lines that must succeed.
+/// Runs command lines that must succeed.
 fn ok(scene: &Scene, lines: &[&str]) {
     for line in lines {
         let output = run(scene, line);
@@ -51,14 +51,14 @@ fn ok(scene: &Scene, lines: &[&str]) {
     }
 }
 
-/// Runs a line that must end with 1.
+/// Runs a command line that must exit with 1.
 fn refused(scene: &Scene, line: &str) -> Output {
     let output = run(scene, line);
     assert_eq!(output.status.code(), Some(1), "{line}: {}", stdout(&output));
     output
 }
 
-/// An app with a data folder, as the plugin makes it, and its image deployed.
+/// A deployed app with a data directory, as the plugin creates it.
 fn deployed(scene: &Scene, app: &str) {
     let data = scene.lib().join("data/matrix/m/data");
     ok(
@@ -73,7 +73,7 @@ fn deployed(scene: &Scene, app: &str) {
     );
 }
 
-/// The most containers that ever ran on the data folder at one moment.
+/// The highest number of containers that ran on the data directory at the same time.
 fn mains(scene: &Scene) -> usize {
     scene.state().unwrap().max_mains.values().copied().max().unwrap_or_default()
 }
@@ -83,14 +83,14 @@ fn running(scene: &Scene, app: &str) -> Vec<String> {
     scene.state().unwrap().running(app).map(|container| container.id.clone()).collect()
 }
 
-/// A plugin of shell scripts, linked as `matrix`.
+/// Installs a plugin of shell scripts as `matrix`.
 fn plugin(scene: &Scene, scripts: &[(&str, &str)]) -> PathBuf {
-    let folder = scene.path().join("plugin");
+    let dir = scene.path().join("plugin");
     for (name, body) in scripts {
-        script(&folder.join(name), body);
+        script(&dir.join(name), body);
     }
-    scene.link_plugin(&folder).unwrap();
-    folder
+    scene.link_plugin(&dir).unwrap();
+    dir
 }
 
 fn script(path: &Path, body: &str) {

@@ -1,4 +1,4 @@
-//! nginx: whose template is used, and how one app's file breaks all others.
+//! nginx: which template is used, and how one app's file breaks all others.
 
 use std::fs;
 
@@ -7,9 +7,9 @@ use stand_in::Scene;
 use crate::{deployed, ok, plugin, refused, run, scene, stderr, stdout};
 
 fn part(scene: &Scene, app: &str, text: &str) {
-    let folder = scene.root().join(app).join("nginx.conf.d");
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("x.conf"), text).unwrap();
+    let dir = scene.root().join(app).join("nginx.conf.d");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("x.conf"), text).unwrap();
 }
 
 #[test]
@@ -35,48 +35,49 @@ fn one_bad_file_breaks_every_app() {
 }
 
 #[test]
-fn the_plugin_names_the_template() {
+fn uses_the_template_of_the_plugin() {
     let scene = scene();
     deployed(&scene, "m");
     ok(&scene, &["dokku apps:create other"]);
-    let folder = plugin(
+    let dir = plugin(
         &scene,
         &[(
             "nginx-app-template-source",
             "[ \"$1 $2\" = \"m app-config\" ] && echo ${0%/*}/nginx.conf.sigil; exit 0",
         )],
     );
-    let template = folder.join("nginx.conf.sigil");
+    let template = dir.join("nginx.conf.sigil");
     fs::write(&template, "server { # {{ $.APP }}\n}\n").unwrap();
     let built = stdout(&run(&scene, "dokku proxy:build-config m"));
     assert!(built.contains("Configuring m.example.test...(using plugin-supplied template)"));
     let conf = || fs::read_to_string(scene.root().join("m/nginx.conf")).unwrap();
     assert!(conf().contains("server { # m\n"));
-    // One that sigil rejects leaves the old file; one that nginx rejects stays and breaks all apps.
+    // If sigil rejects the template, the old file stays. If nginx rejects it, the new file stays
+    // and breaks all apps.
     fs::write(&template, "SIGIL_BROKEN").unwrap();
     refused(&scene, "dokku proxy:build-config m");
     assert!(conf().contains("server { # m\n"));
     fs::write(&template, "BROKEN").unwrap();
     refused(&scene, "dokku proxy:build-config m");
     refused(&scene, "dokku proxy:build-config other");
-    fs::remove_file(folder.join("nginx-app-template-source")).unwrap();
+    fs::remove_file(dir.join("nginx-app-template-source")).unwrap();
     ok(&scene, &["dokku proxy:build-config m", "dokku proxy:build-config other"]);
     assert!(conf().contains("the built-in template"));
 }
 
 #[test]
-fn two_default_servers_on_one_port_are_one_too_many() {
+fn refuses_two_default_servers_on_one_port() {
     let scene = scene();
     deployed(&scene, "m");
     deployed(&scene, "n");
-    let folder = plugin(
+    let dir = plugin(
         &scene,
         &[(
             "nginx-app-template-source",
             "[ $2 = app-config ] && echo ${0%/*}/nginx.conf.sigil; exit 0",
         )],
     );
-    let template = folder.join("nginx.conf.sigil");
+    let template = dir.join("nginx.conf.sigil");
     fs::write(
         &template,
         "listen [::]:{{ $port }}{{ if eq $port \"8448\" }} default_server{{ end }};\n",
@@ -89,7 +90,7 @@ fn two_default_servers_on_one_port_are_one_too_many() {
 }
 
 #[test]
-fn https_waits_for_a_certificate() {
+fn listens_on_https_only_with_a_certificate() {
     let scene = scene();
     deployed(&scene, "m");
     ok(&scene, &["dokku letsencrypt:set m email a@example.test", "dokku letsencrypt:enable m"]);
@@ -97,7 +98,7 @@ fn https_waits_for_a_certificate() {
     assert!(scene.root().join("m/nginx.conf.d/hsts.conf").exists());
     assert!(!scene.root().join("m/nginx.conf.d/letsencrypt.conf").exists());
     assert!(fs::read_to_string(scene.root().join("m/nginx.conf")).unwrap().contains("listen 8448"));
-    // A refusal later leaves the certificate in use.
+    // The certificate stays in use if a later request fails.
     scene.update(|state| state.letsencrypt.fails.insert("m.example.test".to_owned())).unwrap();
     let output = refused(&scene, "dokku letsencrypt:enable m --force");
     assert!(stderr(&output).contains("Failed to setup letsencrypt"));

@@ -1,4 +1,4 @@
-//! The programs beside `dokku`, and how the plugin itself is called.
+//! The programs other than `dokku`, and how Dokku calls the plugin.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::{
 };
 
 #[test]
-fn the_firewall_is_reached_through_sudo() {
+fn ufw_requires_sudo() {
     let scene = scene();
     refused(&scene, "ufw status");
     assert_eq!(stdout(&run(&scene, "sudo -n ufw status")), "Status: inactive\n");
@@ -28,22 +28,22 @@ fn the_firewall_is_reached_through_sudo() {
 }
 
 #[test]
-fn nginx_judges_a_file_and_what_it_includes() {
+fn nginx_validates_a_file_and_its_includes() {
     let scene = scene();
-    let folder = scene.path().join("scratch");
-    fs::create_dir_all(folder.join("parts")).unwrap();
-    let file = folder.join("nginx.conf");
+    let dir = scene.path().join("scratch");
+    fs::create_dir_all(dir.join("parts")).unwrap();
+    let file = dir.join("nginx.conf");
     fs::write(&file, "http {\n  include parts/*.conf;\n  include hsts.con[f];\n}\n").unwrap();
     let line = format!("sudo -n nginx -t -c {}", file.display());
     assert!(stderr(&run(&scene, &line)).contains("syntax is ok"));
-    fs::write(folder.join("parts/a.conf"), "BROKEN;\n").unwrap();
+    fs::write(dir.join("parts/a.conf"), "BROKEN;\n").unwrap();
     assert!(stderr(&refused(&scene, &line)).contains("test failed"));
     refused(&scene, line.trim_start_matches("sudo -n "));
     assert_eq!(stderr(&run(&scene, "nginx -v")), "nginx version: nginx/1.22.1\n");
 }
 
 #[test]
-fn sigil_fills_in_what_is_plain() {
+fn sigil_replaces_plain_variables() {
     let scene = scene();
     let file = scene.path().join("t.sigil");
     fs::write(&file, "server {{ $.APP }};\n").unwrap();
@@ -55,7 +55,7 @@ fn sigil_fills_in_what_is_plain() {
 }
 
 #[test]
-fn synapse_judges_a_configuration() {
+fn synapse_validates_its_configuration() {
     let scene = scene();
     let (config, data) = (scene.path().join("config"), scene.path().join("data"));
     fs::create_dir_all(config.join("homeserver.d")).unwrap();
@@ -82,7 +82,7 @@ fn synapse_judges_a_configuration() {
 }
 
 #[test]
-fn docker_knows_images_and_containers() {
+fn docker_inspects_images_and_containers() {
     let scene = scene();
     refused(&scene, &format!("docker image inspect {SYNAPSE}"));
     ok(
@@ -104,21 +104,21 @@ fn docker_knows_images_and_containers() {
             .count(),
         2
     );
-    let ask = |format: &str| {
+    let inspect = |format: &str| {
         stdout(&scene.run(&["docker", "inspect", "--format", format, id], None).unwrap())
     };
-    assert_eq!(ask("{{.Config.User}} {{.State.Running}}"), "1001:1001 true\n");
-    assert!(ask("{{.State.StartedAt}}").ends_with("Z\n"));
-    assert!(ask("{{range .Mounts}}{{.Destination}} {{end}}").starts_with("/data "));
-    assert!(ask("{{json .HostConfig.RestartPolicy}}").contains("on-failure"));
+    assert_eq!(inspect("{{.Config.User}} {{.State.Running}}"), "1001:1001 true\n");
+    assert!(inspect("{{.State.StartedAt}}").ends_with("Z\n"));
+    assert!(inspect("{{range .Mounts}}{{.Destination}} {{end}}").starts_with("/data "));
+    assert!(inspect("{{json .HostConfig.RestartPolicy}}").contains("on-failure"));
     let file = fs::read_to_string(scene.root().join("m/CONTAINER.web.1")).unwrap();
     assert_eq!(file, *id);
 }
 
 #[test]
-fn the_plugin_is_called_as_on_a_real_host() {
+fn calls_the_plugin_as_a_real_host_does() {
     let scene = scene();
-    let folder = plugin(
+    let dir = plugin(
         &scene,
         &[
             (
@@ -144,7 +144,7 @@ fn the_plugin_is_called_as_on_a_real_host() {
     );
     assert_eq!(stdout(&run(&scene, "dokku matrix")), "default\n");
     ok(&scene, &["dokku matrix:other"]);
-    fs::remove_file(folder.join("subcommands/show")).unwrap();
+    fs::remove_file(dir.join("subcommands/show")).unwrap();
     assert!(
         stderr(&refused(&scene, "dokku matrix:show m"))
             .contains("`matrix:show m` is not a dokku command.")
@@ -153,9 +153,9 @@ fn the_plugin_is_called_as_on_a_real_host() {
     assert_eq!(output.status.code(), Some(20));
 }
 
-/// What is asked of nobody is not read, and left to whom it is for.
+/// The stand-in reads standard input only for commands that use it.
 #[test]
-fn calls_are_kept_with_what_they_were_fed() {
+fn logs_calls_with_their_input() {
     let scene = scene();
     plugin(&scene, &[("subcommands/show", "cat")]);
     ok(&scene, &["dokku apps:create m", "dokku postgres:create db"]);
@@ -173,26 +173,26 @@ fn calls_are_kept_with_what_they_were_fed() {
     let calls = scene.calls().unwrap();
     let kept: Vec<(String, Option<&str>)> =
         calls.iter().map(|call| (call.line(), call.stdin.as_deref())).collect();
-    let wanted = [
+    let expected = [
         ("dokku apps:destroy m", Some("no\n")),
         ("dokku postgres:connect db", Some("SELECT 1;\n")),
         (sql, Some("SELECT 1;\n")),
         ("dokku matrix:show m", None),
         ("dokku --quiet apps:list", None),
     ];
-    assert_eq!(kept, wanted.map(|(line, stdin)| (line.to_owned(), stdin)));
+    assert_eq!(kept, expected.map(|(line, stdin)| (line.to_owned(), stdin)));
 }
 
-/// Tests of other crates do not know where the binary is.
+/// Tests of other crates do not have `CARGO_BIN_EXE_stand-in`.
 #[test]
-fn a_scene_finds_its_own_binary() {
+fn a_scene_finds_its_binary() {
     let scene = stand_in::Scene::new().unwrap();
     assert_eq!(stdout(&run(&scene, "dokku version")), "dokku version 0.38.27\n");
 }
 
-/// What Dokku hands down to a subcommand changes what its own calls mean, unless it is taken out.
+/// The environment that Dokku passes to a subcommand affects the calls that the subcommand makes.
 #[test]
-fn what_is_handed_down_changes_calls() {
+fn environment_of_a_subcommand_affects_its_calls() {
     let scene = scene();
     deployed(&scene, "m");
     let with = |name: &str, value: &str, args: &[&str]| {
@@ -212,7 +212,7 @@ fn stderr_and_stdout(output: &std::process::Output) -> String {
 }
 
 #[test]
-fn a_plugin_that_is_missing_is_not_a_command() {
+fn a_disabled_plugin_has_no_commands() {
     let scene = scene();
     scene.disable_plugin("letsencrypt").unwrap();
     refused(&scene, "dokku letsencrypt:list");

@@ -1,14 +1,15 @@
-//! Real parts by themselves: what Docker does with containers, done by the stand-in's own engine. Their
-//! programs are scripts, so that it takes seconds. It has to be run by root, or by `dev/as-root`.
+//! The real parts by themselves: the stand-in's engine does with containers what Docker does. The
+//! containers run shell scripts, so that the tests take seconds. The tests need root, or
+//! `dev/as-root`.
 
 #![expect(clippy::unwrap_used, reason = "helpers of a test panic")]
 
-mod containers;
+mod cleanup;
+mod container_options;
 mod exec;
-mod left;
 mod links;
-mod made;
-mod policies;
+mod restart_policies;
+mod start_stop;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -17,15 +18,14 @@ use std::time::{Duration, Instant};
 
 use stand_in::{Scene, World};
 
-/// What the image runs stands in the app's `SCRIPT`.
+/// An image that runs the app's variable `SCRIPT`.
 const IMAGE: &str = "stand-in/script:1";
-/// It runs until it is asked to end.
-const STAYS: &str = "trap 'exit 0' TERM; while :; do sleep 0.05; done";
-/// It ends with 7 as soon as a file says so, and ever again.
-const DIES: &str =
-    "trap 'exit 0' TERM; until [ -e /data/die ]; do sleep 0.05; done; echo >>/data/died; exit 7";
+/// Runs until it receives SIGTERM.
+const RUNS: &str = "trap 'exit 0' TERM; while :; do sleep 0.05; done";
+/// Exits with 7 as soon as a file exists, and again after every restart.
+const CRASHES: &str = "trap 'exit 0' TERM; until [ -e /data/crash ]; do sleep 0.05; done; echo >>/data/crashes; exit 7";
 
-/// A host in a network of its own, which ends after it.
+/// A host in a network of its own.
 struct Host {
     scene: Scene,
     world: World,
@@ -44,25 +44,25 @@ impl Host {
         self.scene.power_cut(&self.world, "alpha.test").unwrap();
     }
 
-    /// Runs a line of words, without quoting.
+    /// Runs a command line, split at spaces, without quoting.
     fn run(&self, line: &str) -> Output {
         self.scene.run(&line.split(' ').collect::<Vec<_>>(), None).unwrap()
     }
 
-    /// Runs a line that ends with this code; what it prints on both streams.
-    fn ends(&self, line: &str, code: i32) -> String {
+    /// Runs a command line that must exit with this code, and returns both output streams.
+    fn exits_with(&self, line: &str, code: i32) -> String {
         let output = self.run(line);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let said = text(&output.stdout) + &text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{line}: {said}");
-        said
+        let printed = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{line}: {printed}");
+        printed
     }
 
     fn ok(&self, line: &str) -> String {
-        self.ends(line, 0)
+        self.exits_with(line, 0)
     }
 
-    /// An app that is not deployed yet, with this script and a folder at `/data`.
+    /// Creates an app, not deployed yet, with this script and a directory at `/data`.
     fn created(&self, app: &str, script: &str) {
         self.ok(&format!("dokku apps:create {app}"));
         self.ok(&format!("dokku checks:disable {app} web"));
@@ -81,8 +81,8 @@ impl Host {
         self.scene.lib().join("data").join(app)
     }
 
-    /// What `docker inspect` says of an app's container.
-    fn inspected(&self, app: &str, field: &str) -> String {
+    /// A field of `docker inspect` of the app's container.
+    fn inspect(&self, app: &str, field: &str) -> String {
         let container = format!("{app}.web.1");
         let format = format!("{{{{{field}}}}}");
         let argv = ["docker", "inspect", "--format", &format, &container];
@@ -91,19 +91,20 @@ impl Host {
     }
 
     fn restarts(&self, app: &str) -> u32 {
-        self.inspected(app, ".RestartCount").parse().unwrap()
+        self.inspect(app, ".RestartCount").parse().unwrap()
     }
 
-    /// Whether Docker keeps its container running.
-    fn runs(&self, app: &str) -> bool {
-        self.inspected(app, ".State.Running") == "true"
+    /// Whether Docker counts its container as running, which includes the back-off before a
+    /// restart.
+    fn is_up(&self, app: &str) -> bool {
+        self.inspect(app, ".State.Running") == "true"
     }
 }
 
-/// Waits until something holds.
-fn until(what: &str, holds: impl Fn() -> bool) {
+/// Waits until a condition holds.
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let since = Instant::now();
-    while !holds() {
+    while !condition() {
         assert!(since.elapsed() < Duration::from_secs(20), "{what}");
         sleep(Duration::from_millis(20));
     }

@@ -1,9 +1,9 @@
-//! Making recorded calls again, and comparing the answers.
+//! Replays recorded calls and compares the output.
 
-pub(crate) mod beside;
-mod normal;
+mod normalize;
 mod prepare;
 mod recorder;
+pub(crate) mod recordings;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,38 +12,47 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-use beside::tell;
-use normal::Side;
+use normalize::Side;
+use recordings::print_line;
 use serde::Deserialize;
 use stand_in::Scene;
 
-/// Calls that the stand-in does not cover, by how they begin, each for a reason. It refuses them, as
-/// every call that it does not know.
-const LEFT_OUT: [(&str, &str); 10] = [
-    ("dokku app-json:report", "images carry no app.json; nothing asks for it"),
-    ("dokku builder:report", "the kind of build is never chosen; nothing asks for it"),
-    ("dokku cron:report", "letsencrypt:report tells of the renewal; nothing asks for it"),
-    ("dokku logs:report", "where logs go is the administrator's; nothing asks for it"),
-    ("dokku ps:inspect", "a traceback of Python; nothing asks for it"),
-    ("dokku resource:report", "limits of memory are the administrator's; nothing asks for it"),
-    ("dokku storage:ensure-directory", "deprecated; the plugin makes its own folders"),
-    ("dokku storage:info", "named entries are the administrator's; nothing asks for them"),
-    ("dokku storage:list-entries", "named entries are the administrator's; nothing asks for them"),
-    ("dokku storage:report", "storage:list says the same; nothing asks for it"),
+/// Recorded calls that the stand-in does not support, by their prefix, with the reason. It must
+/// refuse them like every unsupported call.
+const UNSUPPORTED: [(&str, &str); 10] = [
+    ("dokku app-json:report", "images have no app.json; the plugin does not use it"),
+    ("dokku builder:report", "the builder is never set; the plugin does not use it"),
+    ("dokku cron:report", "letsencrypt:report reports the renewal; the plugin does not use it"),
+    ("dokku logs:report", "log targets are set by the administrator; the plugin does not use it"),
+    ("dokku ps:inspect", "it prints a Python traceback; the plugin does not use it"),
+    (
+        "dokku resource:report",
+        "memory limits are set by the administrator; the plugin does not use it",
+    ),
+    ("dokku storage:ensure-directory", "deprecated; the plugin creates its own directories"),
+    (
+        "dokku storage:info",
+        "named entries are created by the administrator; the plugin does not use it",
+    ),
+    (
+        "dokku storage:list-entries",
+        "named entries are created by the administrator; the plugin does not use it",
+    ),
+    ("dokku storage:report", "storage:list prints the same; the plugin does not use it"),
 ];
 
-/// The exit code with which the stand-in refuses a call.
+/// The exit code of an unsupported call.
 const REFUSED: i32 = 70;
 
-/// The figures of one file, or of all.
+/// The results for one file, or for all.
 #[derive(Debug, Default)]
 pub(crate) struct Replay {
     pub(crate) recorded: usize,
     pub(crate) compared: usize,
-    /// Of these, how many to the last character of both streams.
-    pub(crate) whole: usize,
-    /// The calls that are not covered, with the reason.
-    pub(crate) left_out: Vec<String>,
+    /// The number of calls whose output was compared completely.
+    pub(crate) complete: usize,
+    /// The calls that are not supported, with the reason.
+    pub(crate) unsupported: Vec<String>,
     pub(crate) differences: Vec<String>,
 }
 
@@ -51,20 +60,20 @@ impl Replay {
     pub(crate) fn add(&mut self, other: Self) {
         self.recorded += other.recorded;
         self.compared += other.compared;
-        self.whole += other.whole;
-        self.left_out.extend(other.left_out);
+        self.complete += other.complete;
+        self.unsupported.extend(other.unsupported);
         self.differences.extend(other.differences);
     }
 
-    /// Tells the figures, and the name of each call that is not covered.
-    pub(crate) fn tell(&self) {
-        let Self { recorded, compared, whole, left_out, differences } = self;
-        tell(&format!(
-            "{recorded} recorded calls, {compared} compared ({whole} to the last character), {} differ, {} not covered:",
+    /// Prints the numbers and the calls that are not supported.
+    pub(crate) fn print(&self) {
+        let Self { recorded, compared, complete, unsupported, differences } = self;
+        print_line(&format!(
+            "{recorded} recorded calls, {compared} compared ({complete} completely), {} differ, {} not supported:",
             differences.len(),
-            left_out.len(),
+            unsupported.len(),
         ));
-        left_out.iter().for_each(|call| tell(&format!("  {call}")));
+        unsupported.iter().for_each(|call| print_line(&format!("  {call}")));
     }
 }
 
@@ -76,7 +85,7 @@ struct Recording {
 #[derive(Deserialize)]
 pub(crate) struct Recorded {
     pub(crate) argv: Vec<String>,
-    /// `dokku`, where it was not root who called.
+    /// `dokku`, unless root made the call.
     pub(crate) user: Option<String>,
     pub(crate) stdin: Option<String>,
     #[serde(default)]
@@ -91,18 +100,18 @@ impl Recorded {
         self.argv.join(" ")
     }
 
-    /// Why the call is not covered.
-    fn left_out(&self) -> Option<&'static str> {
+    /// The reason why the call is not supported, if it is not.
+    fn unsupported_reason(&self) -> Option<&'static str> {
         let begins = |prefix: &str| {
             prefix.split(' ').zip(&self.argv).filter(|(word, arg)| word == arg).count() == 2
         };
-        LEFT_OUT.iter().find(|(prefix, _)| begins(prefix)).map(|(_, reason)| *reason)
+        UNSUPPORTED.iter().find(|(prefix, _)| begins(prefix)).map(|(_, reason)| *reason)
     }
 }
 
-/// The recordings of a folder, by name.
-pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
+/// The recordings in a directory, sorted by name.
+pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = dir.read_dir().unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = entries
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .collect();
@@ -110,39 +119,39 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Makes every call of a file again.
+/// Replays every call of a file.
 pub(crate) fn replay(file: &Path, alter: impl Fn(&mut Recorded)) -> Replay {
     let text = fs::read_to_string(file).unwrap();
     let mut recording: Recording = serde_json::from_str(&text).unwrap();
     recording.calls.iter_mut().for_each(alter);
     let scene = Scene::with_binary(Path::new(env!("CARGO_BIN_EXE_stand-in"))).unwrap();
     prepare::host(&file.file_stem().unwrap().to_string_lossy(), &scene);
-    let mut figures = Replay { recorded: recording.calls.len(), ..Replay::default() };
+    let mut results = Replay { recorded: recording.calls.len(), ..Replay::default() };
     let mut sides = (Side::default(), Side::default());
     for (at, call) in recording.calls.iter().enumerate() {
         let name = file.file_name().unwrap().to_string_lossy();
         let name = format!("{name}, call {}: {}", at + 1, call.line());
-        let output = again(&scene, call);
-        let difference = if let Some(reason) = call.left_out() {
+        let output = run_again(&scene, call);
+        let difference = if let Some(reason) = call.unsupported_reason() {
             let code = output.status.code();
             let answered = code != Some(REFUSED);
-            figures.left_out.push(format!("{name} ({reason})"));
-            answered.then(|| format!("  it is said not to be covered, and ends with {code:?}\n"))
+            results.unsupported.push(format!("{name} ({reason})"));
+            answered.then(|| format!("  listed as unsupported, but exits with {code:?}\n"))
         } else {
-            figures.compared += 1;
+            results.compared += 1;
             let changes = scene.calls().unwrap().last().unwrap().changes;
-            let (difference, whole) = compare(&scene, call, &output, changes, &mut sides);
-            figures.whole += usize::from(whole);
+            let (difference, complete) = compare(&scene, call, &output, changes, &mut sides);
+            results.complete += usize::from(complete);
             (!difference.is_empty()).then_some(difference)
         };
-        figures.differences.extend(difference.map(|text| format!("{name}\n{text}")));
+        results.differences.extend(difference.map(|text| format!("{name}\n{text}")));
     }
-    // Calls that are refused would fail the scene.
+    // The refused calls would fail the scene.
     scene.forget_calls().unwrap();
-    figures
+    results
 }
 
-fn again(scene: &Scene, call: &Recorded) -> Output {
+fn run_again(scene: &Scene, call: &Recorded) -> Output {
     prepare::call(scene, call);
     let (program, args) = call.argv.split_first().unwrap();
     let mut command = scene.command(program);
@@ -161,7 +170,7 @@ fn again(scene: &Scene, call: &Recorded) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// What differs, and whether nothing was left out of the comparison.
+/// The differences, and whether the output was compared completely.
 fn compare(
     scene: &Scene,
     call: &Recorded,
@@ -170,21 +179,21 @@ fn compare(
     (then, now): &mut (Side, Side),
 ) -> (String, bool) {
     let mut difference = String::new();
-    let mut whole = true;
+    let mut complete = true;
     if output.status.code() != Some(call.rc) {
         let _ = writeln!(difference, "  rc: recorded {}, now {:?}", call.rc, output.status.code());
     }
     let streams =
         [("stdout", &call.stdout, &output.stdout), ("stderr", &call.stderr, &output.stderr)];
-    for (name, recorded, given) in streams {
-        let (recorded, less) = then.text(scene, &call.line(), recorded, changes);
-        let (given, lesser) =
-            now.text(scene, &call.line(), &String::from_utf8_lossy(given), changes);
-        whole &= !(less || lesser);
-        if recorded != given {
+    for (name, recorded, actual) in streams {
+        let (recorded, recorded_less) = then.text(scene, &call.line(), recorded, changes);
+        let (actual, actual_less) =
+            now.text(scene, &call.line(), &String::from_utf8_lossy(actual), changes);
+        complete &= !(recorded_less || actual_less);
+        if recorded != actual {
             let _ =
-                writeln!(difference, "  {name}, recorded:\n{recorded}\n  {name}, now:\n{given}");
+                writeln!(difference, "  {name}, recorded:\n{recorded}\n  {name}, now:\n{actual}");
         }
     }
-    (difference, whole)
+    (difference, complete)
 }

@@ -1,4 +1,4 @@
-//! The hosts as they were when a recording began.
+//! Prepares hosts as they were when a recording began.
 
 use stand_in::{Answer, Image, Scene};
 
@@ -6,7 +6,7 @@ use super::Recorded;
 
 const SYNAPSE: &str = "matrixdotorg/synapse:v1.163.2";
 
-/// Brings a fresh scene to where the recording began.
+/// Brings a fresh scene to the state in which the recording began.
 pub(crate) fn host(file: &str, scene: &Scene) {
     match file {
         "apps" => quietly(scene, "dokku apps:create smoke"),
@@ -16,16 +16,16 @@ pub(crate) fn host(file: &str, scene: &Scene) {
             on_host(scene, &[SYNAPSE, "vectorim/element-web:v1.12.32"]);
         }
         "more" => more(scene),
-        "dies" => dies(scene),
+        "dies" => crash_loop(scene),
         _ => {}
     }
 }
 
-fn dies(scene: &Scene) {
-    let dies = Image { on_host: true, starts: false, code: 3, ..Image::default() };
-    // The crontab was there before.
+fn crash_loop(scene: &Scene) {
+    let crashing = Image { on_host: true, starts: false, code: 3, ..Image::default() };
+    // The crontab existed before the recording.
     scene.update(|state| state.letsencrypt.cron = true).unwrap();
-    scene.update(|state| state.images.insert("local/ends:3".to_owned(), dies)).unwrap();
+    scene.update(|state| state.images.insert("local/ends:3".to_owned(), crashing)).unwrap();
     scene.update(|state| state.global_domains = vec!["dokku.test".to_owned()]).unwrap();
     for line in [
         "dokku apps:create dying",
@@ -64,8 +64,8 @@ fn more(scene: &Scene) {
             "busybox:latest",
         ],
     );
-    let dies = Image { on_host: true, starts: false, ..Image::default() };
-    scene.update(|state| state.images.insert("busybox:latest".to_owned(), dies)).unwrap();
+    let crashing = Image { on_host: true, starts: false, ..Image::default() };
+    scene.update(|state| state.images.insert("busybox:latest".to_owned(), crashing)).unwrap();
     let data = "/var/lib/dokku/data/matrix/matrix.example.test";
     for line in [
         "dokku apps:create matrix",
@@ -138,26 +138,26 @@ fn quietly(scene: &Scene, line: &str) {
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// What the app said just before its log was asked for.
+/// Sets the recorded output of the app before its log is requested.
 pub(crate) fn call(scene: &Scene, call: &Recorded) {
     if call.argv.get(1).is_none_or(|command| command != "logs") {
         return;
     }
-    let said = |line: &str| line.split_once("\u{1b}[0m ").map(|(_, text)| text.to_owned());
-    let lines: Vec<String> = call.stdout.lines().filter_map(said).collect();
+    let text_of = |line: &str| line.split_once("\u{1b}[0m ").map(|(_, text)| text.to_owned());
+    let lines: Vec<String> = call.stdout.lines().filter_map(text_of).collect();
     scene.update(|state| state.logs.insert(call.argv[2].clone(), lines)).unwrap();
 }
 
-/// Paths that docker is given must be there: they lead into the scene.
+/// Paths in `docker` commands must exist, so they are moved into the scene.
 pub(crate) fn path(scene: &Scene, program: &str, arg: &str) -> String {
     if program != "docker" {
         return arg.to_owned();
     }
     let arg = arg.replace("/var/lib/dokku", &scene.lib().display().to_string());
-    if let Some(folder) = arg.strip_suffix(":/config:ro") {
-        std::fs::create_dir_all(folder).unwrap();
+    if let Some(dir) = arg.strip_suffix(":/config:ro") {
+        std::fs::create_dir_all(dir).unwrap();
         std::fs::write(
-            std::path::Path::new(folder).join("10-server.yaml"),
+            std::path::Path::new(dir).join("10-server.yaml"),
             "server_name: example.test\n",
         )
         .unwrap();

@@ -1,4 +1,5 @@
-//! `dev/record` makes recordings that are as those that are here: with the stand-in for a host.
+//! `dev/record` makes recordings like those in this repository: it runs here against a stand-in
+//! host.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,14 +7,14 @@ use std::process::Output;
 
 use stand_in::Scene;
 
-use super::beside::committed;
-use super::normal::Side;
+use super::normalize::Side;
+use super::recordings::committed;
 
 fn scene() -> Scene {
     Scene::with_binary(Path::new(env!("CARGO_BIN_EXE_stand-in"))).unwrap()
 }
 
-/// Runs `dev/record`, as root of the stood-in host.
+/// Runs `dev/record` as root of the stand-in host.
 fn record(scene: &Scene, args: &[&str]) -> Output {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dev/record");
     scene.command(program).args(args).env("STAND_IN_ROOT", "1").output().unwrap()
@@ -23,20 +24,20 @@ fn to(scene: &Scene) -> PathBuf {
     scene.path().join("recording.json")
 }
 
-/// The file, without what `dev/record` says of the account that runs the tests.
+/// The recording without the name of the account that runs the tests.
 fn recording(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
     text.split_inclusive('\n').filter(|line| !line.starts_with("   \"user\": ")).collect()
 }
 
 #[test]
-fn a_transcript_is_made_again() {
+fn records_a_transcript_again() {
     for (name, calls) in [("config", 16), ("domains-ports", 30), ("postgres", 46)] {
         let scene = scene();
         let to = to(&scene);
         let output = record(&scene, &[name, "--to", &to.display().to_string()]);
-        let said = format!("{calls} calls of Dokku 0.38.27 are in {}\n", to.display());
-        assert_eq!(String::from_utf8_lossy(&output.stdout), said);
+        let message = format!("{calls} calls of Dokku 0.38.27 are in {}\n", to.display());
+        assert_eq!(String::from_utf8_lossy(&output.stdout), message);
         assert_eq!(String::from_utf8_lossy(&output.stderr), "");
         let text = |text: &str| Side::default().text(&scene, "", text, false).0;
         let recorded = recording(&committed().join(format!("{name}.json")));
@@ -45,7 +46,7 @@ fn a_transcript_is_made_again() {
 }
 
 #[test]
-fn new_calls_are_recorded_without_their_secrets() {
+fn records_new_calls_without_secrets() {
     let scene = scene();
     let (list, before, to) = (scene.path().join("list"), scene.path().join("before"), to(&scene));
     fs::write(&before, "# The app is there already.\ndokku apps:create rec\n").unwrap();
@@ -83,7 +84,7 @@ fn new_calls_are_recorded_without_their_secrets() {
 }
 
 #[test]
-fn what_may_not_be_recorded_is_refused() {
+fn refuses_invalid_recordings() {
     let list = |scene: &Scene, text: &str| {
         let path = scene.path().join("list");
         fs::write(&path, text).unwrap();
@@ -98,14 +99,14 @@ fn what_may_not_be_recorded_is_refused() {
         }
         let before = scene.state().unwrap().apps.len();
         let output = command.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && said.contains(why), "{args:?}: {said}");
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && message.contains(why), "{args:?}: {message}");
         assert_eq!(scene.state().unwrap().apps.len(), before, "{args:?}");
     };
     let scene = scene();
     refused(&scene, &["nosuch"], None, "record: there is no transcript nosuch");
     refused(&scene, &["config", "--about", "x"], None, "give the name of a transcript, or --from");
-    // The machine may be a Dokku host.
+    // Without the stand-in programs in PATH: the machine itself may be a Dokku host.
     let bare = scene.path().join("bare");
     fs::create_dir(&bare).unwrap();
     std::os::unix::fs::symlink("/usr/bin/python3", bare.join("python3")).unwrap();

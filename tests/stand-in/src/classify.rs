@@ -1,9 +1,9 @@
-//! Which calls change something, which only ask, and which only pass another call on.
+//! Classifies calls: which change state, which only read it, and which only forward another call.
 
 use crate::call::Call;
 
-/// Verbs of `dokku <area>:<verb>` that only ask.
-const ASKING: [&str; 20] = [
+/// Verbs of `dokku <area>:<verb>` that only read state.
+const READING: [&str; 20] = [
     "active",
     "app-links",
     "connect",
@@ -26,73 +26,73 @@ const ASKING: [&str; 20] = [
     "validate-config",
 ];
 
-/// Whether a call is of the changing kind, as far as its arguments tell.
-pub(crate) fn changes(program: &str, argv: &[String]) -> bool {
-    let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+/// Whether a call changes state, judging by its arguments.
+pub(crate) fn changes(program: &str, args: &[String]) -> bool {
+    let line: Vec<&str> = args.iter().map(String::as_str).collect();
     match program {
-        "dokku" => dokku(&words),
+        "dokku" => dokku(&line),
         "docker" => matches!(
-            words.as_slice(),
+            line.as_slice(),
             ["pull" | "rmi" | "rm" | "stop" | "start" | "restart" | "kill" | "build", ..]
                 | ["image", "pull" | "rm" | "build" | "tag", ..]
                 | ["container", "start" | "stop" | "restart" | "rm" | "kill", ..]
         ),
-        "ufw" => !matches!(words.as_slice(), ["status", ..]),
+        "ufw" => !matches!(line.as_slice(), ["status", ..]),
         "sudo" => {
-            let inner = words.iter().position(|word| !word.starts_with('-'));
-            inner.is_some_and(|at| changes(crate::host::basename(words[at]), &argv[at + 1..]))
+            let inner = line.iter().position(|word| !word.starts_with('-'));
+            inner.is_some_and(|at| changes(crate::programs::basename(line[at]), &args[at + 1..]))
         }
         _ => false,
     }
 }
 
-fn dokku(words: &[&str]) -> bool {
-    let words = match words {
+fn dokku(line: &[&str]) -> bool {
+    let line = match line {
         ["--quiet" | "--force" | "--trace", rest @ ..] | ["--app", _, rest @ ..] => {
             return dokku(rest);
         }
-        words => words,
+        line => line,
     };
-    match words {
+    match line {
         [] | ["version" | "--version" | "help" | "enter" | "logs" | "run" | "report", ..] => false,
         ["ps:scale", rest @ ..] => rest.iter().any(|word| word.contains('=')),
         ["letsencrypt:cron-job", rest @ ..] => !rest.is_empty(),
         [command, ..] => match command.split_once(':') {
             Some(("matrix", _)) | None => false,
-            Some((_, verb)) => !ASKING.contains(&verb),
+            Some((_, verb)) => !READING.contains(&verb),
         },
     }
 }
 
-/// Whether a call only passes another one on, which is logged itself.
-pub(crate) fn forwards(program: &str, argv: &[String]) -> bool {
+/// Whether a call only forwards another call, which is logged itself.
+pub(crate) fn forwards(program: &str, args: &[String]) -> bool {
     match program {
         "sudo" => true,
         "dokku" => {
-            command(argv).is_some_and(|word| word == "matrix" || word.starts_with("matrix:"))
+            command(args).is_some_and(|word| word == "matrix" || word.starts_with("matrix:"))
         }
         _ => false,
     }
 }
 
-/// The command behind Dokku's global flags; an app may be called `matrix`, too.
-fn command(argv: &[String]) -> Option<&str> {
-    let mut words = argv.iter().map(String::as_str);
+/// The command after Dokku's global flags. An app may be called `matrix`, too.
+fn command(args: &[String]) -> Option<&str> {
+    let mut line = args.iter().map(String::as_str);
     loop {
-        match words.next()? {
+        match line.next()? {
             "--quiet" | "--force" | "--trace" => {}
-            "--app" => drop(words.next()),
+            "--app" => drop(line.next()),
             word => return Some(word),
         }
     }
 }
 
-/// Whether a call is to be fed with standard input before anything is known of it.
-pub(crate) fn reads_stdin(program: &str, argv: &[String]) -> bool {
-    program == "dokku" && argv.iter().any(|word| word == "postgres:connect")
+/// Whether standard input is read before the call is classified.
+pub(crate) fn reads_stdin(program: &str, args: &[String]) -> bool {
+    program == "dokku" && args.iter().any(|word| word == "postgres:connect")
 }
 
-/// Whether `postgres:connect` was given SQL that changes something.
+/// Whether `postgres:connect` received SQL that changes something.
 pub(crate) fn changing_sql(call: &Call) -> bool {
     call.stdin.borrow().as_deref().is_some_and(|sql| {
         let sql = sql.to_ascii_uppercase();
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_commands_of_the_plugin_are_passed_on() {
+    fn forwards_only_plugin_commands() {
         for (line, want) in [
             ("matrix:create matrix", true),
             ("--quiet --app matrix matrix:report", true),
@@ -116,8 +116,8 @@ mod tests {
             ("--force apps:destroy matrix", false),
             ("--app matrix config:export", false),
         ] {
-            let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            assert_eq!(forwards("dokku", &argv), want, "{line}");
+            let args: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            assert_eq!(forwards("dokku", &args), want, "{line}");
         }
     }
 }

@@ -1,14 +1,14 @@
-//! What containers are made with.
+//! The options that containers are created with.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use crate::{Host, IMAGE, STAYS};
+use crate::{Host, IMAGE, RUNS};
 
 #[test]
-fn docker_options_do_what_they_say() {
+fn docker_options_take_effect() {
     let host = Host::new();
-    host.created("a", STAYS);
+    host.created("a", RUNS);
     let (one, two) = (host.scene.path().join("one"), host.scene.path().join("two"));
     for option in [
         format!("-v {}:/one", one.display()),
@@ -20,25 +20,25 @@ fn docker_options_do_what_they_say() {
     }
     host.ok(&format!("dokku git:from-image a {IMAGE}"));
     let inside = |line: &str| host.run(&format!("docker exec a.web.1 {line}"));
-    // Docker makes what is not there, as root.
-    for folder in [&one, &two, &host.data("a")] {
-        let made = fs::metadata(folder).unwrap();
-        assert_eq!((made.is_dir(), made.uid(), made.gid()), (true, 0, 0), "{}", folder.display());
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
+    // Docker creates missing mount sources, as root.
+    for dir in [&one, &two, &host.data("a")] {
+        let made = fs::metadata(dir).unwrap();
+        assert_eq!((made.is_dir(), made.uid(), made.gid()), (true, 0, 0), "{}", dir.display());
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o777)).unwrap();
     }
     assert!(inside("touch /one/seen").status.success());
     assert_eq!(fs::metadata(one.join("seen")).unwrap().uid(), 1234);
     assert!(!inside("touch /two/seen").status.success());
-    let found = inside("getent hosts elsewhere").stdout;
-    assert!(String::from_utf8_lossy(&found).starts_with("192.0.2.7 "));
+    let stdout = inside("getent hosts elsewhere").stdout;
+    assert!(String::from_utf8_lossy(&stdout).starts_with("192.0.2.7 "));
     assert_eq!(inside("id -G").stdout, b"5678\n");
 }
 
-/// Nothing is passed over in silence.
+/// Unsupported options are refused, not ignored.
 #[test]
-fn what_is_not_known_is_refused() {
+fn refuses_unsupported_options() {
     let host = Host::new();
-    host.created("a", STAYS);
+    host.created("a", RUNS);
     for option in [
         "--privileged",
         "--memory 1g",
@@ -49,30 +49,30 @@ fn what_is_not_known_is_refused() {
         "--init words",
     ] {
         host.ok(&format!("dokku docker-options:add a deploy {option}"));
-        let said = host.ends(&format!("dokku git:from-image a {IMAGE}"), 70);
-        assert!(said.contains("not known"), "{option}: {said}");
+        let output = host.exits_with(&format!("dokku git:from-image a {IMAGE}"), 70);
+        assert!(output.contains("not supported"), "{option}: {output}");
         host.ok(&format!("dokku docker-options:remove a deploy {option}"));
     }
     host.scene.update(|state| state.pullable.insert("busybox:1".to_owned())).unwrap();
-    let said = host.ends("dokku git:from-image a busybox:1", 70);
-    assert!(said.contains("what the image busybox:1 would run is not known"), "{said}");
-    let run = |flags: &str| host.ends(&format!("docker run {flags} {IMAGE} -c true"), 70);
+    let output = host.exits_with("dokku git:from-image a busybox:1", 70);
+    assert!(output.contains("the image busybox:1 is not supported"), "{output}");
+    let run = |flags: &str| host.exits_with(&format!("docker run {flags} {IMAGE} -c true"), 70);
     for flags in ["--entrypoint sh", "--rm", "--rm --entrypoint sh --network host"] {
-        let said = run(flags);
-        assert!(said.contains("not known"), "{flags}: {said}");
+        let output = run(flags);
+        assert!(output.contains("not supported"), "{flags}: {output}");
     }
     host.scene.forget_calls().unwrap();
 }
 
 #[test]
-fn a_throw_away_container_has_what_its_flags_say() {
+fn run_flags_take_effect() {
     let host = Host::new();
     let run = |flags: &str, script: &str| {
         let line = format!("docker run --rm --entrypoint sh {flags}{IMAGE} -c");
-        let words: Vec<&str> = line.split(' ').chain([script]).collect();
-        let output = host.scene.run(&words, None).unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        (output.status.code(), said.trim_end().to_owned())
+        let argv: Vec<&str> = line.split(' ').chain([script]).collect();
+        let output = host.scene.run(&argv, None).unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), printed.trim_end().to_owned())
     };
     host.ok(&format!("docker pull {IMAGE}"));
     let links = "ls /sys/class/net 2>/dev/null || grep -c eth0 /proc/net/dev";
@@ -86,22 +86,22 @@ fn a_throw_away_container_has_what_its_flags_say() {
     assert_eq!(left, 0);
 }
 
-/// The variables of an app are for what is in its container.
+/// The variables of an app apply only to the programs in its container.
 #[test]
-fn the_containers_path_is_its_own() {
+fn path_applies_only_inside_the_container() {
     let host = Host::new();
-    host.created("a", STAYS);
-    let folder = host.scene.path().join("fake");
-    fs::create_dir(&folder).unwrap();
+    host.created("a", RUNS);
+    let dir = host.scene.path().join("fake");
+    fs::create_dir(&dir).unwrap();
     for name in ["nsenter", "bwrap", "setpriv"] {
-        let file = folder.join(name);
-        fs::write(&file, format!("#!/bin/sh\ntouch {}/called\n", folder.display())).unwrap();
+        let file = dir.join(name);
+        fs::write(&file, format!("#!/bin/sh\ntouch {}/called\n", dir.display())).unwrap();
         fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
-    let path = format!("{}:/usr/bin", folder.display());
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).unwrap();
+    let path = format!("{}:/usr/bin", dir.display());
     host.ok(&format!("dokku config:set --no-restart a PATH={path}"));
     host.ok(&format!("dokku git:from-image a {IMAGE}"));
     assert_eq!(host.ok("docker exec a.web.1 printenv PATH"), format!("{path}\n"));
-    assert!(!folder.join("called").exists());
+    assert!(!dir.join("called").exists());
 }

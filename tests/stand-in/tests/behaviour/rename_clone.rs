@@ -1,9 +1,9 @@
-//! Renaming and cloning an app: what is lost, what is copied, and what a refusal leaves behind.
+//! Renaming and cloning an app: what is lost, what is copied, and what remains after a refusal.
 
 use crate::{deployed, mains, ok, plugin, refused, run, running, scene, stderr, stdout};
 
 #[test]
-fn a_rename_loses_the_checks_and_the_certificates_owner() {
+fn rename_loses_checks_and_letsencrypt_settings() {
     let scene = scene();
     deployed(&scene, "m");
     ok(&scene, &["dokku letsencrypt:set m email a@example.test", "dokku letsencrypt:enable m"]);
@@ -14,7 +14,7 @@ fn a_rename_loses_the_checks_and_the_certificates_owner() {
     assert_eq!(ask("dokku domains:report n --domains-app-vhosts"), "n.example.test\n");
     assert_eq!(ask("dokku nginx:report n --nginx-client-max-body-size"), "50m\n");
     assert_eq!((mains(&scene), running(&scene, "n").len(), running(&scene, "m").len()), (1, 1, 0));
-    // So the next deploy runs two.
+    // The checks are enabled again, so the next deploy runs both containers at the same time.
     ok(&scene, &["dokku ps:restart n"]);
     assert_eq!(mains(&scene), 2);
     let output = run(&scene, "dokku letsencrypt:report n --letsencrypt-email");
@@ -25,7 +25,7 @@ fn a_rename_loses_the_checks_and_the_certificates_owner() {
 }
 
 #[test]
-fn a_clone_is_a_second_main() {
+fn clone_runs_a_second_main_process() {
     let scene = scene();
     deployed(&scene, "m");
     ok(&scene, &["dokku apps:clone m n"]);
@@ -33,7 +33,7 @@ fn a_clone_is_a_second_main() {
 }
 
 #[test]
-fn a_clone_refused_in_scheduler_deploy_is_clean() {
+fn clone_refused_in_scheduler_deploy_leaves_the_original_intact() {
     let scene = scene();
     deployed(&scene, "m");
     plugin(&scene, &[("scheduler-deploy", "[ \"$2\" = m ]")]);
@@ -43,21 +43,22 @@ fn a_clone_refused_in_scheduler_deploy_is_clean() {
 }
 
 #[test]
-fn a_clone_refused_in_its_setup_takes_the_original_down() {
+fn clone_refused_in_setup_breaks_the_original() {
     let scene = scene();
     deployed(&scene, "m");
     plugin(&scene, &[("post-app-clone-setup", "exit 1")]);
     refused(&scene, "dokku apps:clone m n");
     let output = refused(&scene, "dokku proxy:build-config m");
     assert!(stderr(&output).contains("duplicate upstream"));
-    // nginx, still broken, ends the destruction half-way; the original's container is gone already.
+    // nginx is still broken and interrupts `apps:destroy`; the original's container is stopped
+    // already.
     refused(&scene, "dokku apps:destroy n --force");
     assert!(running(&scene, "m").is_empty());
     ok(&scene, &["dokku proxy:clear-config n", "dokku apps:destroy n --force"]);
 }
 
 #[test]
-fn a_rename_refused_at_the_end_leaves_nothing_running() {
+fn rename_refused_in_post_app_rename_leaves_nothing_running() {
     let scene = scene();
     deployed(&scene, "m");
     plugin(&scene, &[("post-app-rename", "exit 1")]);
@@ -67,7 +68,7 @@ fn a_rename_refused_at_the_end_leaves_nothing_running() {
 }
 
 #[test]
-fn a_rename_shows_what_is_there_at_each_trigger() {
+fn rename_triggers_see_partially_copied_settings() {
     let scene = scene();
     deployed(&scene, "m");
     let log = scene.path().join("log");

@@ -1,4 +1,4 @@
-//! What nobody is known to call ends loudly: never with an answer that a test could take for one.
+//! Unsupported calls are refused with an error that no test can mistake for an answer.
 
 use std::panic;
 
@@ -6,9 +6,9 @@ use stand_in::State;
 
 use crate::{SYNAPSE, deployed, ok, run, scene, stderr, stdout};
 
-/// Calls with quotes left out: words are parted by `|` here.
-const UNKNOWN: [&str; 67] = [
-    // Verbs that Dokku has, or not, of areas that are known; areas that are not.
+/// Commands with `|` between the arguments.
+const CALLS: [&str; 67] = [
+    // Verbs that the stand-in does not support, and areas that it does not support.
     "dokku",
     "dokku|help",
     "dokku|apps:lock|m",
@@ -30,7 +30,7 @@ const UNKNOWN: [&str; 67] = [
     "dokku|redis:create|db",
     "dokku|scheduler:set|m|selected|null",
     "dokku|storage:exec|m",
-    // Flags and words that a known verb is not known with.
+    // Unsupported flags and arguments of supported verbs.
     "dokku|apps:exists|m|--quick",
     "dokku|apps:list|m",
     "dokku|apps:report|m|--app-nosuch",
@@ -47,7 +47,7 @@ const UNKNOWN: [&str; 67] = [
     "dokku|ps:scale|m|web=1|--nosuch",
     "dokku|storage:list|m|--format|yaml",
     "dokku|storage:destroy|entry",
-    // What is run in a container.
+    // Commands in containers.
     "dokku|enter|m|web|ls",
     "dokku|run|m|ls",
     "docker|run|--rm|IMAGE|ls",
@@ -61,7 +61,7 @@ const UNKNOWN: [&str; 67] = [
     "docker|exec|-t|m.web.1|ls",
     "docker|exec|dokku.postgres.db|pg_dump",
     "docker|exec|dokku.postgres.db|psql|--csv|-c|select 1",
-    // What Docker is asked.
+    // Docker.
     "docker|rm|m.web.1",
     "docker|volume|ls",
     "docker|ps",
@@ -82,7 +82,7 @@ const UNKNOWN: [&str; 67] = [
     "sigil|/dev/null",
 ];
 
-/// What `psql` is sent.
+/// SQL for `psql`.
 const SQL: [&str; 6] = [
     "SELECT version();",
     "DROP DATABASE db;",
@@ -93,33 +93,36 @@ const SQL: [&str; 6] = [
 ];
 
 #[test]
-fn what_is_not_known_is_refused() {
+fn refuses_unsupported_calls() {
     let scene = scene();
     deployed(&scene, "m");
     ok(&scene, &["dokku postgres:create db"]);
-    // An id may have been given.
+    // A refused call may have used up an id.
     let state = || format!("{:?}", State { serial: 0, ..scene.state().unwrap() });
     let before = state();
-    let calls = UNKNOWN.map(|line| (line, None)).into_iter();
+    let calls = CALLS.map(|line| (line, None)).into_iter();
     for (line, stdin) in calls.chain(SQL.map(|sql| ("dokku|postgres:connect|db", Some(sql)))) {
         let argv: Vec<&str> =
             line.split('|').map(|word| if word == "IMAGE" { SYNAPSE } else { word }).collect();
         let output = scene.run(&argv, stdin).unwrap();
         assert_eq!(output.status.code(), Some(70), "{line} {stdin:?}: {}", stdout(&output));
-        let said = stderr(&output);
-        assert!(said.starts_with("stand-in: ") && said.contains("not known"), "{line}: {said}");
+        let message = stderr(&output);
+        assert!(
+            message.starts_with("stand-in: ") && message.contains("not supported"),
+            "{line}: {message}"
+        );
         assert_eq!(state(), before, "{line}");
     }
     scene.forget_calls().unwrap();
 }
 
-/// A test that made such a call fails, though nobody looked at what came of it.
+/// A test that made an unsupported call fails, even if it ignored the result.
 #[test]
-fn a_scene_does_not_end_in_silence() {
+fn an_unsupported_call_fails_the_test() {
     let scene = scene();
     run(&scene, "dokku apps:nosuch");
     run(&scene, "dokku apps:lock m");
     let ended = panic::catch_unwind(move || drop(scene)).unwrap_err();
-    let said = ended.downcast_ref::<String>().unwrap();
-    assert_eq!(said, "stand-in: not known: dokku apps:lock m");
+    let message = ended.downcast_ref::<String>().unwrap();
+    assert_eq!(message, "stand-in: unsupported calls: dokku apps:lock m");
 }

@@ -1,4 +1,4 @@
-//! A set of namespaces: started, entered, and gone with its first process.
+//! A set of Linux namespaces, which end with their first process.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -9,19 +9,20 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
-/// The namespaces. All that runs in them is killed with the value, however this program ends: their
-/// first process waits for the end of its standard input.
+/// A set of namespaces. Dropping the value kills all processes in it. So does the end of this
+/// program, however it ends: the first process waits for the end of its standard input.
 #[derive(Debug)]
-pub(crate) struct Space {
+pub(crate) struct Namespaces {
     first: u32,
     outside: Child,
     stdin: Option<ChildStdin>,
-    /// Programs that run inside until the end.
-    left: Mutex<Vec<Child>>,
+    /// Programs that run in the namespaces until these end.
+    children: Mutex<Vec<Child>>,
 }
 
-impl Space {
-    /// Runs a command whose last program is the first process of new namespaces, and says `ready`.
+impl Namespaces {
+    /// Runs a command whose last program becomes the first process of new namespaces and prints
+    /// `ready`.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut outside = command.spawn().with_context(|| format!("{command:?}"))?;
@@ -36,12 +37,12 @@ impl Space {
             }
             bail!("stand-in: no namespaces: {why}");
         }
-        let first = first_process(outside.id())?;
+        let first = find_first_process(outside.id())?;
         let stdin = outside.stdin.take();
-        Ok(Self { first, outside, stdin, left: Mutex::default() })
+        Ok(Self { first, outside, stdin, children: Mutex::default() })
     }
 
-    /// A program that is run inside, by root.
+    /// A command that runs in the namespaces as root.
     pub(crate) fn enter(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--net", "--pid", "--mount", "--ipc", "--uts", "--target"]);
@@ -49,28 +50,28 @@ impl Space {
         command
     }
 
-    /// Starts a program that runs until the namespaces go.
-    pub(crate) fn leave(&self, mut command: Command, log: &Path) -> Result<()> {
+    /// Starts a program that runs until the namespaces end.
+    pub(crate) fn spawn(&self, mut command: Command, log: &Path) -> Result<()> {
         let log = File::create(log)?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().with_context(|| format!("{command:?}"))?;
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).push(child);
+        self.children.lock().unwrap_or_else(PoisonError::into_inner).push(child);
         Ok(())
     }
 }
 
-impl Drop for Space {
+impl Drop for Namespaces {
     fn drop(&mut self) {
         drop(self.stdin.take());
         let _ = self.outside.wait();
-        let left = self.left.get_mut().unwrap_or_else(PoisonError::into_inner);
-        left.iter_mut().for_each(|child| drop(child.wait()));
+        let children = self.children.get_mut().unwrap_or_else(PoisonError::into_inner);
+        children.iter_mut().for_each(|child| drop(child.wait()));
     }
 }
 
-/// The first process of the namespaces, as the machine counts: programs that only start another one
-/// stand before it.
-fn first_process(mut pid: u32) -> Result<u32> {
+/// The host's process id of the first process in the namespaces. Its ancestors are programs that
+/// only start another one.
+fn find_first_process(mut pid: u32) -> Result<u32> {
     loop {
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         let inside = status.lines().find_map(|line| line.strip_prefix("NSpid:"));

@@ -1,25 +1,25 @@
-//! What differs from host to host and from run to run, made equal: ids, times, addresses, passwords.
-//! Of what a changing call prints, the chatter of other tools is left out as well.
+//! Normalizes what differs between hosts and between runs: ids, times, addresses, passwords. In the
+//! output of changing calls it also leaves out the messages of other tools.
 
 use std::collections::BTreeMap;
 
 use regex_lite::{Captures, Regex};
 use stand_in::Scene;
 
-/// For calls that begin so: what is masked, and the word that takes its place.
+/// The prefix of the calls, the pattern to mask, and its replacement.
 const MASKS: [(&str, &str, &str); 9] = [
-    // openssl's dates, Docker's in a log, those of a table.
+    // Dates: of openssl, of Docker in a log, and in a table.
     ("", r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4} GMT", "<date>"),
     ("dokku logs", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z app", "<date> app"),
     ("dokku letsencrypt:list", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "<date>"),
     ("", r"\b1[78]\d{8}\b", "<time>"),
     ("", r"172\.17\.\d+\.\d+", "<ip>"),
-    // The process that names a container which is not up yet.
+    // The process id in the name of a container that is not up yet.
     ("", r"upcoming-\d+", "upcoming-<id>"),
     ("", r"Intermediate CA [0-9a-f]{6}", "Intermediate CA <id>"),
-    // Passwords of dokku-postgres; the recordings have zeros.
+    // Passwords of dokku-postgres; the recordings contain zeros.
     ("", r"\b[0-9a-f]{32}\b", "<password>"),
-    // An address; when it was taken out of the recording, the row after it lost its beginning.
+    // An address. When it was removed from the recording, the following row lost its beginning.
     (
         "dokku plugin:list --format json",
         r#"(?:file:///srv/x|https://github.com/dokku/dokku-[a-z]+.git","committish":"","branch":""\},\{"name":"[a-z]+","version":"0.38.27","enabled":true,"core":true,"description":"dokku) core (logs|proxy) plugin"#,
@@ -27,39 +27,40 @@ const MASKS: [(&str, &str, &str); 9] = [
     ),
 ];
 
-/// Lines that a changing call may print beside its own.
+/// Lines of other tools in the output of changing calls.
 const CHATTER: [&str; 8] = [
-    // Docker's build, and the empty lines in it.
+    // Docker's build, including its empty lines.
     r"^#\d+ ",
-    // Git, which fetches the commit.
+    // Git fetching the commit.
     r"^From /tmp/",
     r"^ (  [0-9a-f]{7}\.\.[0-9a-f]{7}|\* \[new branch\]) .* -> ",
-    // lego, which fetches a certificate.
+    // lego requesting a certificate.
     r"^       20\d\d/\d\d/\d\d \d\d:\d\d:\d\d ",
     // A plugin of the recording host, which implements every trigger.
     r"^ !     Deprecated: please upgrade plugin to use '[a-z-]+' plugin trigger instead of ",
-    // Side by side, in any order.
+    // Parallel jobs, in any order.
     r"^       Running healthcheck name=",
     r"^( !     )?\x1b\[1m\x1b\[31m !     \x1b\[0m\x1b\[0mFailure in name=",
     r"^       Attempting to retire ",
 ];
 
-/// What a container or lego says in many lines: from the one to before, or with, the other.
+/// Blocks of output of a container or of lego: first line, last line, and whether these two lines
+/// are left out as well.
 const BLOCKS: [(&str, &str, bool); 3] = [
     ("=====> Start of ", "=====> End of ", false),
     ("=====> Start healthcheck output", "=====> End healthcheck output", true),
     ("       !!!! HEADS UP", "       server. Making", true),
 ];
 
-/// One side of the comparison, the recorded one or the present one: an id is told by when it came up
-/// first, so that the same id has to come up again in the same places.
+/// One side of the comparison: the recording or the replay. Ids are numbered in the order of their
+/// first appearance, so that both sides must repeat the same ids in the same places.
 #[derive(Debug, Default)]
 pub(crate) struct Side {
     ids: BTreeMap<String, usize>,
 }
 
 impl Side {
-    /// The text without what may differ, and whether chatter was left out.
+    /// The text without what may differ, and whether lines were left out.
     pub(crate) fn text(
         &mut self,
         scene: &Scene,
@@ -82,7 +83,7 @@ impl Side {
         (self.ids(&text), chatters)
     }
 
-    /// Ids of containers, images and commits, by their first digits, however many are shown.
+    /// Replaces ids of containers, images and commits, complete or shortened.
     fn ids(&mut self, text: &str) -> String {
         let id = regex(r"\b([0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{11,12})\b");
         let number = |found: &Captures<'_>| {
@@ -98,7 +99,7 @@ fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).unwrap()
 }
 
-/// `89d, 23h, 20m, 17s` in a column, of which the width counts.
+/// Replaces spans such as `89d, 23h, 20m, 17s` in a column; the width of the column is compared.
 fn spans(text: &str) -> String {
     let width = |found: &Captures<'_>| format!("<span in {}>", found[0].len());
     regex(r"\d+d, \d+h, \d+m, \d+s *").replace_all(text, width).into_owned()

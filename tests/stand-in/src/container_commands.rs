@@ -1,4 +1,4 @@
-//! `logs`, `enter`, `run`: what is said and done inside an app's containers.
+//! `logs`, `enter`, `run`: the logs of an app's containers, and commands in them.
 
 use anyhow::{Result, bail};
 
@@ -41,7 +41,7 @@ fn logs(call: &Call, name: &str, args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// What the processes of an app have printed.
+/// The output of an app's processes.
 pub(crate) fn log(call: &Call, name: &str) -> Result<Vec<String>> {
     let mut state = call.state()?;
     Ok(match &state.parts {
@@ -64,7 +64,10 @@ fn enter(call: &Call, name: &str, args: &[String]) -> Result<()> {
     if state.parts.is_some() {
         return exit_with(real::docker::exec(call, &container.id, true, command)?);
     }
-    give(call, &execute(&state, container, &format!("enter {name} {}", args.join(" ")), command)?)
+    print_answer(
+        call,
+        &execute(&state, container, &format!("enter {name} {}", args.join(" ")), command)?,
+    )
 }
 
 fn run(call: &Call, name: &str, args: &[String]) -> Result<()> {
@@ -80,18 +83,18 @@ fn run(call: &Call, name: &str, args: &[String]) -> Result<()> {
     let container = Container { mounts, ..Container::default() };
     let answer = execute(&state, &container, &format!("run {name} {}", args.join(" ")), args)?;
     call.fire("scheduler-post-run", &["docker-local", name, &id, &answer.rc.to_string()])?;
-    give(call, &answer)
+    print_answer(call, &answer)
 }
 
-/// Prints an answer and ends the call with its exit code.
-pub(crate) fn give(call: &Call, answer: &Answer) -> Result<()> {
+/// Prints a response and ends the call with its exit code.
+pub(crate) fn print_answer(call: &Call, answer: &Answer) -> Result<()> {
     call.print(&answer.stdout);
     call.eprint(&answer.stderr);
     exit_with(answer.rc)
 }
 
-/// What a command in a container gives: a test's answer, else what is known of the command. One that
-/// asks its database succeeds, unless that is behind a dead link.
+/// The response to a command in a container: a fixed answer set by the test, else a built-in one. A
+/// command that connects to the database succeeds unless the link is dead.
 pub(crate) fn execute(
     state: &State,
     container: &Container,
@@ -111,5 +114,5 @@ pub(crate) fn execute(
     if text.contains("synapse.config") {
         return Ok(config_check(&container.mounts));
     }
-    bail!("`{text}` in a container is not known")
+    bail!("`{text}` in a container is not supported")
 }

@@ -1,4 +1,4 @@
-//! What nginx says of the whole host: one app's bad file is every app's trouble.
+//! Validates the nginx configuration of the whole host: one app's broken file breaks all apps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,10 +10,11 @@ use crate::app::App;
 use crate::call::{Call, fail};
 use crate::real;
 
-/// `nginx -t` for all that stands below `$DOKKU_ROOT`; ends the call with 1 when nginx refuses it.
-pub(crate) fn judge(call: &Call) -> Result<()> {
+/// `nginx -t` for all apps below `$DOKKU_ROOT`. Ends the call with 1 if nginx rejects the
+/// configuration.
+pub(crate) fn validate(call: &Call) -> Result<()> {
     if call.state()?.parts.is_some() {
-        return match real::proxy::verdict()? {
+        return match real::proxy::config_error()? {
             None => Ok(()),
             Some(why) => {
                 call.eprint(why);
@@ -21,14 +22,14 @@ pub(crate) fn judge(call: &Call) -> Result<()> {
             }
         };
     }
-    let Err(why) = verdict(call) else { return Ok(()) };
+    let Err(why) = validate_apps(call) else { return Ok(()) };
     call.eprint(format!(
         "nginx: [emerg] {why}\nnginx: configuration file /etc/nginx/nginx.conf test failed\n"
     ));
     fail("Failed to validate nginx configuration")
 }
 
-fn verdict(call: &Call) -> Result<(), String> {
+fn validate_apps(call: &Call) -> Result<(), String> {
     let apps = call.state().map_err(|error| error.to_string())?.apps;
     let mut upstreams: BTreeMap<String, String> = BTreeMap::new();
     let mut defaults: BTreeMap<String, String> = BTreeMap::new();
@@ -60,17 +61,17 @@ fn verdict(call: &Call) -> Result<(), String> {
 }
 
 fn included(call: &Call, name: &str) -> String {
-    let Ok(folder) = call.home(name).join("nginx.conf.d").read_dir() else { return String::new() };
+    let Ok(dir) = call.home(name).join("nginx.conf.d").read_dir() else { return String::new() };
     let conf = |path: &Path| path.extension().is_some_and(|extension| extension == "conf");
-    folder
-        .flatten()
+    dir.flatten()
         .map(|entry| entry.path())
         .filter(|path| conf(path))
         .filter_map(|path| fs::read_to_string(path).ok())
         .collect()
 }
 
-/// `location = /x` once in the app's own files, and not in the template as well.
+/// Refuses a `location = /x` that occurs twice in the app's own files, or in these and the
+/// template.
 fn locations(conf: &str, parts: &str) -> Result<(), String> {
     let exact = |line: &str| {
         line.trim()
@@ -86,7 +87,7 @@ fn locations(conf: &str, parts: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The ports on which the app is the default server, of those that its port map has.
+/// The mapped ports on which the app is the default server.
 fn default_servers(conf: &str, app: &App) -> BTreeSet<String> {
     let mapped =
         |port: &&String| app.ports.iter().any(|map| map.split(':').nth(1) == Some(port.as_str()));

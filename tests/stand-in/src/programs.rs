@@ -1,4 +1,4 @@
-//! The other programs of the host: `sudo`, `ufw`, `nginx`, `sigil`.
+//! The programs of the host other than `dokku` and `docker`: `sudo`, `ufw`, `nginx`, `sigil`.
 
 use std::env;
 use std::fs;
@@ -10,28 +10,28 @@ use anyhow::{Result, bail};
 use crate::call::{Call, quit};
 use crate::dokku::arg;
 use crate::entry::{code, exit_with};
-use crate::{real, verdict};
+use crate::{nginx_config, real};
 
-/// The last part of a program's path.
+/// The last component of a program's path.
 pub(crate) fn basename(program: &str) -> &str {
     program.rsplit('/').next().unwrap_or_default()
 }
 
-/// Whether root calls.
-pub(crate) fn root() -> bool {
+/// Whether the caller is root.
+pub(crate) fn is_root() -> bool {
     env::var_os("STAND_IN_ROOT").is_some()
 }
 
-/// `sudo -n <program>...`: `nginx -t` is in Dokku's own sudoers file, `ufw` in the plugin's.
+/// `sudo -n <program>...`. Dokku's own sudoers file allows `nginx -t`, the plugin's allows `ufw`.
 pub(crate) fn sudo(call: &Call) -> Result<()> {
     let (program, args) = match call.args.as_slice() {
         [flag, program, args @ ..] if flag == "-n" => (basename(program), args),
-        args => bail!("`sudo {}` is not known", args.join(" ")),
+        args => bail!("`sudo {}` is not supported", args.join(" ")),
     };
     let allowed = match program {
         "nginx" => arg(args, 0) == "-t",
         "ufw" => call.state()?.sudo_ufw,
-        _ => bail!("`sudo -n {program}` is not known"),
+        _ => bail!("`sudo -n {program}` is not supported"),
     };
     if !allowed {
         call.eprint("sudo: a password is required\n");
@@ -46,13 +46,13 @@ pub(crate) fn sudo(call: &Call) -> Result<()> {
 
 /// `ufw status`, `ufw allow <rule>`, `ufw delete allow <rule>`.
 pub(crate) fn ufw(call: &Call) -> Result<()> {
-    if !root() {
+    if !is_root() {
         call.print("ERROR: You need to be root to run this script\n");
         return quit(1);
     }
-    let words: Vec<&str> = call.args.iter().map(String::as_str).collect();
+    let args: Vec<&str> = call.args.iter().map(String::as_str).collect();
     let firewall = call.state()?.ufw;
-    match words.as_slice() {
+    match args.as_slice() {
         ["status"] if firewall.active => {
             call.print("Status: active\n\nTo                         Action      From\n--                         ------      ----\n");
             firewall
@@ -73,24 +73,24 @@ pub(crate) fn ufw(call: &Call) -> Result<()> {
             });
         }
         ["delete", "allow", rule] => {
-            let held = call.update(|state| Ok(state.ufw.allowed.remove(*rule)))?;
-            call.line(if held { "Rule deleted" } else { "Could not delete non-existent rule" });
+            let removed = call.update(|state| Ok(state.ufw.allowed.remove(*rule)))?;
+            call.line(if removed { "Rule deleted" } else { "Could not delete non-existent rule" });
         }
-        _ => bail!("`ufw {}` is not known", call.args.join(" ")),
+        _ => bail!("`ufw {}` is not supported", call.args.join(" ")),
     }
     Ok(())
 }
 
-/// `nginx -v`, `nginx -t [-c <file>]`. The test needs root, for the pid file.
+/// `nginx -v`, `nginx -t [-c <file>]`. `-t` needs root, because nginx opens its pid file.
 pub(crate) fn nginx(call: &Call) -> Result<()> {
     if call.state()?.parts.is_some() {
-        // Without root, as whoever calls.
+        // Without sudo it runs as the caller.
         let mut nginx = real::program::system("nginx");
         return exit_with(code(nginx.args(&call.args).status()?));
     }
-    let words: Vec<&str> = call.args.iter().map(String::as_str).collect();
-    if !matches!(words.as_slice(), ["-v" | "-t"] | ["-t", "-c", _]) {
-        bail!("`nginx {}` is not known", call.args.join(" "));
+    let args: Vec<&str> = call.args.iter().map(String::as_str).collect();
+    if !matches!(args.as_slice(), ["-v" | "-t"] | ["-t", "-c", _]) {
+        bail!("`nginx {}` is not supported", call.args.join(" "));
     }
     let has = |flag: &str| call.args.iter().any(|arg| arg == flag);
     if has("-v") {
@@ -103,13 +103,13 @@ pub(crate) fn nginx(call: &Call) -> Result<()> {
         .skip_while(|arg| *arg != "-c")
         .nth(1)
         .map_or("/etc/nginx/nginx.conf", String::as_str);
-    if !root() {
+    if !is_root() {
         call.eprint("nginx: [emerg] open() \"/run/nginx.pid\" failed (13: Permission denied)\n");
         return failed(call, file);
     }
     if !has("-c") {
-        verdict::judge(call)?;
-    } else if let Err(why) = judge(Path::new(file), 0) {
+        nginx_config::validate(call)?;
+    } else if let Err(why) = validate_file(Path::new(file), 0) {
         call.eprint(format!("nginx: [emerg] {why}\n"));
         return failed(call, file);
     }
@@ -122,8 +122,8 @@ fn failed(call: &Call, file: &str) -> Result<()> {
     quit(1)
 }
 
-/// A file and all that it includes.
-fn judge(file: &Path, depth: u32) -> Result<(), String> {
+/// Validates a file and all files that it includes.
+fn validate_file(file: &Path, depth: u32) -> Result<(), String> {
     let Ok(text) = fs::read_to_string(file) else {
         return Err(format!("open() \"{}\" failed (2: No such file or directory)", file.display()));
     };
@@ -142,18 +142,18 @@ fn judge(file: &Path, depth: u32) -> Result<(), String> {
         let path = file.parent().unwrap_or(Path::new("/")).join(path);
         let name =
             path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        // `hsts.con[f]` is nginx's way to say: if it is there.
+        // nginx's idiom for an optional include: `hsts.con[f]`.
         let name = name.replace("[f]", "f*");
         let Some((start, end)) = name.split_once('*') else {
-            judge(&path, depth + 1)?;
+            validate_file(&path, depth + 1)?;
             continue;
         };
         for entry in
-            path.parent().and_then(|folder| folder.read_dir().ok()).into_iter().flatten().flatten()
+            path.parent().and_then(|dir| dir.read_dir().ok()).into_iter().flatten().flatten()
         {
-            let found = entry.file_name().to_string_lossy().into_owned();
-            if found.starts_with(start) && found.ends_with(end) {
-                judge(&entry.path(), depth + 1)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with(start) && name.ends_with(end) {
+                validate_file(&entry.path(), depth + 1)?;
             }
         }
     }
@@ -174,7 +174,7 @@ pub(crate) fn sigil(call: &Call) -> Result<()> {
         [flag, file, pairs @ ..] if flag == "-f" && pairs.iter().all(|pair| pair.contains('=')) => {
             file
         }
-        args => bail!("`sigil {}` is not known", args.join(" ")),
+        args => bail!("`sigil {}` is not supported", args.join(" ")),
     };
     let Ok(text) = fs::read_to_string(file) else {
         call.eprint(format!("open {file}: no such file or directory\n"));
@@ -191,7 +191,7 @@ pub(crate) fn sigil(call: &Call) -> Result<()> {
     Ok(())
 }
 
-/// A template with nothing but its plain variables, `{{ $.NAME }}`, filled in.
+/// Replaces only plain variables, `{{ $.NAME }}`, in a template.
 pub(crate) fn render(template: &str, values: &[(String, String)]) -> String {
     let mut text = format!("# stand-in: rendered without loops and conditions\n{template}");
     for (key, value) in values {

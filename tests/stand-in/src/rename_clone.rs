@@ -1,21 +1,21 @@
-//! `apps:rename`, `apps:clone`: a new app from an old one, with what gets lost on the way.
+//! `apps:rename`, `apps:clone`: copies an app, and loses what a real Dokku loses.
 //!
-//! Plugins are called in alphabetical order: what `config`, `docker-options`, `domains` and `git` copy
-//! is there when the plugin `matrix` is asked, what `nginx-vhosts`, `ports`, `postgres`, `ps` and
-//! `storage` copy is not.
+//! Dokku calls plugins in alphabetical order. When the triggers of the plugin `matrix` run,
+//! `config`, `docker-options`, `domains` and `git` have copied their settings; `nginx-vhosts`,
+//! `ports`, `postgres`, `ps` and `storage` have not.
 
 use anyhow::Result;
 
 use crate::app::App;
 use crate::apps::{check_name, create, destroy};
 use crate::call::{Call, fail};
-use crate::dokku::{arg, has, words};
+use crate::dokku::{arg, has, positional};
 use crate::{domains, files, links, ps};
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
-    let names = words(args);
+    let names = positional(args);
     let (old, new) = (arg(&names, 0), arg(&names, 1));
-    call.skips.set(has(args, "--skip-deploy"));
+    call.skip_deploy.set(has(args, "--skip-deploy"));
     match verb {
         "rename" => {
             begin(call, old, new, "Renaming")?;
@@ -79,7 +79,7 @@ fn clone(call: &Call, old: &str, new: &str) -> Result<()> {
     rebuild(call, new)
 }
 
-/// What plugins before `matrix` copy. `checks` and `letsencrypt` copy nothing of their settings.
+/// Copies what plugins before `matrix` copy. `checks` and `letsencrypt` do not copy their settings.
 fn copy_first(call: &Call, old: &str, new: &str, from: &App, domains: Vec<String>) -> Result<()> {
     files::copy(&call.home(old), &call.home(new), &["VHOST", "cache", ".cache", "letsencrypt"])?;
     let app = call.change(new, |app| {
@@ -99,7 +99,7 @@ fn copy_first(call: &Call, old: &str, new: &str, from: &App, domains: Vec<String
     call.write_vhost(new, &app)
 }
 
-/// What the others copy.
+/// Copies what plugins after `matrix` copy.
 fn copy_rest(call: &Call, old: &str, new: &str, from: &App) -> Result<()> {
     files::remove(&call.home(new).join("nginx.conf"))?;
     let app = call.change(new, |app| {
@@ -114,20 +114,20 @@ fn copy_rest(call: &Call, old: &str, new: &str, from: &App) -> Result<()> {
     })?;
     call.write_scale(new, &app)?;
     call.write_mounts(new, &app)?;
-    let linked = call.update(|state| {
-        let held = state.services.iter_mut().filter(|(_, service)| service.links.contains(old));
-        Ok(held
+    let services = call.update(|state| {
+        let linked = state.services.iter_mut().filter(|(_, service)| service.links.contains(old));
+        Ok(linked
             .map(|(name, service)| {
                 service.links.insert(new.to_owned());
                 name.clone()
             })
             .collect::<Vec<_>>())
     })?;
-    linked.iter().try_for_each(|name| links::write_links(call, name))
+    services.iter().try_for_each(|name| links::write_links(call, name))
 }
 
 fn rebuild(call: &Call, name: &str) -> Result<()> {
-    if call.skips.get() || call.app(name)?.commit.is_none() {
+    if call.skip_deploy.get() || call.app(name)?.commit.is_none() {
         return Ok(());
     }
     ps::rebuild(call, name)

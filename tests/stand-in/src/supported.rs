@@ -1,18 +1,19 @@
-//! Which calls the stand-in knows: any other ends loudly, so that no test takes silence for an answer.
+//! The list of supported calls. Any other call is refused with an error, so that no test mistakes a
+//! missing implementation for an answer.
 //!
-//! A flag that ends in `=` has a value. What is known is what the plugin calls, what the recordings
-//! hold, and what tests do to a host in an administrator's place.
+//! Supported are the calls of the plugin, the calls in the recordings, and what tests run in place
+//! of an administrator. A flag that ends in `=` takes a value.
 
 use anyhow::{Result, bail};
 
-/// What may follow a command.
+/// The arguments that a command accepts.
 #[derive(Clone, Copy, Debug)]
 enum Takes {
-    /// These flags, and at most so many words.
+    /// These flags, and at most this many positional arguments.
     Args(&'static [&'static str], usize),
-    /// A report: an app, and a single value or JSON; which values there are, the report knows.
+    /// A report: an app, and a single value or JSON. The report itself checks which values exist.
     Report,
-    /// Whatever comes, flags included.
+    /// Any arguments, including flags.
     Anything,
 }
 
@@ -62,7 +63,7 @@ const COMMANDS: [(&str, Takes); 85] = [
     ("letsencrypt:enable", Args(&["--force"], 1)),
     ("letsencrypt:list", Args(&[], 0)),
     ("letsencrypt:report", Report),
-    // Values may begin with a dash; which properties there are, it knows itself.
+    // Values may start with a dash; the command itself checks the property.
     ("letsencrypt:set", Anything),
     ("network:report", Report),
     ("nginx:report", Report),
@@ -109,8 +110,8 @@ const COMMANDS: [(&str, Takes); 85] = [
     ("storage:unmount", Args(&[], 2)),
 ];
 
-/// What a real Dokku was asked for that it does not have: it says so, as recorded.
-const NO_COMMANDS: [&str; 4] =
+/// Commands of the recordings that a real Dokku does not have: it answers with its own error.
+const UNKNOWN_TO_DOKKU: [&str; 4] =
     ["apps:nosuch", "domains:urls", "letsencrypt:nosuch", "nosuch:command"];
 
 const INSPECT: Takes = Args(&["--format="], MANY);
@@ -121,8 +122,8 @@ const LIST: Takes = Args(
 const IMAGES: Takes = Args(&["-q", "--quiet"], 1);
 const ONE: Takes = Args(&[], 1);
 
-/// Subcommands of `docker`. The flags of `run` and `exec` are in `flags.rs`, for what is run has flags
-/// of its own.
+/// Subcommands of `docker`. `flags.rs` lists the flags of `run` and `exec`, because the program in
+/// the container has flags of its own.
 const DOCKER: [(&str, Takes); 22] = [
     ("image inspect", INSPECT),
     ("container inspect", INSPECT),
@@ -164,62 +165,66 @@ pub(crate) const PSQL: [&str; 12] = [
     "-tA",
 ];
 
-/// Whether Dokku itself says that it has no such command.
-pub(crate) fn is_no_command(command: &str) -> bool {
-    NO_COMMANDS.contains(&command)
+/// Whether Dokku itself reports that there is no such command.
+pub(crate) fn is_unknown_to_dokku(command: &str) -> bool {
+    UNKNOWN_TO_DOKKU.contains(&command)
 }
 
-/// Refuses a command of `dokku` that is not known, or not with these arguments.
-pub(crate) fn dokku(command: &str, args: &[String]) -> Result<()> {
+/// Refuses a `dokku` command that is not supported, or not with these arguments.
+pub(crate) fn check_dokku(command: &str, args: &[String]) -> Result<()> {
     let json = args.windows(2).all(|pair| pair[0] != "--format" || pair[1] == "json");
-    if json && COMMANDS.iter().any(|(name, takes)| *name == command && fits(*takes, args)) {
+    if json && COMMANDS.iter().any(|(name, takes)| *name == command && accepts(*takes, args)) {
         return Ok(());
     }
-    bail!("`dokku {}` is not known", line(command, args))
+    bail!("`dokku {}` is not supported", line(command, args))
 }
 
-/// Refuses a subcommand of `docker` that is not known, or not with these arguments.
-pub(crate) fn docker(args: &[String]) -> Result<()> {
-    let known = DOCKER.iter().any(|(name, takes)| {
-        let words = name.split(' ').count();
-        args.len() >= words && args[..words].join(" ") == *name && fits(*takes, &args[words..])
+/// Refuses a `docker` subcommand that is not supported, or not with these arguments.
+pub(crate) fn check_docker(args: &[String]) -> Result<()> {
+    let supported = DOCKER.iter().any(|(name, takes)| {
+        let length = name.split(' ').count();
+        args.len() >= length
+            && args[..length].join(" ") == *name
+            && accepts(*takes, &args[length..])
     });
-    if known { Ok(()) } else { bail!("`{}` is not known", line("docker", args)) }
+    if supported { Ok(()) } else { bail!("`{}` is not supported", line("docker", args)) }
 }
 
 fn line(program: &str, args: &[String]) -> String {
     std::iter::once(program).chain(args.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
 }
 
-fn fits(takes: Takes, args: &[String]) -> bool {
+fn accepts(takes: Takes, args: &[String]) -> bool {
     match takes {
         Anything => true,
-        Args(flags, words) => count(flags, args).is_some_and(|found| found <= words),
+        Args(flags, positional) => {
+            count_positional(flags, args).is_some_and(|count| count <= positional)
+        }
         Report => {
-            let (flags, words): (Vec<_>, Vec<_>) =
+            let (flags, positional): (Vec<_>, Vec<_>) =
                 args.iter().partition(|arg| arg.starts_with('-'));
             let format = usize::from(args.iter().any(|arg| arg == "--format"));
-            flags.len() <= 2 && words.len() <= 1 + format
+            flags.len() <= 2 && positional.len() <= 1 + format
         }
     }
 }
 
-/// How many words stand between the flags; none when a flag is not known.
-fn count(flags: &[&str], args: &[String]) -> Option<usize> {
-    let mut words = 0;
+/// The number of positional arguments; `None` if a flag is not supported.
+fn count_positional(flags: &[&str], args: &[String]) -> Option<usize> {
+    let mut count = 0;
     let mut args = args.iter();
     while let Some(arg) = args.next() {
-        if flag(flags, arg)? {
+        if takes_value(flags, arg)? {
             args.next()?;
         } else if !arg.starts_with('-') {
-            words += 1;
+            count += 1;
         }
     }
-    Some(words)
+    Some(count)
 }
 
-/// Whether the next argument is this one's value; none when it is a flag that is not known.
-pub(crate) fn flag(flags: &[&str], arg: &str) -> Option<bool> {
+/// Whether the next argument is the value of this one; `None` if this is an unsupported flag.
+pub(crate) fn takes_value(flags: &[&str], arg: &str) -> Option<bool> {
     if !arg.starts_with('-') || flags.contains(&arg) {
         return Some(false);
     }
