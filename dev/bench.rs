@@ -1,8 +1,8 @@
-//! Times two commands alternately: `bench PAIRS BAR NAME COMMAND... :: NAME COMMAND...`
+//! Times two commands alternately: `bench PAIRS LIMIT NAME COMMAND... :: NAME COMMAND...`
 //!
-//! Prints the median time of each, and the median of the ratios of all pairs. Both commands of a
-//! pair run one right after the other, each first in every other pair, so that what else the
-//! machine does weighs on both alike. What they print is dropped.
+//! Prints the median time of each, and the median of the ratios of all pairs. The two commands of a
+//! pair run directly after each other, in an order that alternates, so that other load on the
+//! machine affects both equally. Their output is discarded.
 
 use std::env::args;
 use std::process::{Command, Stdio};
@@ -11,10 +11,10 @@ use std::time::Instant;
 fn main() {
     let args: Vec<String> = args().skip(1).collect();
     let parts: Vec<&[String]> = args.split(|arg| arg == "::").collect();
-    let [[pairs, bar, name, command @ ..], [base_name, base @ ..]] = parts[..] else {
-        panic!("usage: bench PAIRS BAR NAME COMMAND... :: NAME COMMAND...");
+    let [[pairs, limit, name, command @ ..], [base_name, base @ ..]] = parts[..] else {
+        panic!("usage: bench PAIRS LIMIT NAME COMMAND... :: NAME COMMAND...");
     };
-    let (pairs, bar): (u32, f64) = (pairs.parse().unwrap(), bar.parse().unwrap());
+    let (pairs, limit): (u32, f64) = (pairs.parse().unwrap(), limit.parse().unwrap());
     let (mut times, mut base_times, mut ratios) = (vec![], vec![], vec![]);
     // The first pair only warms the caches.
     for pair in 0..=pairs {
@@ -32,18 +32,18 @@ fn main() {
         }
     }
     let (time, base_time, ratio) = (median(times), median(base_times), median(ratios));
-    let word = if ratio > bar { ", TOO SLOW" } else { "" };
+    let note = if ratio > limit { ", TOO SLOW" } else { "" };
     println!(
-        "{name}: {time:.2} ms; {base_name}: {base_time:.2} ms; ratio {ratio:.2}, allowed {bar:.0}{word}"
+        "{name}: {time:.2} ms; {base_name}: {base_time:.2} ms; ratio {ratio:.2}, allowed {limit:.0}{note}"
     );
 }
 
-/// The time that a command takes from its start to its end, in milliseconds.
+/// How long a command runs, in milliseconds.
 fn run(command: &[String]) -> f64 {
-    let mut ready = Command::new(&command[0]);
-    ready.args(&command[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut prepared = Command::new(&command[0]);
+    prepared.args(&command[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let start = Instant::now();
-    let status = ready.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let status = prepared.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let time = start.elapsed().as_secs_f64() * 1000.0;
     // 3: done, but something needs attention.
     assert!(matches!(status.code(), Some(0 | 3)), "{command:?}: {status}");

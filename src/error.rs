@@ -1,4 +1,4 @@
-//! What a failure is: the sentence for the user, the command that mends it, and the exit code.
+//! Errors: a message, what a program printed, hints, and an exit code.
 //!
 //! Owns the exit codes. Prints nothing: only `main` does.
 
@@ -12,15 +12,15 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Exit {
     /// Done.
     Done = 0,
-    /// Something failed; the same command again goes on from there.
+    /// Something failed; the same command resumes from there.
     Failed = 1,
-    /// The command line is wrong; nothing was touched.
+    /// The command line is wrong; nothing was changed.
     Usage = 2,
     /// Done, but something needs the administrator's attention.
     Attention = 3,
-    /// Another run holds the lock.
+    /// Another command holds the lock.
     Busy = 4,
-    /// Dokku's own "not implemented": only the file `commands` says so.
+    /// Dokku's "not implemented": only the file `commands` uses it.
     NotImplemented = 10,
     /// There is no such app.
     NoApp = 20,
@@ -33,7 +33,7 @@ impl Exit {
     }
 }
 
-/// A failure as the user is told of it.
+/// An error, as the user sees it.
 #[derive(Debug)]
 pub struct Error {
     exit: Exit,
@@ -43,24 +43,24 @@ pub struct Error {
 }
 
 impl Error {
-    /// A failure with exit code 1.
+    /// An error with exit code 1. The message names the thing and what is wrong with it.
     pub fn new(message: impl Into<String>) -> Self {
         Self { exit: Exit::Failed, message: message.into(), shown: vec![], hints: vec![] }
     }
 
-    /// A command line that cannot be obeyed (exit code 2).
+    /// A command line that is wrong (exit code 2).
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(message).exit(Exit::Usage)
     }
 
-    /// The same failure with another exit code.
+    /// The same error with another exit code.
     #[must_use]
     pub fn exit(mut self, exit: Exit) -> Self {
         self.exit = exit;
         self
     }
 
-    /// Adds a line that says how to mend it, as a rule a command to type.
+    /// Adds a line that says how to fix it, usually a command to run.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
@@ -74,10 +74,10 @@ impl Error {
         self
     }
 
-    /// Puts what was being done in front of the message.
+    /// Puts a prefix in front of the message: what failed, or which file it is about.
     #[must_use]
-    pub fn context(mut self, doing: impl fmt::Display) -> Self {
-        self.message = format!("{doing}: {}", self.message);
+    pub fn context(mut self, prefix: impl fmt::Display) -> Self {
+        self.message = format!("{prefix}: {}", self.message);
         self
     }
 
@@ -86,12 +86,12 @@ impl Error {
         self.exit
     }
 
-    /// What went wrong.
+    /// The message, without output and hints.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The lines to print: message, output, hints; each without Dokku's prefix.
+    /// The lines to print: message, output, hints; without Dokku's prefix.
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.message.lines().map(str::to_owned).collect();
         lines.extend(self.shown.iter().map(|line| format!("  | {line}")));
@@ -108,9 +108,9 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Adds what was being done to an error of the standard library or of a crate.
+/// Converts errors of the standard library and of crates.
 pub trait Doing<T> {
-    /// Turns the error into ours, saying what was being done.
+    /// Converts the error, with a prefix that says what failed: `cannot write /a/b`.
     fn doing(self, what: impl FnOnce() -> String) -> Result<T>;
 }
 

@@ -1,91 +1,97 @@
-//! dokku-matrix: a Dokku plugin, one binary, that makes a host a Matrix homeserver.
+//! dokku-matrix: a Dokku plugin, one binary, that runs a Matrix homeserver.
 //!
 //! # What the user types, and what Dokku calls
-//! - [`entry`]: who was called, by the name of the link;
-//! - [`cli`] and [`cmd`]: the subcommands;
-//! - [`trigger`]: the triggers.
+//! - [`cmd`]: the subcommands, one file for each; [`cli`] reads their command line;
+//! - [`trigger`]: what Dokku calls when something happens to an app; first of all the deploy guard
+//!   (`scheduler-deploy`), which refuses, or stops, whatever would be a second Synapse process;
+//! - [`entry`]: Dokku calls one binary by many names, and the name says what for.
 //!
 //! # What must be true
-//! - [`steps`]: one file for each family of steps;
-//! - [`plan`]: what a step is, and the engine that converges;
-//! - [`server`] and [`marker`]: what is recorded.
+//! - [`component`]: what a homeserver is made of, as data: Synapse, and optional apps like Element Web;
+//! - [`steps`]: what must be true of them, one directory for each part of the job of `matrix:create`,
+//!   and the lists that put the steps in order;
+//! - [`plan`]: what a step is (check, then apply what is missing), and the engine that runs them.
+//!
+//! # What is recorded
+//! - [`state`]: the plugin's own files: specs (what is desired), statuses (what was done), the markers
+//!   of apps, and the locks.
 //!
 //! # What is asked and written
-//! - [`dokku`]: Dokku and its plugins, one file for each area;
-//! - [`synapse`], [`element`], [`nginx`]: what we write into files, and how Synapse is asked.
+//! - [`dokku`]: the commands of Dokku, of its plugins, and of Docker, one file for each area;
+//! - [`database`]: a homeserver's database, however it is provided;
+//! - [`synapse`], [`nginx`]: what is written for them, how it is tested, and how they are asked.
 //!
 //! # What touches the machine and the user
-//! - [`host`]: the only door to programs, files, and the network;
-//! - [`ui`]: Dokku's dress; [`error`]: exit codes and hints; [`names`]: validated names.
+//! - [`host`]: programs, files, network, clock, randomness: everything else goes through it;
+//! - [`ui`]: Dokku's form of output; [`error`]: exit codes and hints; [`names`]: validated names.
 //!
-//! Imports run one way: `cli` and `cmd` (which need each other), `trigger` → `steps` → `nginx`,
-//! `synapse`, `element`, `marker`, `server`, `dokku`, `ui`, `plan` → `host` → `names`, `error`.
+//! # Which way imports run
+//! Each layer imports only from those below it:
+//! 1. `trigger`, above `cmd`
+//! 2. `steps`
+//! 3. `component`
+//! 4. `database`, `nginx`, `synapse`, `ui`
+//! 5. `state`, `dokku`, `plan`, `cli`
+//! 6. `host`, above `names` and `error`
 
 pub mod cli;
 pub mod cmd;
+pub mod component;
+pub mod database;
 pub mod dokku;
-pub mod element;
 pub mod entry;
 pub mod error;
 pub mod host;
-pub mod marker;
 pub mod names;
 pub mod nginx;
 pub mod plan;
-pub mod server;
+pub mod state;
 pub mod steps;
 pub mod synapse;
 pub mod trigger;
 pub mod ui;
 
+use component::Catalog;
 use entry::Entry;
 use error::{Error, Exit, Result};
 use host::env::Env;
+use std::process::ExitCode;
 use ui::Ui;
 
-/// Does what the program was called for; `args` begin with the name it was called by.
-pub fn call(env: Env, args: &[String]) -> Result<Exit> {
+/// Runs the program: does what it was called for, prints what went wrong, and gives the exit code.
+/// The catalog names the kinds of components that there are.
+pub fn main(catalog: Catalog) -> ExitCode {
+    let env = Env::read();
+    // Whatever Dokku passes on: a trigger must not fail because of an argument.
+    let args: Vec<_> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let quiet = env.get("DOKKU_QUIET_OUTPUT").is_some();
+    match call(env, catalog, &args) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(error) => {
+            let ui = Ui::new(quiet, false);
+            for line in error.lines() {
+                ui.warn(&line);
+            }
+            ExitCode::from(error.code().code())
+        }
+    }
+}
+
+/// Does what the program was called for; `args` begin with the name that it was called by.
+fn call(env: Env, catalog: Catalog, args: &[String]) -> Result<Exit> {
     let name = args.first().map(String::as_str).unwrap_or_default();
     let rest = args.get(1..).unwrap_or_default();
     match entry::of(name) {
-        Some(Entry::Trigger(trigger)) => Ok(trigger::run(env, trigger, rest)),
-        Some(Entry::Commands) => Ok(cmd::help::commands(&Ui::new(false, false), rest)),
-        Some(Entry::Subcommand(_)) => subcommand(env, rest),
+        Some(Entry::Trigger(trigger)) => Ok(trigger::run(env, catalog, trigger, rest)),
+        Some(Entry::Commands) => Ok(cmd::help::commands(&Ui::new(false, false), catalog, rest)),
+        Some(Entry::Subcommand) => cmd::run(env, catalog, rest),
         Some(Entry::Direct) => {
             let mut words = rest.to_vec();
             if let Some(first) = words.first_mut().filter(|first| !first.starts_with("matrix")) {
                 *first = format!("matrix:{first}");
             }
-            subcommand(env, &words)
+            cmd::run(env, catalog, &words)
         }
         None => Err(Error::usage(format!("this program has no part named {name:?}"))),
     }
-}
-
-fn subcommand(env: Env, words: &[String]) -> Result<Exit> {
-    let ui = Ui::new(false, false);
-    match words.first().map(String::as_str) {
-        None | Some("matrix" | "matrix:" | "matrix:default") => {
-            ui.answer(cmd::help::text().trim_end());
-            return Ok(Exit::Done);
-        }
-        Some("matrix:help") => return help(env, &ui, words.get(1)),
-        Some(_) => {}
-    }
-    match cli::read(&env, words)? {
-        cli::Read::Command(command) => cmd::run(env, command),
-        cli::Read::Text(text) => {
-            ui.answer(text.trim_end());
-            Ok(Exit::Done)
-        }
-    }
-}
-
-fn help(env: Env, ui: &Ui, about: Option<&String>) -> Result<Exit> {
-    let Some(about) = about.filter(|word| !word.starts_with('-')) else {
-        ui.answer(cmd::help::text().trim_end());
-        return Ok(Exit::Done);
-    };
-    let name = if about.starts_with("matrix:") { about.clone() } else { format!("matrix:{about}") };
-    subcommand(env, &[name, "--help".to_owned()])
 }

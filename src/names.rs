@@ -1,6 +1,6 @@
-//! The names that users type, each parsed once and valid from then on.
+//! Names that users type, each validated once when it is parsed.
 //!
-//! Owns the rules of Dokku, DNS, and Matrix for names. Must not ask the machine anything.
+//! Owns the rules of Dokku, DNS, and Matrix for names. Must not read anything from the machine.
 
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -60,11 +60,11 @@ macro_rules! name {
 }
 
 name! {
-    /// A Dokku app.
+    /// The name of a Dokku app.
     AppName, "app name", app
 }
 name! {
-    /// The right half of a Matrix user id; may carry a port.
+    /// The part of a Matrix user id after the colon; may include a port.
     ServerName, "server name", server_name
 }
 name! {
@@ -72,11 +72,11 @@ name! {
     Domain, "domain", domain
 }
 name! {
-    /// A service of dokku-postgres.
+    /// The name of a dokku-postgres service.
     ServiceName, "service name", service
 }
 name! {
-    /// The left half of a Matrix user id, without the `@`.
+    /// The part of a Matrix user id between the `@` and the colon.
     Localpart, "user name", localpart
 }
 name! {
@@ -88,17 +88,17 @@ name! {
     Email, "e-mail address", email
 }
 name! {
-    /// The sender of mails: an address, or `Name <address>`.
+    /// The sender of e-mails: an address, or `Name <address>`.
     Sender, "sender", sender
 }
 name! {
-    /// A whole Matrix user id, `@alice:example.org`.
+    /// A Matrix user id, `@alice:example.org`.
     UserId, "Matrix user id", user_id
 }
 
 impl ServerName {
-    /// The name of this server's folder: the colon of a port becomes `_`.
-    pub fn folder(&self) -> String {
+    /// The name of this server's directory: the colon before a port becomes `_`.
+    pub fn directory(&self) -> String {
         self.0.replace(':', "_")
     }
 
@@ -107,14 +107,14 @@ impl ServerName {
         self.0.split(':').next().unwrap_or(&self.0)
     }
 
-    /// Whether a port is part of the name, which switches well-known lookup off.
+    /// Whether the name includes a port: then other servers do not look for well-known files.
     pub fn has_port(&self) -> bool {
         self.0.contains(':')
     }
 }
 
 impl Domain {
-    /// This domain as a server name, the default one.
+    /// This domain as a server name: the default.
     pub fn server_name(&self) -> ServerName {
         ServerName(self.0.clone())
     }
@@ -124,7 +124,7 @@ impl ImageRef {
     /// The image without its tag or digest.
     pub fn repository(&self) -> &str {
         let name = self.0.split('@').next().unwrap_or(&self.0);
-        // A colon before the last slash is that of a registry's port.
+        // A colon before the last slash belongs to the registry's port.
         match name.rsplit_once(':') {
             Some((repository, tag)) if !tag.contains('/') => repository,
             _ => name,
@@ -133,7 +133,7 @@ impl ImageRef {
 }
 
 impl AppName {
-    /// The service that is made for this app unless another one is named.
+    /// The default name of this app's service.
     pub fn service(&self) -> Result<ServiceName> {
         format!("{}-db", self.0.replace('.', "-")).parse()
     }
@@ -170,7 +170,7 @@ fn hostname(text: &str) -> Checked {
         ensure(label.len() <= 63, "a label is longer than 63 characters")?;
         ensure(
             !label.starts_with('-') && !label.ends_with('-'),
-            "a label begins or ends with '-'",
+            "a label starts or ends with '-'",
         )?;
     }
     let last = text.rsplit('.').next().unwrap_or_default();
@@ -195,7 +195,7 @@ fn service(text: &str) -> Checked {
         "only A-Z, a-z, 0-9, '-', and '_' are allowed",
     )?;
     ensure(!text.starts_with('-'), "it must not start with '-'")?;
-    // PostgreSQL cuts identifiers at 63 bytes, and the database takes the service's name.
+    // PostgreSQL truncates identifiers at 63 bytes, and the database is named after the service.
     ensure(text.len() <= 63, "it must not be longer than 63 characters")
 }
 
@@ -203,12 +203,15 @@ fn localpart(text: &str) -> Checked {
     ensure(!text.is_empty(), "it is empty")?;
     ensure(
         !text.starts_with('@') && !text.contains(':'),
-        "give the part between '@' and ':' only",
+        "only the part between '@' and ':' is allowed",
     )?;
     ensure(!text.chars().any(char::is_uppercase), "it must be lower case")?;
     ensure(only(text, "._=-/+"), "only a-z, 0-9, and . _ = - / + are allowed")?;
     ensure(!text.starts_with('_'), "it must not start with '_'")?;
-    ensure(!text.chars().all(|c| c.is_ascii_digit()), "a name of digits only is kept for guests")
+    ensure(
+        !text.chars().all(|c| c.is_ascii_digit()),
+        "a name of digits only is reserved for guests",
+    )
 }
 
 fn image(text: &str) -> Checked {
@@ -224,24 +227,24 @@ fn image(text: &str) -> Checked {
     let after_slash = text.rsplit('/').next().unwrap_or(text);
     ensure(
         after_slash.contains(':') || after_slash.contains('@'),
-        "name a tag or a digest, as in matrixdotorg/synapse:v1.163.2",
+        "it must have a tag or a digest, such as matrixdotorg/synapse:v1.163.2",
     )
 }
 
 fn email(text: &str) -> Checked {
     let Some((user, host)) = text.rsplit_once('@') else { return Err("it has no '@'") };
-    ensure(!user.is_empty(), "nothing stands before the '@'")?;
+    ensure(!user.is_empty(), "there is nothing before the '@'")?;
     ensure(
         user.chars().all(|c| c.is_ascii_alphanumeric() || "._%+-=~/".contains(c)),
-        "it has characters that no mail server takes",
+        "it has characters that are not allowed before the '@'",
     )?;
-    ensure(host.contains('.'), "what stands behind the '@' is not a host name")?;
+    ensure(host.contains('.'), "the part after the '@' is not a host name")?;
     hostname(&host.to_ascii_lowercase())
 }
 
 fn sender(text: &str) -> Checked {
     let Some((name, rest)) = text.split_once('<') else { return email(text) };
-    ensure(!name.chars().any(char::is_control), "the name has a control character")?;
+    ensure(!name.chars().any(char::is_control), "the name contains a control character")?;
     let Some(address) = rest.strip_suffix('>') else { return Err("the '<' is not closed") };
     email(address)
 }
@@ -260,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn good_and_bad_names() {
+    fn validates_names() {
         for good in ["matrix", "9lives", "a.b", "my-app", "1"] {
             assert!(good.parse::<AppName>().is_ok(), "{good}");
         }
@@ -296,10 +299,10 @@ mod tests {
     }
 
     #[test]
-    fn derived_names() {
+    fn derives_names() {
         let app: AppName = "a.b".parse().unwrap();
         assert_eq!(app.service().unwrap().as_str(), "a-b-db");
         let name: ServerName = "example.org:8448".parse().unwrap();
-        assert_eq!((name.folder().as_str(), name.host()), ("example.org_8448", "example.org"));
+        assert_eq!((name.directory().as_str(), name.host()), ("example.org_8448", "example.org"));
     }
 }

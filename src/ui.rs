@@ -1,10 +1,10 @@
-//! Dokku's dress: the prefixes, the live line on a terminal, the heartbeat without one.
+//! The form of what the user sees: Dokku's prefixes, a live line on a terminal, a heartbeat without.
 //!
 //! The only place that writes to standard output and standard error while a command runs.
 
 use crate::{
     host::{clock, run::Sink},
-    plan::{Step, Watch},
+    plan::{Observer, Step},
 };
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::{
@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often something that takes long says so where there is no terminal.
+/// How often a step that takes long says so where there is no terminal.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// What the user sees.
@@ -33,7 +33,7 @@ struct Inner {
 struct Running {
     title: String,
     since: Instant,
-    told: u32,
+    reported: u32,
     bar: Option<ProgressBar>,
 }
 
@@ -67,7 +67,7 @@ impl Ui {
         }
     }
 
-    /// An answer: printed as it is, whatever was asked for.
+    /// An answer: printed as it is, also with `quiet`.
     pub fn answer(&self, text: &str) {
         self.print(text, false);
     }
@@ -78,7 +78,7 @@ impl Ui {
         }
     }
 
-    /// A reader that went away is no reason to stop half-way: write errors are let be.
+    /// Write errors are ignored: a reader that went away must not stop a command half-way.
     fn print(&self, line: &str, error: bool) {
         let write = || {
             if error {
@@ -94,7 +94,7 @@ impl Ui {
         }
     }
 
-    /// From now on, what takes long says so where there is no terminal.
+    /// From now on, a step that takes long says so where there is no terminal.
     pub fn start_heartbeat(&self) {
         if self.0.bars.is_some() || self.0.quiet {
             return;
@@ -113,9 +113,9 @@ fn beat(weak: &Weak<Inner>) -> bool {
     let mut lines = vec![];
     for one in inner.running.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
         let elapsed = one.since.elapsed();
-        if elapsed >= HEARTBEAT * (one.told + 1) {
-            one.told += 1;
-            lines.push(format!("still at it: {} ({})", one.title, clock::words(elapsed)));
+        if elapsed >= HEARTBEAT * (one.reported + 1) {
+            one.reported += 1;
+            lines.push(format!("still working: {} ({})", one.title, clock::human(elapsed)));
         }
     }
     let ui = Ui(inner);
@@ -125,13 +125,13 @@ fn beat(weak: &Weak<Inner>) -> bool {
     true
 }
 
-impl Watch for Ui {
+impl Observer for Ui {
     fn sink(&self, step: &dyn Step) -> Arc<dyn Sink> {
-        let before = step.names().map(|app| format!("{app}: ")).unwrap_or_default();
-        Arc::new(Streamed { ui: self.clone(), before })
+        let prefix = step.app().map(|app| format!("{app}: ")).unwrap_or_default();
+        Arc::new(Streamed { ui: self.clone(), prefix })
     }
 
-    fn begins(&self, step: &dyn Step) {
+    fn started(&self, step: &dyn Step) {
         let title = step.title();
         self.step(&title);
         let bar = self.0.bars.as_ref().map(|bars| {
@@ -143,22 +143,22 @@ impl Watch for Ui {
             bar.enable_steady_tick(Duration::from_millis(250));
             bar
         });
-        let one = Running { title, since: Instant::now(), told: 0, bar };
+        let one = Running { title, since: Instant::now(), reported: 0, bar };
         self.0.running.lock().unwrap_or_else(PoisonError::into_inner).push(one);
     }
 
-    fn would(&self, step: &dyn Step, changes: &[String]) {
+    fn planned(&self, step: &dyn Step, changes: &[String]) {
         self.step(&step.title());
         for line in changes.iter().flat_map(|change| change.lines()) {
             self.detail(line);
         }
     }
 
-    fn warns(&self, what: &str) {
+    fn warned(&self, what: &str) {
         self.warn(what);
     }
 
-    fn ends(&self, step: &dyn Step) {
+    fn ended(&self, step: &dyn Step) {
         let title = step.title();
         let mut running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = running.iter().position(|one| one.title == title)
@@ -169,18 +169,18 @@ impl Watch for Ui {
     }
 }
 
-/// What programs print: shown with `--verbose`, else kept back.
+/// What programs print: shown with `--verbose` only.
 #[derive(Debug)]
 struct Streamed {
     ui: Ui,
     /// What each line begins with.
-    before: String,
+    prefix: String,
 }
 
 impl Sink for Streamed {
     fn line(&self, line: &str) {
         if self.ui.0.verbose {
-            self.ui.detail(&format!("{}{line}", self.before));
+            self.ui.detail(&format!("{}{line}", self.prefix));
         }
     }
 }

@@ -1,24 +1,23 @@
 //! `matrix:deploy`: brings a homeserver to what is recorded, and makes sure that it runs.
 
-use super::{session::Session, summary};
+use super::{Subcommand, session::Session, summary};
 use crate::{
+    component::Catalog,
     error::{Exit, Result},
     host::env::Env,
     names::{AppName, ImageRef},
-    server::Server,
-    steps::{self, preflight},
+    state::Spec,
+    steps::{self, preflight, server_directory::RecordSpec},
 };
-use std::sync::Arc;
 
-/// The flags of `matrix:deploy`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+struct Args {
     /// The homeserver's app.
     app: AppName,
     /// Another image of Synapse, recorded once it is ready.
     #[arg(long, value_name = "REF")]
     image: Option<ImageRef>,
-    /// Say what would be done, and do nothing.
+    /// Show what would be changed, and change nothing.
     #[arg(long)]
     dry_run: bool,
     /// Show what Dokku prints.
@@ -26,21 +25,30 @@ pub struct Args {
     verbose: bool,
 }
 
-/// Deploys a homeserver.
-pub fn run(env: Env, args: Args) -> Result<Exit> {
-    let session = Session::new(env, "matrix:deploy", args.dry_run, args.verbose);
+pub(super) fn subcommand() -> Subcommand {
+    Subcommand::new(
+        "deploy",
+        "<app> [--image REF] [--dry-run] [--verbose]",
+        "Bring a homeserver to the recorded state and make sure that it runs",
+        run,
+    )
+}
+
+fn run(env: Env, catalog: Catalog, args: Args) -> Result<Exit> {
+    let session = Session::with_flags(env, catalog, "matrix:deploy", args.dry_run, args.verbose);
     let (recorded, _lock) = session.locked(&args.app)?;
     let image = args.image.unwrap_or_else(|| recorded.image.clone());
-    let failed_image = (image != recorded.image).then(|| image.clone());
-    // Until it has become ready the record names the image that was, and the one that is tried.
-    let meanwhile = Arc::new(Server { failed_image, ..(*recorded).clone() });
-    let wish = Arc::new(Server { image, failed_image: None, ..(*recorded).clone() });
-    let found = preflight::look(&session.host, &wish)?;
-    for warning in &found.warnings {
+    let new_image = (image != recorded.image).then(|| image.clone());
+    let _data = if new_image.is_some() { session.lock_data(&recorded)? } else { None };
+    let desired = session.homeserver(Spec { image, ..recorded.clone() })?;
+    let preflight = preflight::run(&session.host, &desired)?;
+    for warning in &preflight.warnings {
         session.ui.warn(warning);
     }
-    let steps = steps::everything(&wish, &meanwhile, found.how(true));
-    let outcome = session.converge(&steps)?;
-    summary::tell(&session, &wish, &outcome);
+    // Until it has become ready, the record names the image before, and this one as failed.
+    let first = RecordSpec::first(recorded, new_image);
+    let steps = steps::everything(&desired, first, preflight.options(true));
+    let outcome = session.converge(&desired, &steps)?;
+    summary::print(&session, &desired, &outcome);
     Ok(session.finish(&outcome))
 }

@@ -1,29 +1,29 @@
 //! `matrix:email`: the mail server that Synapse sends through.
 
-use super::{session::Session, summary};
+use super::{Subcommand, session::Session, summary};
 use crate::{
+    component::{Catalog, Homeserver},
     error::{Error, Exit, Result},
     host::{env::Env, files, owner::Owner, secret::Secret, terminal},
     names::{AppName, Sender},
-    server::Server,
-    steps::{self, preflight},
+    state::{Spec, Status},
+    steps::{self, preflight, server_directory::RecordSpec},
     synapse::{
         config::EMAIL_FILE,
         email::{self, Smtp},
-        judge,
+        validate,
     },
 };
 use camino::Utf8Path;
 
-/// The flags of `matrix:email`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+struct Args {
     /// The homeserver's app.
     app: AppName,
     /// The mail server.
     #[arg(long, value_name = "HOST", required_unless_present = "off", conflicts_with = "off")]
     smtp_host: Option<String>,
-    /// Its port: 465 is encrypted from the start, on every other STARTTLS is required.
+    /// Its port: 465 is encrypted from the start, every other one requires STARTTLS.
     #[arg(long, value_name = "N", default_value_t = 587, conflicts_with = "off", value_parser = clap::value_parser!(u16).range(1..))]
     smtp_port: u16,
     /// The user to log in as; the password is asked for, or read from standard input.
@@ -32,7 +32,7 @@ pub struct Args {
     /// The sender: an address, or "Name <address>".
     #[arg(long, value_name = "SENDER", required_unless_present = "off", conflicts_with = "off")]
     from: Option<Sender>,
-    /// Send no mail any more.
+    /// Stop sending e-mails.
     #[arg(long)]
     off: bool,
     /// Show what Dokku prints.
@@ -40,58 +40,71 @@ pub struct Args {
     verbose: bool,
 }
 
-/// Sets or removes the mail server.
-pub fn run(env: Env, args: &Args) -> Result<Exit> {
-    let session = Session::new(env, "matrix:email", false, args.verbose);
-    let (server, _lock) = session.locked(&args.app)?;
-    let folder = server.places(session.env()).homeserver_d();
+pub(super) fn subcommand() -> Subcommand {
+    Subcommand::new(
+        "email",
+        "<app> --smtp-host HOST [--smtp-port N] [--smtp-user NAME] --from SENDER | --off [--verbose]",
+        "Set the mail server that Synapse sends through",
+        |env, catalog, args: Args| run(env, catalog, &args),
+    )
+}
+
+fn run(env: Env, catalog: Catalog, args: &Args) -> Result<Exit> {
+    let session = Session::with_flags(env, catalog, "matrix:email", false, args.verbose);
+    let (spec, _lock) = session.locked(&args.app)?;
+    let directory = spec.paths(session.env()).homeserver_d();
     if !args.off {
-        not_local(&folder)?;
+        refuse_local_setting(&directory)?;
     }
-    let path = folder.join(EMAIL_FILE);
+    let path = directory.join(EMAIL_FILE);
+    let desired = session.homeserver(spec.clone())?;
     // Before anybody is asked for a password.
-    let found = preflight::look(&session.host, &server)?;
+    let preflight = preflight::run(&session.host, &desired)?;
     let text = match (&args.smtp_host, &args.from) {
-        (Some(host), Some(from)) if !args.off => Some(wished(&session, &server, args, host, from)?),
+        (Some(host), Some(from)) if !args.off => Some(file(&session, &desired, args, host, from)?),
         _ => None,
     };
-    replace(&session, &server, &path, text.as_ref())?;
-    let steps = steps::everything(&server, &server, found.how(true));
-    let outcome = session.converge(&steps)?;
-    summary::tell(&session, &server, &outcome);
+    replace(&session, &spec, &path, text.as_ref())?;
+    let failed_image = Status::read(session.env(), &spec.server_name)?.failed_image;
+    let first = RecordSpec::first(spec, failed_image);
+    let steps = steps::everything(&desired, first, preflight.options(true));
+    let outcome = session.converge(&desired, &steps)?;
+    summary::print(&session, &desired, &outcome);
     Ok(session.finish(&outcome))
 }
 
-/// Two `email:` blocks would be one too many: Synapse takes the later file's, silently.
-fn not_local(folder: &Utf8Path) -> Result<()> {
-    for name in files::list(folder)?.iter().filter(|name| *name != EMAIL_FILE) {
-        let path = folder.join(name);
-        let yaml = path.extension() == Some("yaml");
-        let text = if yaml { files::read(&path)? } else { None };
+/// Of two `email:` settings Synapse silently takes the later file's.
+fn refuse_local_setting(directory: &Utf8Path) -> Result<()> {
+    let names = files::list(directory)?;
+    for name in names.iter().filter(|name| *name != EMAIL_FILE) {
+        let path = directory.join(name);
+        if path.extension() != Some("yaml") {
+            continue;
+        }
+        let Some(text) = files::read(&path)? else { continue };
         let key = |line: &str| line.split_once(':').map(|(key, _)| key.trim_end().to_owned());
-        let email =
+        let is_email =
             |line: &str| key(line).is_some_and(|key| key.trim_matches(['"', '\'']) == "email");
-        if text.unwrap_or_default().lines().any(email) {
-            return Err(Error::new(format!("{path} has an email: of its own beside the plugin's"))
-                .hint("Take it out there, then type the same command again."));
+        if text.lines().any(is_email) {
+            return Err(Error::new(format!("{path} has an email: setting of its own"))
+                .hint("Remove it there, then run the same command again."));
         }
     }
     Ok(())
 }
 
-fn wished(
+fn file(
     session: &Session,
-    server: &Server,
+    desired: &Homeserver,
     args: &Args,
     host: &str,
     from: &Sender,
 ) -> Result<Secret> {
     let password = match &args.smtp_user {
         None => None,
-        Some(_) if terminal::is_terminal() => Some(terminal::ask(&format!(
-            "Password of {} at {host}: ",
-            args.smtp_user.as_deref().unwrap_or_default()
-        ))?),
+        Some(user) if terminal::is_terminal() => {
+            Some(terminal::ask(&format!("Password of {user} at {host}: "))?)
+        }
         Some(_) => Some(terminal::one_line()?),
     };
     if let Some(password) = &password {
@@ -107,16 +120,11 @@ fn wished(
         password,
         from: from.clone(),
     };
-    email::email_yaml(&smtp, server.element_url().as_deref())
+    email::email_yaml(&smtp, desired.web_client_url().as_deref())
 }
 
-/// Writes or removes the file; if Synapse refuses what comes of it, the old one is put back.
-fn replace(
-    session: &Session,
-    server: &Server,
-    path: &Utf8Path,
-    text: Option<&Secret>,
-) -> Result<()> {
+/// Writes or removes the file; if Synapse refuses what comes of it, the old one is restored.
+fn replace(session: &Session, spec: &Spec, path: &Utf8Path, text: Option<&Secret>) -> Result<()> {
     let host = &session.host;
     let before = files::read(path)?.map(Secret::new);
     let put = |text: Option<&Secret>| match text {
@@ -128,7 +136,7 @@ fn replace(
     }
     put(text)?;
     let owner = Owner::of(session.env().dokku_user())?;
-    judge::judge(host, server, &server.image, owner).or_else(|error| {
+    validate::validate(host, spec, &spec.image, owner).or_else(|error| {
         put(before.as_ref())?;
         Err(error.hint("The mail server was not changed."))
     })

@@ -1,6 +1,6 @@
 //! `dokku matrix`, `dokku matrix:help`, and the lines of `dokku help`.
 
-use crate::{error::Exit, host::env, ui::Ui};
+use crate::{component::Catalog, error::Exit, host::env, ui::Ui};
 
 const HEAD: &str = "Usage: dokku matrix[:COMMAND]
 
@@ -9,34 +9,33 @@ Run a Matrix homeserver: Synapse, PostgreSQL, certificates, federation, and Elem
 Additional commands:
 ";
 
-/// One line for each command: what is typed, and what it does. Dokku parts them at the comma.
-const LINES: [&str; 9] = [
-    "matrix:create <app> [--server-name NAME] [--domain HOST] [--email ADDRESS] [...], Create a homeserver or bring it to what is wished",
-    "matrix:deploy <app> [--image REF] [--dry-run] [--verbose], Bring a homeserver to what is recorded and make sure that it runs",
-    "matrix:disable-element <app>, Take Element Web away again",
-    "matrix:email <app> --smtp-host HOST [--smtp-port N] [--smtp-user NAME] --from SENDER | --off [--verbose], Set the mail server that Synapse sends through",
-    "matrix:enable-element <app> [--app NAME] [--domain HOST] [--image REF] [--dry-run] [--verbose], Serve Element Web beside a homeserver",
-    "matrix:help [<subcommand>], Show this help or that of a subcommand",
-    "matrix:list, List the homeservers",
-    "matrix:register-user <app> <localpart> [--admin], Register a user with a password from a prompt or standard input",
-    "matrix:report [<app>] [--<flag>] [--format json], Report on one homeserver or on all",
-];
+/// For each command what is typed, and what it does.
+fn lines(catalog: Catalog) -> Vec<(String, String)> {
+    let subcommands = super::subcommands(catalog).into_iter();
+    let typed = |name: &str, usage: &str| format!("matrix:{name} {usage}").trim_end().to_owned();
+    let help =
+        (typed("help", "[<subcommand>]"), "Show this help or that of a subcommand".to_owned());
+    let mut lines: Vec<_> =
+        subcommands.map(|one| (typed(&one.name, &one.usage), one.about)).collect();
+    lines.push(help);
+    lines.sort();
+    lines
+}
 
 /// `dokku matrix` and `dokku matrix:help`.
-pub fn text() -> String {
-    let pairs = || LINES.iter().filter_map(|line| line.split_once(", "));
-    let width = pairs().map(|(left, _)| left.len()).max().unwrap_or_default();
-    let line = |(left, right)| format!("    {left:<width$}  {right}");
-    let lines: Vec<String> = pairs().map(line).collect();
-    format!("{HEAD}{}", lines.join("\n"))
+pub fn text(catalog: Catalog) -> String {
+    let lines = lines(catalog);
+    let width = lines.iter().map(|(left, _)| left.len()).max().unwrap_or_default();
+    let line = |(left, right): &(String, String)| format!("    {left:<width$}  {right}");
+    format!("{HEAD}{}", lines.iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
 /// What the file `commands` was asked: Dokku's help, or a command that no plugin has.
-pub fn commands(ui: &Ui, args: &[String]) -> Exit {
+pub fn commands(ui: &Ui, catalog: Catalog, args: &[String]) -> Exit {
     match args.first().map(String::as_str) {
         Some("help") if wants_all() => {
-            for line in LINES {
-                ui.answer(&format!("    {line}"));
+            for (left, right) in lines(catalog) {
+                ui.answer(&format!("    {left}, {right}"));
             }
             Exit::Done
         }
@@ -45,14 +44,14 @@ pub fn commands(ui: &Ui, args: &[String]) -> Exit {
             Exit::Done
         }
         Some("matrix" | "matrix:help") => {
-            ui.answer(text().trim_end());
+            ui.answer(text(catalog).trim_end());
             Exit::Done
         }
         _ => Exit::NotImplemented,
     }
 }
 
-/// `dokku help --all`: Dokku tells its plugins by its own command line alone.
+/// Whether it is `dokku help --all`: only Dokku's own command line says so.
 fn wants_all() -> bool {
     env::caller().iter().any(|word| word == "--all")
 }

@@ -1,31 +1,37 @@
 //! `matrix:list`: the homeservers of this host.
 
+use super::Subcommand;
 use crate::{
+    component::Catalog,
     error::{Exit, Result},
     host::env::Env,
-    marker::{self, Marker},
+    state::{Marker, marker},
     ui::Ui,
 };
 
-/// `matrix:list` takes no flags.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+struct Args {}
+
+pub(super) fn subcommand() -> Subcommand {
+    Subcommand::new("list", "", "List the homeservers", |env, catalog, Args {}| run(&env, catalog))
+}
 
 /// The apps that run a homeserver.
-pub(super) fn apps(env: &Env) -> Result<Vec<String>> {
+pub(super) fn apps(env: &Env, catalog: Catalog) -> Result<Vec<String>> {
     let mut apps = vec![];
     for app in marker::apps(env)? {
-        if matches!(marker::read(env, &app)?, Some(Marker::Synapse(_))) {
+        if let Some(Marker::Component { kind, .. }) = marker::read(env, &app)?
+            && kind == catalog.homeserver().name
+        {
             apps.push(app);
         }
     }
     Ok(apps)
 }
 
-/// Lists the homeservers.
-pub fn run(env: &Env) -> Result<Exit> {
+fn run(env: &Env, catalog: Catalog) -> Result<Exit> {
     let ui = Ui::new(env.get("DOKKU_QUIET_OUTPUT").is_some(), false);
-    let apps = apps(env)?;
+    let apps = apps(env, catalog)?;
     if apps.is_empty() {
         ui.warn("There are no Matrix homeservers");
         return Ok(Exit::Done);

@@ -1,7 +1,8 @@
 //! `matrix:register-user`: a user, with a password that nobody else sees.
 
-use super::session::Session;
+use super::{Subcommand, session::Session};
 use crate::{
+    component::Catalog,
     dokku::{docker, ps},
     error::{Error, Exit, Result},
     host::{env::Env, files, secret::Secret, terminal},
@@ -13,9 +14,8 @@ use crate::{
     },
 };
 
-/// The flags of `matrix:register-user`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+struct Args {
     /// The homeserver's app.
     app: AppName,
     /// The part of the user id between '@' and ':'.
@@ -26,18 +26,26 @@ pub struct Args {
     admin: bool,
 }
 
-/// Registers a user.
-pub fn run(env: Env, args: &Args) -> Result<Exit> {
-    let session = Session::new(env, "matrix:register-user", false, false);
-    let server = session.server(&args.app)?;
-    let id = format!("@{}:{}", args.user, server.server_name);
+pub(super) fn subcommand() -> Subcommand {
+    Subcommand::new(
+        "register-user",
+        "<app> <localpart> [--admin]",
+        "Register a user with a password from a prompt or standard input",
+        |env, catalog, args: Args| run(env, catalog, &args),
+    )
+}
+
+fn run(env: Env, catalog: Catalog, args: &Args) -> Result<Exit> {
+    let session = Session::new(env, catalog, "matrix:register-user");
+    let spec = session.spec(&args.app)?;
+    let id = format!("@{}:{}", args.user, spec.server_name);
     if id.len() > 255 {
         return Err(Error::usage(format!("{id} is longer than 255 characters")));
     }
-    // Looked at before anything is asked: nobody should type a password in vain.
-    // The address of one that was stopped may be another server's by now, which is told no password.
-    let address = match docker::running(&session.host, &server.app).option()? {
-        Some(container) => ps::address(&session.host, &server.app, &container).option()?,
+    // Checked first: nobody should type a password in vain. The address of a container that was
+    // stopped may be another server's by now, and that must not get the password.
+    let address = match docker::running(&session.host, &spec.app).option()? {
+        Some(container) => ps::address(&session.host, &spec.app, &container).option()?,
         None => None,
     };
     let ready = match &address {
@@ -45,7 +53,7 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
         None => None,
     };
     let (Some(address), Some(Readiness::Ready)) = (address, &ready) else {
-        let app = &server.app;
+        let app = &spec.app;
         return Err(Error::new(match ready {
             Some(Readiness::NoDatabase) => {
                 format!("{app} runs, but it does not reach its database")
@@ -54,9 +62,9 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
         })
         .hint(format!("dokku matrix:deploy {app}")));
     };
-    let path = server.places(session.env()).secrets().join(REGISTRATION_SECRET);
+    let path = spec.paths(session.env()).secrets().join(REGISTRATION_SECRET);
     let secret = files::read(&path)?.ok_or_else(|| {
-        Error::new(format!("{path} is missing")).hint(format!("dokku matrix:deploy {}", server.app))
+        Error::new(format!("{path} is missing")).hint(format!("dokku matrix:deploy {}", spec.app))
     })?;
     let secret = Secret::new(secret);
     session.host.scrubber().learn(&secret);
@@ -78,7 +86,7 @@ fn ask(id: &str) -> Result<Secret> {
         return terminal::one_line();
     }
     let first = terminal::ask(&format!("Password for {id}: "))?;
-    if first.expose() != terminal::ask("The same again: ")?.expose() {
+    if first.expose() != terminal::ask("Repeat the password: ")?.expose() {
         return Err(Error::new("the two passwords differ; nothing was registered"));
     }
     Ok(first)

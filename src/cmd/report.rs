@@ -1,19 +1,19 @@
 //! `matrix:report`, and the section of `dokku report <app>`. Never shows a secret.
 
-use super::{list, session::Session};
+use super::{Subcommand, list, session::Session};
 use crate::{
+    component::Catalog,
     dokku::{docker, nginx},
     error::{Error, Exit, Result},
     host::{Host, env::Env},
     names::AppName,
-    server::{Server, Tls},
+    state::{Spec, Status, Tls},
     ui::Ui,
 };
 use serde_json::{Map, Value};
 
-/// The flags of `matrix:report`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+struct Args {
     /// The homeserver's app [default: all].
     #[arg(allow_hyphen_values = true)]
     app: Option<String>,
@@ -25,10 +25,18 @@ pub struct Args {
     flag: Option<String>,
 }
 
-/// Reports on one homeserver or on all.
-pub fn run(env: Env, args: &Args) -> Result<Exit> {
-    let session = Session::new(env, "matrix:report", false, false);
-    // A flag alone is asked of all apps, as of Dokku's own reports.
+pub(super) fn subcommand() -> Subcommand {
+    Subcommand::new(
+        "report",
+        "[<app>] [--<flag>] [--format json]",
+        "Report on one homeserver or on all",
+        |env, catalog, args: Args| run(env, catalog, &args),
+    )
+}
+
+fn run(env: Env, catalog: Catalog, args: &Args) -> Result<Exit> {
+    let session = Session::new(env, catalog, "matrix:report");
+    // A flag alone is asked of all apps, as in Dokku's own reports.
     let (app, flag) = match (args.app.as_deref(), args.flag.as_deref()) {
         (Some(flag), None) if flag.starts_with("--") => (None, Some(flag)),
         given => given,
@@ -38,16 +46,16 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
         return Err(Error::usage("--format flag cannot be specified when specifying an info flag"));
     }
     if let Some(app) = app {
-        return shown(&session, &app.parse()?, flag, json);
+        return print(&session, &app.parse()?, flag, json);
     }
-    let apps = list::apps(session.env())?;
+    let apps = list::apps(session.env(), catalog)?;
     if apps.is_empty() {
         session.ui.warn("There are no Matrix homeservers");
     }
     let mut exit = Exit::Done;
     for app in apps {
-        // One that cannot be told of does not hide the others.
-        if let Err(error) = app.parse().and_then(|app| shown(&session, &app, flag, json)) {
+        // One that fails does not hide the others.
+        if let Err(error) = app.parse().and_then(|app| print(&session, &app, flag, json)) {
             error.lines().iter().for_each(|line| session.ui.warn(line));
             exit = Exit::Failed;
         }
@@ -55,17 +63,17 @@ pub fn run(env: Env, args: &Args) -> Result<Exit> {
     Ok(exit)
 }
 
-fn shown(session: &Session, app: &AppName, flag: Option<&str>, json: bool) -> Result<Exit> {
-    let server = session.server(app)?;
-    let rows = rows(&session.host, &server)?;
+fn print(session: &Session, app: &AppName, flag: Option<&str>, json: bool) -> Result<Exit> {
+    let spec = session.spec(app)?;
+    let rows = rows(&session.host, session.catalog, &spec)?;
     match flag {
         Some(flag) => return one(&session.ui, &rows, flag),
         None if json => {
             let map: Map<String, Value> =
-                rows.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
+                rows.into_iter().map(|(key, value)| (key, value.into())).collect();
             session.ui.answer(&Value::Object(map).to_string());
         }
-        None => section(&session.ui, &server.app, &rows),
+        None => section(&session.ui, &spec.app, &rows),
     }
     Ok(Exit::Done)
 }
@@ -81,42 +89,52 @@ fn one(ui: &Ui, rows: &Rows, flag: &str) -> Result<Exit> {
 }
 
 /// The keys and values of a report, sorted by key.
-pub type Rows = Vec<(&'static str, String)>;
+pub type Rows = Vec<(String, String)>;
 
 /// What there is to report on a homeserver.
-pub fn rows(host: &Host, server: &Server) -> Result<Rows> {
-    let container = docker::running(host, &server.app).option()?;
-    let running = container.as_ref().is_some_and(|container| !container.restarting).to_string();
-    let deployed = container.map(|container| container.source_image).unwrap_or_default();
-    let tls = match server.tls {
-        Tls::Off => "off".to_owned(),
-        tls => {
-            let word = if tls == Tls::Letsencrypt { "letsencrypt" } else { "provided" };
-            let has = nginx::has_certificate(host, &server.app).or_absent(false)?;
-            if has { word.to_owned() } else { format!("{word} (no certificate yet)") }
-        }
-    };
-    let element = server.element.as_ref();
+pub fn rows(host: &Host, catalog: Catalog, spec: &Spec) -> Result<Rows> {
+    let container = docker::running(host, &spec.app).option()?;
+    let running = container.as_ref().is_some_and(|container| !container.restarting);
+    let deployed = container.map(|container| container.source_image);
+    let status = Status::read(host.env(), &spec.server_name)?;
+    let text = |value: Option<&dyn ToString>| value.map(ToString::to_string).unwrap_or_default();
     let mut rows = vec![
-        ("app", server.app.to_string()),
-        ("data-dir", server.places(host.env()).root().into_string()),
-        ("domain", server.domain.to_string()),
-        ("element-app", element.map(|e| e.app.to_string()).unwrap_or_default()),
-        ("element-url", server.element_url().unwrap_or_default()),
-        ("failed-image", server.failed_image.as_ref().map(ToString::to_string).unwrap_or_default()),
-        ("image", server.image.to_string()),
-        ("image-deployed", deployed),
-        ("port-8448", (server.port_8448 && server.tls != Tls::Off).to_string()),
-        ("running", running),
-        ("server-name", server.server_name.to_string()),
-        ("service", server.service.to_string()),
-        ("tls", tls),
+        ("app".to_owned(), spec.app.to_string()),
+        ("data-dir".to_owned(), spec.paths(host.env()).root().into_string()),
+        ("domain".to_owned(), spec.domain.to_string()),
+        ("failed-image".to_owned(), text(status.failed_image.as_ref().map(|image| image as _))),
+        ("image".to_owned(), spec.image.to_string()),
+        ("image-deployed".to_owned(), text(deployed.as_ref().map(|image| image as _))),
+        ("port-8448".to_owned(), spec.is_on_8448().to_string()),
+        ("running".to_owned(), running.to_string()),
+        ("server-name".to_owned(), spec.server_name.to_string()),
+        ("service".to_owned(), spec.service.to_string()),
+        ("tls".to_owned(), tls(host, spec)?),
     ];
+    for kind in catalog.optional() {
+        let component = spec.components.get(kind.name);
+        let (app, url) = match component {
+            Some(component) => (component.app.to_string(), spec.url(&component.domain)),
+            None => (String::new(), String::new()),
+        };
+        rows.extend([(format!("{}-app", kind.name), app), (format!("{}-url", kind.name), url)]);
+    }
     rows.sort_unstable();
     Ok(rows)
 }
 
-/// Prints a report as Dokku's own look.
+fn tls(host: &Host, spec: &Spec) -> Result<String> {
+    let word = match spec.tls {
+        Tls::Off => return Ok("off".to_owned()),
+        Tls::Letsencrypt => "letsencrypt",
+        Tls::Provided => "provided",
+    };
+    // An app that was destroyed by hand has none.
+    let has_one = nginx::has_certificate(host, &spec.app).or_absent(false)?;
+    Ok(if has_one { word.to_owned() } else { format!("{word} (no certificate yet)") })
+}
+
+/// Prints a report in the form of Dokku's own.
 pub fn section(ui: &Ui, app: &AppName, rows: &Rows) {
     ui.answer(&format!("=====> {app} matrix information"));
     for (key, value) in rows {

@@ -1,14 +1,23 @@
-//! What the commands share: the machine, the screen, the lock, and one converging run.
+//! What the commands share: the machine, the output, the locks, and one converging run.
 
 use crate::{
+    component::{Catalog, Homeserver, Role},
     dokku::{self, apps},
     error::{Error, Exit, Result},
-    host::{Host, clock, env::Env, files, lock, run::Nowhere},
-    marker::{self, Marker},
+    host::{
+        Host, clock,
+        env::Env,
+        lock::Lock,
+        run::{Nowhere, Sink},
+    },
     names::{AppName, ServerName},
-    plan::{self, Mode, Outcome},
-    server::{self, Places, Server},
-    steps::{Steps, Wish},
+    plan::{self, Mode, Observer, Outcome, Step},
+    state::{
+        HostStatus, Marker, Spec, Status,
+        locks::{self, Data},
+        marker, plugin_version,
+    },
+    steps::Steps,
     ui::Ui,
 };
 use std::{
@@ -16,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// So many steps side by side: what waits for the network leaves a core to the others.
+/// So many steps side by side: one that waits for the network leaves a core to the others.
 const LANES: usize = 3;
 
 /// One command at work.
@@ -24,53 +33,110 @@ const LANES: usize = 3;
 pub(super) struct Session {
     pub(super) host: Host,
     pub(super) ui: Ui,
+    pub(super) catalog: Catalog,
     dry_run: bool,
     started: Instant,
-    command: &'static str,
+    command: String,
 }
 
 impl Session {
-    pub(super) fn new(env: Env, command: &'static str, dry_run: bool, verbose: bool) -> Self {
+    pub(super) fn new(env: Env, catalog: Catalog, command: impl Into<String>) -> Self {
+        let ui = Ui::new(env.get("DOKKU_QUIET_OUTPUT").is_some(), false);
+        let host = Host::new(env, Arc::new(Nowhere), false);
+        let (command, started) = (command.into(), Instant::now());
+        Self { host, ui, catalog, dry_run: false, started, command }
+    }
+
+    /// With the flags that most commands have.
+    pub(super) fn with_flags(
+        env: Env,
+        catalog: Catalog,
+        command: impl Into<String>,
+        dry_run: bool,
+        verbose: bool,
+    ) -> Self {
         let ui = Ui::new(env.get("DOKKU_QUIET_OUTPUT").is_some(), verbose);
-        let host = Host::new(env, Arc::new(Nowhere), dry_run);
-        Self { host, ui, dry_run, started: Instant::now(), command }
+        let host = Host::new(env.clone(), Arc::new(Nowhere), dry_run);
+        Self { host, ui, dry_run, ..Self::new(env, catalog, command) }
     }
 
     pub(super) fn env(&self) -> &Env {
         self.host.env()
     }
 
-    /// Takes the lock of a server for a command on an app, before anything of the server is read;
-    /// a dry run needs none.
-    pub(super) fn lock(&self, name: &ServerName, app: &AppName) -> Result<Option<lock::Lock>> {
+    fn named(&self, app: &AppName) -> String {
+        format!("dokku {} {app}", self.command)
+    }
+
+    /// Takes the lock of a homeserver for a command on an app, before anything of it is read. A dry
+    /// run needs none.
+    pub(super) fn lock(&self, name: &ServerName, app: &AppName) -> Result<Option<Lock>> {
         if self.dry_run {
             return Ok(None);
         }
-        let data = server::data_root(self.env());
-        if files::stat(&data)?.is_none() {
-            files::make_folder(&self.host, &data, 0o755)?;
+        let lock = locks::server(&self.host, name, &self.named(app))?;
+        HostStatus::migrate(&self.host)?;
+        Ok(Some(lock))
+    }
+
+    /// Takes the lock of a homeserver's data, which this command replaces or changes in form.
+    pub(super) fn lock_data(&self, spec: &Spec) -> Result<Option<Lock>> {
+        if self.dry_run {
+            return Ok(None);
         }
-        let command = format!("dokku {} {app}", self.command);
-        let path = Places::new(self.env(), name).lock();
-        lock::server(&self.host, &path, &command).map(Some)
+        let command = self.named(&spec.app);
+        locks::data(&self.host, &spec.server_name, Data::Replace, &command).map(Some)
     }
 
     /// The homeserver of an app, read under its lock.
     ///
     /// # Errors
-    /// As [`Session::server`]; or another run has the lock.
-    pub(super) fn locked(&self, app: &AppName) -> Result<(Wish, Option<lock::Lock>)> {
-        let lock = self.lock(&self.server(app)?.server_name, app)?;
-        Ok((self.server(app)?, lock))
+    /// As [`Session::spec`]; or another command holds the lock.
+    pub(super) fn locked(&self, app: &AppName) -> Result<(Spec, Option<Lock>)> {
+        let lock = self.lock(&self.spec(app)?.server_name, app)?;
+        Ok((self.spec(app)?, lock))
+    }
+
+    /// The homeserver that a spec describes.
+    pub(super) fn homeserver(&self, spec: Spec) -> Result<Homeserver> {
+        Homeserver::new(self.catalog, self.env(), spec)
     }
 
     /// Makes the steps true, or tells what is missing.
-    pub(super) fn converge(&self, steps: &Steps) -> Result<Outcome> {
+    pub(super) fn converge(&self, desired: &Homeserver, steps: &Steps) -> Result<Outcome> {
         let lanes = self.env().get("DOKKU_MATRIX_LANES").and_then(|text| text.parse().ok());
-        let mode =
-            if self.dry_run { Mode::Print } else { Mode::Apply { lanes: lanes.unwrap_or(LANES) } };
+        let lanes = lanes.unwrap_or(LANES);
         self.ui.start_heartbeat();
-        plan::converge(&self.host, steps, mode, &self.ui)
+        let name = &desired.spec.server_name;
+        if self.dry_run {
+            return plan::converge(&self.host, steps, Mode::Print, &self.ui);
+        }
+        let version = Some(plugin_version());
+        let by_another = Spec::read(self.env(), name)?.is_some()
+            && Status::read(self.env(), name)?.plugin != version;
+        if by_another {
+            self.announce(name, steps)?;
+        }
+        let outcome = plan::converge(&self.host, steps, Mode::Apply { lanes }, &self.ui)?;
+        if by_another {
+            Status::update(&self.host, name, |status| status.plugin = version)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Another version of the plugin may want more than the one that deployed last: what changes is
+    /// told before it is changed.
+    fn announce(&self, name: &ServerName, steps: &Steps) -> Result<()> {
+        let ui = &self.ui;
+        let counted = plan::converge(&self.host, steps, Mode::Print, &Silent)?;
+        if counted.changes > 0 {
+            ui.heading(&format!(
+                "Another version of this plugin deployed {name} last. This will change:"
+            ));
+            plan::converge(&self.host, steps, Mode::Print, ui)?;
+            ui.heading(&format!("Updating {name}"));
+        }
+        Ok(())
     }
 
     /// Tells what needs attention, and picks the exit code.
@@ -86,28 +152,29 @@ impl Session {
     }
 
     pub(super) fn elapsed(&self) -> String {
-        clock::words(Duration::from_secs(self.started.elapsed().as_secs()))
+        clock::human(Duration::from_secs(self.started.elapsed().as_secs()))
     }
 
-    /// The homeserver of an app.
+    /// The homeserver of an app, as it is recorded.
     ///
     /// # Errors
-    /// There is no such app (exit code 20), or it runs no homeserver.
-    pub(super) fn server(&self, app: &AppName) -> Result<Wish> {
+    /// There is no such app (exit code 20), or it is not a homeserver's own.
+    pub(super) fn spec(&self, app: &AppName) -> Result<Spec> {
         let error = match marker::read(self.env(), app.as_str())? {
-            Some(Marker::Synapse(name)) => {
-                let server = Server::load(self.env(), &name)?;
-                if server.app == *app {
-                    return Ok(Arc::new(server));
+            Some(Marker::Component { kind, server }) => {
+                let spec = Spec::load(self.env(), &server)?;
+                let kind = self.kind(&kind)?;
+                match kind.role {
+                    Role::Homeserver if spec.app == *app => return Ok(spec),
+                    Role::Homeserver => spec.not_the_app(app.as_str()),
+                    Role::Optional => Error::new(format!(
+                        "{app} runs {} of the homeserver {}",
+                        kind.title, spec.app
+                    ))
+                    .hint(format!("dokku matrix:report {}", spec.app)),
                 }
-                server.not_of(app.as_str())
             }
-            Some(Marker::Element(name)) => {
-                let server = Server::load(self.env(), &name)?;
-                Error::new(format!("{app} runs Element Web, of the homeserver {}", server.app))
-            }
-            Some(Marker::Clone) => Error::new(format!("{app} is a clone of a homeserver's app"))
-                .hint(format!("dokku apps:destroy {app}")),
+            Some(Marker::Clone) => is_a_clone(app),
             None if apps::exists(&self.host, app)? => {
                 Error::new(format!("{app} is not a Matrix homeserver")).hint("dokku matrix:list")
             }
@@ -115,4 +182,31 @@ impl Session {
         };
         Err(error)
     }
+
+    /// The kind of a component, by its name in a marker.
+    pub(super) fn kind(&self, name: &str) -> Result<&'static crate::component::Kind> {
+        self.catalog.find(name).ok_or_else(|| {
+            Error::new(format!("this version of the plugin does not know the component {name}"))
+                .hint("sudo dokku plugin:update matrix")
+        })
+    }
+}
+
+/// Tells nobody anything.
+struct Silent;
+
+impl Observer for Silent {
+    fn sink(&self, _: &dyn Step) -> Arc<dyn Sink> {
+        Arc::new(Nowhere)
+    }
+    fn started(&self, _: &dyn Step) {}
+    fn planned(&self, _: &dyn Step, _: &[String]) {}
+    fn ended(&self, _: &dyn Step) {}
+    fn warned(&self, _: &str) {}
+}
+
+/// The error for an app that must never run.
+pub(super) fn is_a_clone(app: &AppName) -> Error {
+    Error::new(format!("{app} is a clone of a homeserver's app"))
+        .hint(format!("dokku apps:destroy {app}"))
 }

@@ -2,63 +2,66 @@
 
 use super::session::Session;
 use crate::{
+    component::Homeserver,
     error::Result,
     plan::Outcome,
-    server::{Server, Tls},
-    steps::{Wish, config::Config, firewall, self_check},
+    state::Tls,
+    steps::{config::Config, dns_records, host_wide},
 };
 
-/// Mails of Synapse lead to Element Web, which has come or gone: Synapse reads that at its start.
-pub(super) fn mail(session: &Session, server: &Wish) -> Result<()> {
-    if Config::mail(server, &session.host)?.is_some() {
-        let app = &server.app;
-        session.ui.detail(&format!("For the links in e-mails, too: dokku matrix:deploy {app}"));
+/// Links in e-mails lead to the web client, which was enabled or disabled: Synapse reads that when
+/// it starts.
+pub(super) fn email_links(session: &Session, desired: &Homeserver) -> Result<()> {
+    if Config::of(desired).email()?.is_some() {
+        let app = &desired.spec.app;
+        session.ui.detail(&format!("To update the links in e-mails: dokku matrix:deploy {app}"));
     }
     Ok(())
 }
 
-/// Tells what came of it.
-pub(super) fn tell(session: &Session, server: &Server, outcome: &Outcome) {
-    let ui = &session.ui;
+/// Prints what came of a run.
+pub(super) fn print(session: &Session, desired: &Homeserver, outcome: &Outcome) {
+    let (ui, spec) = (&session.ui, &desired.spec);
     if session.is_dry_run() {
-        let count = outcome.changes;
-        if count == 0 {
-            ui.heading(&format!("{} is as it should be; nothing would be changed", server.app));
-        } else {
-            let changes = if count == 1 { "change" } else { "changes" };
-            ui.heading(&format!("A dry run: {count} {changes} would be made, none was"));
-            for line in self_check::records(server) {
-                ui.detail(&line);
-            }
-        }
-        return;
+        return print_dry_run(session, desired, outcome);
     }
+    let name = &spec.server_name;
     if outcome.changes == 0 {
-        ui.heading(&format!(
-            "Matrix homeserver {} is ready; nothing had to be changed",
-            server.server_name
-        ));
+        ui.heading(&format!("Matrix homeserver {name} is ready; nothing had to be changed"));
     } else {
         let is = if outcome.attention.is_empty() { "is ready" } else { "runs, but needs you" };
-        let elapsed = session.elapsed();
-        ui.heading(&format!("Matrix homeserver {} {is} ({elapsed})", server.server_name));
+        ui.heading(&format!("Matrix homeserver {name} {is} ({})", session.elapsed()));
     }
     let line = |name: &str, value: &str| ui.detail(&format!("{name:<14} {value}"));
-    line("Homeserver", &server.base_url());
-    if server.tls != Tls::Off {
-        let also = if server.port_8448 { ", :8448" } else { "" };
-        line("Federation", &format!("{}:443{also}", server.base_url()));
-        // An answer that cannot be had is no reason to fail at the very end.
-        if server.port_8448
+    line("Homeserver", &spec.base_url());
+    if spec.tls != Tls::Off {
+        let also = if spec.port_8448 { ", :8448" } else { "" };
+        line("Federation", &format!("{}:443{also}", spec.base_url()));
+        // Without an answer there is no advice: that must not fail a command that has succeeded.
+        if spec.port_8448
             && outcome.changes > 0
-            && let Ok(Some(advice)) = firewall::advice(&session.host)
+            && let Ok(Some(advice)) = host_wide::advice(&session.host)
         {
             line("Firewall", advice);
         }
     }
-    if let Some(url) = server.element_url() {
-        line("Element Web", &url);
+    for component in desired.optional() {
+        line(component.kind.title, &component.url());
     }
-    line("First user", &format!("dokku matrix:register-user {} <name> --admin", server.app));
-    line("Keep safe", server.places(session.env()).signing_key().as_str());
+    line("First user", &format!("dokku matrix:register-user {} <name> --admin", spec.app));
+    line("Keep safe", desired.paths.signing_key().as_str());
+}
+
+fn print_dry_run(session: &Session, desired: &Homeserver, outcome: &Outcome) {
+    let (ui, spec) = (&session.ui, &desired.spec);
+    let count = outcome.changes;
+    if count == 0 {
+        ui.heading(&format!("{} is in the desired state; nothing would be changed", spec.app));
+        return;
+    }
+    let changes = if count == 1 { "change" } else { "changes" };
+    ui.heading(&format!("Dry run: {count} {changes} would be made, none was"));
+    for line in dns_records(spec) {
+        ui.detail(&line);
+    }
 }

@@ -93,7 +93,7 @@ pub fn pull(host: &Host, image: &ImageRef) -> Result<()> {
     }
     let line = output.lines.iter().rev().find(|line| !line.trim().is_empty());
     let why = host.scrubber().scrub(line.map_or("", String::as_str));
-    Err(Error::new(format!("cannot pull the image {image}: {why}"))
+    Err(Error::new(format!("the image {image} cannot be pulled: {why}"))
         .hint(format!("Check its name and tag: docker image pull {image}")))
 }
 
@@ -153,7 +153,7 @@ pub struct OneOff<'a> {
 /// Runs a program in a container without a network. The caller looks at its exit code.
 pub fn run_one_off(host: &Host, run: &OneOff<'_>) -> Result<Output> {
     // Python may start slowly on a busy host.
-    let mut cmd = docker(host).limit(Duration::from_secs(300)).args([
+    let mut cmd = docker(host).timeout(Duration::from_secs(300)).args([
         "run",
         "--rm",
         "--label=dokku",

@@ -2,24 +2,28 @@
 
 use super::{change, flag, json, value};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     host::{Host, Reading, files, net::Via},
     names::AppName,
 };
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
-/// The nginx properties of an app that the plugin uses, as Dokku computes them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Properties {
-    /// `client-max-body-size`, as nginx writes it: `50m`.
-    #[serde(rename = "computed-client-max-body-size")]
-    pub body_size: String,
-    /// `proxy-read-timeout`, as nginx writes it: `60s`.
-    #[serde(rename = "computed-proxy-read-timeout")]
-    pub read_timeout: String,
-    /// The only IPv4 address that nginx listens on; empty if it listens on all.
-    #[serde(rename = "computed-bind-address-ipv4")]
-    pub bind_address: String,
+/// The nginx properties of an app, as Dokku reports them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Properties(BTreeMap<String, String>);
+
+impl Properties {
+    /// The value that is in effect: the app's own, or the host's, or Dokku's default.
+    ///
+    /// # Errors
+    /// Dokku does not report such a property.
+    pub fn computed(&self, property: &str) -> Result<&str> {
+        let value = self.0.get(&format!("computed-{property}"));
+        value.map(String::as_str).ok_or_else(|| {
+            Error::new(format!("`dokku nginx:report` does not tell the property {property}"))
+        })
+    }
 }
 
 /// The nginx properties of an app; absent if there is no such app.
@@ -29,8 +33,13 @@ pub fn properties(host: &Host, app: &AppName) -> Reading<Properties> {
 
 /// How this host's own nginx is reached for an app.
 pub fn via(host: &Host, app: &AppName) -> Result<Via> {
-    let properties = properties(host, app).or_absent(Properties::default())?;
-    Ok(Via::here(&properties.bind_address))
+    // Without an app there is nothing that listens elsewhere.
+    let properties = properties(host, app).option()?;
+    let address = match &properties {
+        Some(properties) => properties.computed("bind-address-ipv4")?,
+        None => "",
+    };
+    Ok(Via::here(address))
 }
 
 /// Sets a property. It takes effect with the next [`build`].
@@ -97,21 +106,20 @@ mod tests {
     };
 
     #[test]
-    fn requires_every_property() {
-        const SIZE: &str = r#""computed-client-max-body-size":"50m""#;
-        const TIME: &str = r#""computed-proxy-read-timeout":"60s""#;
-        const BIND: &str = r#""computed-bind-address-ipv4":"""#;
-        for (stdout, want) in [
-            (format!("{{{SIZE},{TIME},{BIND}}}\n"), Ok("50m")),
-            (
-                format!("{{{SIZE},{TIME}}}\n"),
-                Err("JSON without the field \"computed-bind-address-ipv4\""),
-            ),
-            (format!("{{{SIZE},{}\n", &TIME[..8]), Err("incomplete JSON")),
-            ("{}\n".to_owned(), Err("JSON without the field \"computed-client-max-body-size\"")),
+    fn requires_a_whole_report_and_the_property() {
+        const REPORT: &str = r#"{"computed-client-max-body-size":"50m","hsts":""}"#;
+        for (stdout, property, wanted) in [
+            (REPORT, "client-max-body-size", Some("50m")),
+            (REPORT, "proxy-read-timeout", None),
+            ("{}", "client-max-body-size", None),
+            (&REPORT[..30], "client-max-body-size", None),
+            ("", "client-max-body-size", None),
+            (r#"{"computed-client-max-body-size":5}"#, "client-max-body-size", None),
         ] {
-            let got = what(parse::json::<Properties>(&cmd(), &stdout)).map(|all| all.body_size);
-            assert_eq!(got, want.map(str::to_owned).map_err(str::to_owned), "{stdout}");
+            let report = what(parse::json::<Properties>(&cmd(), &format!("{stdout}\n")));
+            let got =
+                report.ok().and_then(|report| report.computed(property).ok().map(str::to_owned));
+            assert_eq!(got.as_deref(), wanted, "{stdout}");
         }
     }
 }

@@ -63,7 +63,10 @@ fn in_plugin_toml(text: &str) -> Result<Version> {
     let quoted = ['"', '\''].into_iter().find_map(|quote| {
         value.trim().strip_prefix(quote)?.split_once(quote).map(|(version, _)| version)
     });
-    quoted.ok_or_else(|| Error::new("the version is malformed"))?.parse()
+    match quoted.ok_or_else(|| Error::new("the version is malformed"))? {
+        "" => Ok(Version(0, 0, 0)),
+        version => version.parse(),
+    }
 }
 
 #[cfg(test)]
@@ -90,7 +93,7 @@ mod tests {
             ("", Some(Version(0, 0, 0))),
             ("[plugin]\nversion = '1.2.3' # now\n", Some(Version(1, 2, 3))),
             ("[plugin]\nversion = \"0.2", None),
-            ("[plugin]\nversion = \"\"\n", None),
+            ("[plugin]\nversion = \"\"\n", Some(Version(0, 0, 0))),
             ("[plugin]\nversion = \"unknown\"\n", None),
         ] {
             assert_eq!(in_plugin_toml(text).ok(), want, "{text:?}");

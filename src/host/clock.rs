@@ -1,14 +1,14 @@
-//! The clock.
+//! The clock: the time, polling, and durations in words.
 
 use std::time::{Duration, Instant};
 
-/// Calls `probe` until it gives something or the time is over; at least once.
+/// Calls `probe` until it returns something or the timeout is reached; at least once.
 ///
 /// # Errors
 /// The error of `probe`, at once.
 pub fn poll<T, E>(
-    limit: Duration,
-    every: Duration,
+    timeout: Duration,
+    interval: Duration,
     mut probe: impl FnMut() -> Result<Option<T>, E>,
 ) -> Result<Option<T>, E> {
     let start = Instant::now();
@@ -16,20 +16,20 @@ pub fn poll<T, E>(
         if let Some(found) = probe()? {
             return Ok(Some(found));
         }
-        if start.elapsed() + every > limit {
+        if start.elapsed() + interval > timeout {
             return Ok(None);
         }
-        std::thread::sleep(every);
+        std::thread::sleep(interval);
     }
 }
 
-/// Milliseconds since 1970.
+/// The current time, in milliseconds since 1970.
 pub fn now() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
-/// A duration as people say it: `1m 22s`.
-pub fn words(elapsed: Duration) -> String {
+/// A duration for people to read: `1m 22s`.
+pub fn human(elapsed: Duration) -> String {
     let seconds = elapsed.as_secs();
     if seconds < 60 {
         format!("{seconds}s")

@@ -1,21 +1,21 @@
-//! A call of another program, and what came of it.
+//! A command, and its output.
 //!
-//! Owns how a call is written for people: secrets never appear. Must not run anything.
+//! Owns how a command is shown: without secrets. Must not run anything.
 
 use super::secret::Secret;
 use std::{fmt, time::Duration};
 
-/// Whether a program may leave anything different behind.
+/// Whether a command changes anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It answers a question.
+    /// It only reads.
     Reads,
     /// It changes the host.
     Changes,
 }
 
-/// A call of another program. No argument may be a secret: other users can list arguments,
-/// so secrets go to standard input or into a file.
+/// A command: a program and its arguments. No argument may be a secret, because other users can
+/// list arguments: secrets go to standard input or into a file.
 #[derive(Clone, Debug)]
 pub struct Cmd {
     pub(crate) program: String,
@@ -23,27 +23,27 @@ pub struct Cmd {
     pub(crate) stdin: Option<Secret>,
     pub(crate) env: Vec<(&'static str, &'static str)>,
     pub(crate) effect: Effect,
-    pub(crate) limit: Duration,
+    pub(crate) timeout: Duration,
 }
 
 impl Cmd {
-    fn new(program: &str, effect: Effect, limit: u64) -> Self {
+    fn new(program: &str, effect: Effect, timeout: u64) -> Self {
         Self {
             program: program.to_owned(),
             args: vec![],
             stdin: None,
             env: vec![],
             effect,
-            limit: Duration::from_secs(limit),
+            timeout: Duration::from_secs(timeout),
         }
     }
 
-    /// A call that only reads; at most 120 s.
+    /// A command that only reads; its timeout is 120 s.
     pub fn reads(program: &str) -> Self {
         Self::new(program, Effect::Reads, 120)
     }
 
-    /// A call that changes something; at most 30 min.
+    /// A command that changes something; its timeout is 30 min.
     pub fn changes(program: &str) -> Self {
         Self::new(program, Effect::Changes, 1800)
     }
@@ -62,24 +62,24 @@ impl Cmd {
         self
     }
 
-    /// Gives the program something on standard input; never shown.
+    /// Sets standard input, which is never shown.
     #[must_use]
     pub fn stdin(mut self, text: impl Into<String>) -> Self {
         self.stdin = Some(Secret::new(text));
         self
     }
 
-    /// Sets an environment variable; a constant, for secrets must not travel this way.
+    /// Sets an environment variable. It is a constant, because secrets must not be passed this way.
     #[must_use]
     pub fn env(mut self, name: &'static str, value: &'static str) -> Self {
         self.env.push((name, value));
         self
     }
 
-    /// Sets how long it may take.
+    /// Sets the timeout.
     #[must_use]
-    pub fn limit(mut self, limit: Duration) -> Self {
-        self.limit = limit;
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 }
@@ -91,7 +91,7 @@ impl fmt::Display for Cmd {
     }
 }
 
-/// An argument as one would type it into a shell.
+/// An argument, quoted for a shell where necessary.
 pub fn quoted(arg: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
     if !arg.is_empty() && arg.chars().all(plain) {
@@ -101,19 +101,19 @@ pub fn quoted(arg: &str) -> String {
     }
 }
 
-/// What a program that ran to its end left.
+/// The exit code and output of a program that has ended.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// Its exit code; 128 and the signal's number if a signal ended it.
+    /// Its exit code; 128 plus the signal's number if a signal ended it.
     pub code: i32,
     /// All of standard output. May hold secrets: never print it.
     pub stdout: String,
-    /// Both streams, line by line, in the order in which they came. May hold secrets.
+    /// The lines of both streams, in the order in which they were printed. May hold secrets.
     pub lines: Vec<String>,
 }
 
 impl Output {
-    /// Standard output without the white space around it.
+    /// Standard output without the whitespace around it.
     pub fn answer(&self) -> &str {
         self.stdout.trim()
     }
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_are_written_as_typed() {
+    fn quotes_arguments_and_hides_stdin() {
         let cmd = Cmd::reads("dokku").args(["a", "b c", "it's", "", "--x=1"]).stdin("hidden");
         assert_eq!(cmd.to_string(), r"dokku a 'b c' 'it'\''s' '' --x=1");
         assert!(!format!("{cmd:?}").contains("hidden"));

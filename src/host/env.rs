@@ -1,10 +1,10 @@
-//! The environment, read once: where Dokku keeps things and how we were called.
+//! The environment variables and the caller of this process, and Dokku's directories.
 
 use super::files;
 use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::BTreeMap;
 
-/// The environment variables that matter, with Dokku's defaults.
+/// The environment variables that the plugin uses, with Dokku's defaults.
 #[derive(Clone, Debug)]
 pub struct Env {
     vars: BTreeMap<String, String>,
@@ -36,7 +36,14 @@ impl Env {
         Self { vars: NAMES.iter().filter_map(present).collect() }
     }
 
-    /// The value of a variable; an empty one counts as absent.
+    /// An environment with these variables, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(vars: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self { vars: vars.iter().map(owned).collect() }
+    }
+
+    /// The value of a variable; `None` if it is unset or empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.vars.get(name).map(String::as_str)
     }
@@ -45,18 +52,18 @@ impl Env {
         self.get(name).unwrap_or(default).into()
     }
 
-    /// `/home/dokku`: one folder for each app.
+    /// `/home/dokku`: one directory for each app.
     pub fn dokku_root(&self) -> Utf8PathBuf {
         self.path("DOKKU_ROOT", "/home/dokku")
     }
 
-    /// `/var/lib/dokku`: configuration and data of plugins.
+    /// `/var/lib/dokku`: properties and data of plugins.
     pub fn lib_root(&self) -> Utf8PathBuf {
         self.path("DOKKU_LIB_ROOT", "/var/lib/dokku")
     }
 
-    /// A path below the library root as the Docker daemon sees it, which differs where Dokku
-    /// itself runs in a container.
+    /// A path below [`lib_root`](Self::lib_root) as the Docker daemon sees it: another one where
+    /// Dokku itself runs in a container.
     pub fn for_daemon(&self, path: &Utf8Path) -> Utf8PathBuf {
         match (self.get("DOKKU_LIB_HOST_ROOT"), path.strip_prefix(self.lib_root())) {
             (Some(root), Ok(below)) => Utf8Path::new(root).join(below),
@@ -64,7 +71,7 @@ impl Env {
         }
     }
 
-    /// The folder of the plugins that are enabled.
+    /// The directory of the enabled plugins.
     pub fn plugins(&self) -> Utf8PathBuf {
         self.path("PLUGIN_ENABLED_PATH", "/var/lib/dokku/plugins/enabled")
     }
@@ -74,13 +81,13 @@ impl Env {
         self.get("DOCKER_BIN").unwrap_or("docker")
     }
 
-    /// The user whom Dokku runs as.
+    /// The user that Dokku runs as.
     pub fn dokku_user(&self) -> &str {
         self.get("DOKKU_SYSTEM_USER").unwrap_or("dokku")
     }
 }
 
-/// The command line of the process that called us, word by word; empty if it cannot be read.
+/// The command line of the parent process, word by word; empty if it cannot be read.
 pub fn caller() -> Vec<String> {
     let parent = nix::unistd::getppid();
     let line = files::read(format!("/proc/{parent}/cmdline").as_str().into());

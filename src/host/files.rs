@@ -1,6 +1,6 @@
-//! Files: whole or not at all, with their mode from the first byte on.
+//! Files: written atomically, and never with a wider mode than requested.
 //!
-//! Must not know what is in them. "Not there" is an answer, every other trouble an error.
+//! Must not know their content. A missing file is `None`; any other failure is an error.
 
 use super::Host;
 use crate::error::{Doing, Error, Result};
@@ -11,27 +11,27 @@ use std::{
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
 };
 
-/// A file that may hold secrets: its owner reads it and nobody else.
+/// The mode of a file that may hold secrets: only its owner may read it.
 pub const PRIVATE: u32 = 0o600;
-/// A file for everybody to read.
+/// The mode of a file that everybody may read.
 pub const PUBLIC: u32 = 0o644;
-/// How the name of a file that is being written begins; the number of its process follows.
-const STAGED: &str = ".new-";
+/// The start of a temporary file's name; the process id follows.
+const TEMPORARY: &str = ".new-";
 
-/// What is known of a file or folder.
+/// The metadata of a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// The permission bits.
     pub mode: u32,
-    /// The number of the user who owns it.
+    /// The user id of its owner.
     pub uid: u32,
-    /// Whether it is a folder.
-    pub folder: bool,
-    /// When its content changed last, in milliseconds since 1970.
+    /// Whether it is a directory.
+    pub directory: bool,
+    /// When its content was last modified, in milliseconds since 1970.
     pub changed: i64,
 }
 
-/// The file as text; `None` if there is none.
+/// The content of a file, as text; `None` if it does not exist.
 pub fn read(path: &Utf8Path) -> Result<Option<String>> {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     match fs::read_to_string(path) {
@@ -40,28 +40,28 @@ pub fn read(path: &Utf8Path) -> Result<Option<String>> {
         Err(error) => {
             let denied = error.kind() == ErrorKind::PermissionDenied;
             let error = Error::new(format!("cannot read {path}: {error}"));
-            // An editor that root ran leaves a file of root's.
-            let hint = format!("If it is to be dokku's: sudo chown dokku:dokku {path}");
+            // A file that root edited may belong to root.
+            let hint = format!("Make dokku its owner: sudo chown dokku:dokku {path}");
             Err(if denied { error.hint(hint) } else { error })
         }
     }
 }
 
-/// Mode, owner, and time of a file or folder; `None` if there is none.
+/// The metadata of a file or directory; `None` if it does not exist.
 pub fn stat(path: &Utf8Path) -> Result<Option<Stat>> {
     match fs::metadata(path) {
         Ok(data) => Ok(Some(Stat {
             mode: data.mode() & 0o7777,
             uid: data.uid(),
-            folder: data.is_dir(),
+            directory: data.is_dir(),
             changed: data.mtime() * 1000 + data.mtime_nsec() / 1_000_000,
         })),
         Err(error) if absent(&error) => Ok(None),
-        Err(error) => Err(Error::new(format!("cannot look at {path}: {error}"))),
+        Err(error) => Err(Error::new(format!("cannot read the metadata of {path}: {error}"))),
     }
 }
 
-/// The names in a folder, sorted; none if there is no such folder.
+/// The names in a directory, sorted; an empty list if the directory does not exist.
 pub fn list(path: &Utf8Path) -> Result<Vec<String>> {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
@@ -77,31 +77,36 @@ pub fn list(path: &Utf8Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Writes a file atomically and durably: a reader sees the old one or the new one.
+/// Writes a file atomically and durably: a reader sees either the old content or the new one.
 pub fn write(host: &Host, path: &Utf8Path, text: &str, mode: u32) -> Result<()> {
-    let temp = staged(host, path, text, mode)?;
+    let temp = temporary(host, path, text, mode)?;
     temp.persist(path).map_err(|e| e.error).doing(|| format!("cannot write {path}"))?;
-    sync_folder(path)
+    sync_parent(path)
 }
 
-/// Writes a file that must not be there yet: what is there is never overwritten.
+/// Writes a file that must not exist yet; an existing file is never overwritten.
 ///
 /// # Errors
 /// The file exists.
 pub fn write_new(host: &Host, path: &Utf8Path, text: &str, mode: u32) -> Result<()> {
-    let temp = staged(host, path, text, mode)?;
+    let temp = temporary(host, path, text, mode)?;
     temp.persist_noclobber(path).map_err(|e| e.error).doing(|| format!("cannot write {path}"))?;
-    sync_folder(path)
+    sync_parent(path)
 }
 
-fn staged(host: &Host, path: &Utf8Path, text: &str, mode: u32) -> Result<tempfile::NamedTempFile> {
+fn temporary(
+    host: &Host,
+    path: &Utf8Path,
+    text: &str,
+    mode: u32,
+) -> Result<tempfile::NamedTempFile> {
     host.may_change(path.as_str())?;
     let doing = || format!("cannot write {path}");
-    sweep(folder(path))?;
+    remove_stale(parent(path))?;
     let mut temp = tempfile::Builder::new()
-        .prefix(&format!("{STAGED}{}-", std::process::id()))
+        .prefix(&format!("{TEMPORARY}{}-", std::process::id()))
         .permissions(Permissions::from_mode(PRIVATE))
-        .tempfile_in(folder(path))
+        .tempfile_in(parent(path))
         .doing(doing)?;
     temp.write_all(text.as_bytes()).doing(doing)?;
     temp.as_file().set_permissions(Permissions::from_mode(mode)).doing(doing)?;
@@ -109,26 +114,40 @@ fn staged(host: &Host, path: &Utf8Path, text: &str, mode: u32) -> Result<tempfil
     Ok(temp)
 }
 
-/// Takes away what a process that was killed has left: it may be half a secret.
-fn sweep(folder: &Utf8Path) -> Result<()> {
-    for name in list(folder)? {
-        let pid = name.strip_prefix(STAGED).and_then(|rest| rest.split('-').next());
+/// Removes the temporary files of killed processes: they may hold a part of a secret.
+fn remove_stale(directory: &Utf8Path) -> Result<()> {
+    for name in list(directory)? {
+        let pid = name.strip_prefix(TEMPORARY).and_then(|rest| rest.split('-').next());
         if pid.is_some_and(|pid| !Utf8Path::new("/proc").join(pid).exists()) {
-            fs::remove_file(folder.join(&name)).ok();
+            fs::remove_file(directory.join(&name)).ok();
         }
     }
     Ok(())
 }
 
-/// Makes a folder, its parents included; the mode is that of the last one.
-pub fn make_folder(host: &Host, path: &Utf8Path, mode: u32) -> Result<()> {
+/// Creates a directory and its parents; the mode is for the last one.
+pub fn make_directory(host: &Host, path: &Utf8Path, mode: u32) -> Result<()> {
     host.may_change(path.as_str())?;
-    let doing = || format!("cannot make the folder {path}");
-    fs::create_dir_all(folder(path)).doing(doing)?;
+    let doing = || format!("cannot create the directory {path}");
+    fs::create_dir_all(parent(path)).doing(doing)?;
     match fs::DirBuilder::new().mode(mode).create(path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error).doing(doing),
         _ => set_mode(host, path, mode),
     }
+}
+
+/// Moves a file or directory on its file system, at once.
+pub fn rename(host: &Host, from: &Utf8Path, to: &Utf8Path) -> Result<()> {
+    host.may_change(to.as_str())?;
+    fs::rename(from, to).doing(|| format!("cannot rename {from} to {to}"))?;
+    sync_parent(to)
+}
+
+/// Creates a symbolic link at `path`.
+pub fn link(host: &Host, target: &Utf8Path, path: &Utf8Path) -> Result<()> {
+    host.may_change(path.as_str())?;
+    std::os::unix::fs::symlink(target, path).doing(|| format!("cannot create {path}"))?;
+    sync_parent(path)
 }
 
 /// Sets the permission bits.
@@ -138,33 +157,34 @@ pub fn set_mode(host: &Host, path: &Utf8Path, mode: u32) -> Result<()> {
         .doing(|| format!("cannot set the mode of {path}"))
 }
 
-/// Takes a file away; that it is not there is fine.
+/// Removes a file if it exists.
 pub fn remove(host: &Host, path: &Utf8Path) -> Result<()> {
     host.may_change(path.as_str())?;
     match fs::remove_file(path) {
         Err(error) if !absent(&error) => Err(error).doing(|| format!("cannot remove {path}")),
-        _ => sync_folder(path),
+        _ => sync_parent(path),
     }
 }
 
-/// A folder for scratch files that goes away with the value.
+/// A temporary directory, removed when the first value is dropped.
 pub fn scratch() -> Result<(tempfile::TempDir, Utf8PathBuf)> {
-    let folder = tempfile::tempdir().doing(|| "cannot make a scratch folder".to_owned())?;
-    let path = Utf8PathBuf::from_path_buf(folder.path().to_owned())
+    let directory =
+        tempfile::tempdir().doing(|| "cannot create a temporary directory".to_owned())?;
+    let path = Utf8PathBuf::from_path_buf(directory.path().to_owned())
         .map_err(|path| Error::new(format!("{} is not UTF-8", path.display())))?;
-    Ok((folder, path))
+    Ok((directory, path))
 }
 
-/// Writes a file in such a folder, which changes nothing on the host.
+/// Writes a file into such a directory. That is not a change of the host.
 pub fn write_scratch(path: &Utf8Path, text: &str) -> Result<()> {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     fs::write(path, text).doing(|| format!("cannot write {path}"))
 }
 
-/// Bytes that are free for us on the file system of a path.
+/// The free space on the file system of a path, in bytes.
 pub fn free_space(path: &Utf8Path) -> Result<u64> {
     let stat = nix::sys::statvfs::statvfs(path.as_std_path())
-        .doing(|| format!("cannot look at the file system of {path}"))?;
+        .doing(|| format!("cannot read the free space at {path}"))?;
     Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
 }
 
@@ -172,15 +192,15 @@ fn absent(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-fn folder(path: &Utf8Path) -> &Utf8Path {
+fn parent(path: &Utf8Path) -> &Utf8Path {
     path.parent().unwrap_or_else(|| Utf8Path::new("/"))
 }
 
-fn sync_folder(path: &Utf8Path) -> Result<()> {
-    match File::open(folder(path)) {
-        Ok(folder) => folder.sync_all().doing(|| format!("cannot write {path}")),
-        // Nothing to make durable where the folder itself is gone.
+fn sync_parent(path: &Utf8Path) -> Result<()> {
+    match File::open(parent(path)) {
+        Ok(directory) => directory.sync_all().doing(|| format!("cannot write {path}")),
+        // Without the directory there is nothing to make durable.
         Err(error) if absent(&error) => Ok(()),
-        Err(error) => Err(error).doing(|| format!("cannot open the folder of {path}")),
+        Err(error) => Err(error).doing(|| format!("cannot open the directory of {path}")),
     }
 }

@@ -1,9 +1,10 @@
-//! Locks: one for each server, one for what the host shares.
+//! Lock files: who holds one, and which of its programs are still at work.
 //!
-//! A lock file holds who has it and which children of ours change something right now, for
-//! a killed run leaves its Dokku child behind: while that lives, the lock counts as busy.
+//! An exclusive lock file names its holder and the holder's children that change something right
+//! now: an interrupted run leaves its Dokku command behind, and while that lives the lock counts as
+//! busy. Must not know what a lock is for.
 
-use super::Host;
+use super::{Host, clock};
 use crate::error::{Doing, Error, Exit, Result};
 use camino::Utf8Path;
 use nix::fcntl::{Flock, FlockArg};
@@ -15,27 +16,30 @@ use std::{
     time::Duration,
 };
 
+/// How long a lock is waited for that is held for moments only.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
     file: Flock<File>,
-    /// Whether the file's text is ours to take away.
-    ours: bool,
+    /// Whether the file names this process as its holder.
+    named: bool,
 }
 
-/// The children of this process that change something, as the lock file names them.
+/// The children of this process that change something, as its lock files name them.
 #[derive(Debug, Default)]
 pub struct Children(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    file: Option<File>,
-    holder: String,
+    /// The lock files, each with the line that names this process as its holder.
+    files: Vec<(File, String)>,
     pids: Vec<u32>,
 }
 
 impl Children {
-    pub(super) fn began(&self, pid: u32) -> Result<()> {
+    pub(super) fn started(&self, pid: u32) -> Result<()> {
         self.change(|pids| pids.push(pid))
     }
 
@@ -43,55 +47,55 @@ impl Children {
         self.change(|pids| pids.retain(|other| *other != pid))
     }
 
-    fn change(&self, act: impl FnOnce(&mut Vec<u32>)) -> Result<()> {
+    fn change(&self, change: impl FnOnce(&mut Vec<u32>)) -> Result<()> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        act(&mut inner.pids);
-        let line = |pid: &u32| Some(format!("child {pid} {}\n", started(*pid)?));
+        let inner = &mut *inner;
+        change(&mut inner.pids);
+        let line = |pid: &u32| Some(format!("child {pid} {}\n", start_of(*pid)?));
         let children: String = inner.pids.iter().filter_map(line).collect();
-        let text = format!("{}{children}", inner.holder);
-        match &mut inner.file {
-            Some(file) => rewrite(file, &text).doing(|| "cannot write the lock file".to_owned()),
-            None => Ok(()),
+        for (file, holder) in &mut inner.files {
+            rewrite(file, &format!("{holder}{children}"))
+                .doing(|| "cannot write the lock file".to_owned())?;
         }
+        Ok(())
     }
 }
 
-/// Takes the lock of one server for the command that is named, or says who has it.
+/// Takes a lock for the command that is named: nobody else holds it.
 ///
 /// # Errors
-/// [`Exit::Busy`] when another run, or a program that a killed run left behind, has it.
-pub fn server(host: &Host, path: &Utf8Path, command: &str) -> Result<Lock> {
-    let (mut lock, before) = take(path)?.ok_or_else(|| busy(path))?;
-    for line in before.lines() {
-        if let Some((pid, start)) =
-            line.strip_prefix("child ").and_then(|rest| rest.split_once(' '))
-            && let Ok(number) = pid.parse()
-            && started(number).as_deref() == Some(start)
-        {
-            return Err(Error::new(format!(
-                "a run that was interrupted left a dokku command at work (process {pid})"
-            ))
-            .hint("wait until it has ended, then type the same command again")
-            .exit(Exit::Busy));
-        }
-    }
+/// [`Exit::Busy`] when another command, or a program that an interrupted one left behind, holds it.
+pub fn exclusive(host: &Host, path: &Utf8Path, command: &str) -> Result<Lock> {
+    let (mut lock, before) =
+        take(path, FlockArg::LockExclusiveNonblock)?.ok_or_else(|| busy(path))?;
+    refuse_while_children_live(&before)?;
     let mut inner = host.children().0.lock().unwrap_or_else(PoisonError::into_inner);
-    inner.holder = format!("holder {} {command}\n", std::process::id());
+    let holder = format!("holder {} {command}\n", std::process::id());
     let mut file = lock.file.try_clone().doing(|| format!("cannot open {path}"))?;
-    rewrite(&mut file, &inner.holder).doing(|| format!("cannot write {path}"))?;
-    inner.file = Some(file);
-    lock.ours = true;
+    rewrite(&mut file, &holder).doing(|| format!("cannot write {path}"))?;
+    inner.files.push((file, holder));
+    lock.named = true;
     Ok(lock)
 }
 
-/// Takes the host's lock; waits a little, for it is held for moments only.
+/// Takes a lock together with others who only read.
+///
+/// # Errors
+/// [`Exit::Busy`] as [`exclusive`].
 pub fn shared(path: &Utf8Path) -> Result<Lock> {
-    let took =
-        super::clock::poll(Duration::from_secs(60), Duration::from_millis(100), || take(path))?;
-    took.map(|(lock, _)| lock).ok_or_else(|| busy(path))
+    let (lock, before) = take(path, FlockArg::LockSharedNonblock)?.ok_or_else(|| busy(path))?;
+    refuse_while_children_live(&before)?;
+    Ok(lock)
 }
 
-fn take(path: &Utf8Path) -> Result<Option<(Lock, String)>> {
+/// Takes a lock that is held for moments only: waits for it.
+pub fn wait(path: &Utf8Path) -> Result<Lock> {
+    let take = || take(path, FlockArg::LockExclusiveNonblock);
+    let taken = clock::poll(LONGEST_WAIT, Duration::from_millis(20), take)?;
+    taken.map(|(lock, _)| lock).ok_or_else(|| busy(path))
+}
+
+fn take(path: &Utf8Path, how: FlockArg) -> Result<Option<(Lock, String)>> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -100,21 +104,39 @@ fn take(path: &Utf8Path) -> Result<Option<(Lock, String)>> {
         .mode(0o600)
         .open(path)
         .doing(|| format!("cannot open {path}"))?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+    match Flock::lock(file, how) {
         Ok(mut file) => {
             let mut text = String::new();
             file.read_to_string(&mut text).doing(|| format!("cannot read {path}"))?;
-            Ok(Some((Lock { file, ours: false }, text)))
+            Ok(Some((Lock { file, named: false }, text)))
         }
         Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
         Err((_, error)) => Err(Error::new(format!("cannot lock {path}: {error}"))),
     }
 }
 
+/// The text of a lock file that is free names the children of a run that was interrupted.
+fn refuse_while_children_live(text: &str) -> Result<()> {
+    for line in text.lines() {
+        if let Some((pid, start)) =
+            line.strip_prefix("child ").and_then(|rest| rest.split_once(' '))
+            && let Ok(number) = pid.parse()
+            && start_of(number).as_deref() == Some(start)
+        {
+            return Err(Error::new(format!(
+                "an interrupted run left a dokku command at work (process {pid})"
+            ))
+            .hint("Wait until it has ended, then run the same command again.")
+            .exit(Exit::Busy));
+        }
+    }
+    Ok(())
+}
+
 fn busy(path: &Utf8Path) -> Error {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a courtesy, and an error must not hide the first"
+        reason = "the holder's name is a courtesy: that it cannot be read must not hide who waits"
     )]
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let holder = text.lines().find_map(|line| line.strip_prefix("holder "));
@@ -123,7 +145,7 @@ fn busy(path: &Utf8Path) -> Error {
         None => "another command is at work".to_owned(),
     };
     Error::new(who)
-        .hint("wait until it has ended, then type the same command again")
+        .hint("Wait until it has ended, then run the same command again.")
         .exit(Exit::Busy)
 }
 
@@ -135,14 +157,14 @@ fn rewrite(file: &mut File, text: &str) -> std::io::Result<()> {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if self.ours {
+        if self.named {
             rewrite(&mut self.file, "").ok();
         }
     }
 }
 
 /// When a process started, in the kernel's ticks since boot: with its number, its identity.
-fn started(pid: u32) -> Option<String> {
+fn start_of(pid: u32) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "a process that is gone is no error")]
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let after_name = stat.rsplit_once(')')?.1;
@@ -161,18 +183,55 @@ mod tests {
     use crate::host::{cmd::Cmd, env::Env, files, run::Nowhere};
     use std::sync::Arc;
 
-    /// The disk is full: the command is told to have failed, but only when it has ended.
+    /// The disk is full: the command fails, but only once the child has ended.
     #[test]
-    fn a_child_that_cannot_be_noted_is_waited_for() {
+    fn waits_for_a_child_that_cannot_be_recorded() {
         let host = Host::new(Env::read(), Arc::new(Nowhere), false);
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        host.children().0.lock().unwrap().file = Some(full);
-        let (_guard, folder) = files::scratch().unwrap();
-        let script = format!("sleep 0.3; echo > {folder}/ended");
+        host.children().0.lock().unwrap().files.push((full, String::new()));
+        let (_guard, directory) = files::scratch().unwrap();
+        let script = format!("sleep 0.3; echo > {directory}/ended");
         let cmd = Cmd::changes("sh").args(["-c", &script]);
         let error = host.run(&cmd).unwrap_err();
         assert!(error.message().starts_with("cannot write the lock file"), "{error}");
-        assert!(files::stat(&folder.join("ended")).unwrap().is_some());
+        assert!(files::stat(&directory.join("ended")).unwrap().is_some());
         assert!(host.children().0.lock().unwrap().pids.is_empty());
+    }
+
+    #[test]
+    fn readers_share_a_lock_and_a_writer_does_not() {
+        let (_guard, directory) = files::scratch().unwrap();
+        let path = directory.join("lock");
+        let host = Host::new(Env::read(), Arc::new(Nowhere), false);
+        let reader = shared(&path).unwrap();
+        let other = shared(&path).unwrap();
+        assert_eq!(exclusive(&host, &path, "dokku x").unwrap_err().code(), Exit::Busy);
+        drop((reader, other));
+        let writer = exclusive(&host, &path, "dokku x").unwrap();
+        let error = shared(&path).unwrap_err();
+        assert_eq!(error.code(), Exit::Busy);
+        assert!(error.message().starts_with("`dokku x` is at work"), "{error}");
+        drop(writer);
+        shared(&path).unwrap();
+    }
+
+    /// An interrupted run left a child behind: every lock that the run held counts as busy.
+    #[test]
+    fn each_lock_file_names_the_children() {
+        let (_guard, directory) = files::scratch().unwrap();
+        let host = Host::new(Env::read(), Arc::new(Nowhere), false);
+        let paths = [directory.join("server"), directory.join("data")];
+        let locks = paths.clone().map(|path| exclusive(&host, &path, "dokku x").unwrap());
+        host.children().started(std::process::id()).unwrap();
+        let texts = paths.clone().map(|path| files::read(&path).unwrap().unwrap());
+        drop(locks);
+        for (path, text) in paths.iter().zip(texts) {
+            assert!(text.contains("child "), "{text}");
+            files::write_scratch(path, &text).unwrap();
+            for error in [exclusive(&host, path, "dokku y").unwrap_err(), shared(path).unwrap_err()]
+            {
+                assert_eq!(error.code(), Exit::Busy);
+            }
+        }
     }
 }

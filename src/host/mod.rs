@@ -1,8 +1,8 @@
-//! The only door to the machine: programs, files, network, clock, randomness, secrets.
+//! The only access to the machine: programs, files, network, clock, randomness, secrets.
 //!
-//! Everything else in this crate is given a [`Host`] and touches nothing by itself.
+//! All other modules take a [`Host`] and must not touch the machine themselves.
 
-mod answers;
+mod cache;
 pub mod clock;
 pub mod cmd;
 pub mod env;
@@ -18,7 +18,7 @@ pub mod secret;
 pub mod terminal;
 
 use crate::error::{Error, Result};
-use answers::Answers;
+use cache::ReadCache;
 use cmd::{Cmd, Effect, Output};
 use env::Env;
 use lock::Children;
@@ -27,7 +27,7 @@ use run::Sink;
 use scrub::Scrubber;
 use std::sync::Arc;
 
-/// The machine as one lane of work sees it: cheap to clone, with that lane's own sink.
+/// The machine, with the output sink of one lane of work. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Host {
     shared: Arc<Shared>,
@@ -39,49 +39,52 @@ struct Shared {
     env: Env,
     scrubber: Scrubber,
     children: Children,
-    answers: Answers,
+    cache: ReadCache,
     reads_only: bool,
-    began: i64,
+    started_at: i64,
 }
 
 impl Host {
-    /// The real machine. With `reads_only`, every call that would change something is refused:
-    /// a dry run that slips is loud, not harmful.
+    /// The real machine. With `reads_only`, every change is refused with an error: a bug in a dry
+    /// run then does no harm.
     pub fn new(env: Env, sink: Arc<dyn Sink>, reads_only: bool) -> Self {
         let children = Children::default();
-        let (scrubber, answers) = (Scrubber::default(), Answers::default());
-        let began = clock::now();
-        let shared = Shared { env, scrubber, children, answers, reads_only, began };
+        let (scrubber, cache) = (Scrubber::default(), ReadCache::default());
+        let started_at = clock::now();
+        let shared = Shared { env, scrubber, children, cache, reads_only, started_at };
         Self { shared: Arc::new(shared), sink }
     }
 
-    /// The same machine with another place for what programs print.
+    /// The same machine with another sink for the output of programs.
     #[must_use]
     pub fn with_sink(&self, sink: Arc<dyn Sink>) -> Self {
         Self { shared: Arc::clone(&self.shared), sink }
     }
 
-    /// What was in the environment when the process started.
+    /// The environment of this process.
     pub fn env(&self) -> &Env {
         &self.shared.env
     }
 
-    /// When this run began, in milliseconds since 1970.
-    pub fn began(&self) -> i64 {
-        self.shared.began
+    /// When this process started, in milliseconds since 1970.
+    pub fn started_at(&self) -> i64 {
+        self.shared.started_at
     }
 
-    /// What takes secrets out of text that is shown.
+    /// Removes secrets from text that is shown.
     pub fn scrubber(&self) -> &Scrubber {
         &self.shared.scrubber
     }
 
-    /// The children that change something, for the lock file.
+    /// The child processes that are changing something, for the lock file.
     pub fn children(&self) -> &Children {
         &self.shared.children
     }
 
-    /// Fails when this host was opened for reading only.
+    /// Checks that changes are allowed.
+    ///
+    /// # Errors
+    /// This is a dry run.
     pub fn may_change(&self, what: &str) -> Result<()> {
         if self.shared.reads_only {
             return Err(Error::new(format!("a dry run tried to change something: {what}")));
@@ -89,48 +92,48 @@ impl Host {
         Ok(())
     }
 
-    /// Runs a program to its end and gives back its exit code and what it printed.
+    /// Runs a program to its end and returns its exit code and output.
     ///
     /// # Streams
-    /// Standard input is empty unless the command has some; each line of output goes to the
-    /// lane's sink, scrubbed, as it comes.
+    /// Standard input is empty unless the command sets it. If the program changes something, each
+    /// line of its output goes to the sink at once, scrubbed.
     ///
     /// # Errors
-    /// The program is missing, cannot be started, or ran into its time limit. An exit code
-    /// other than 0 is not an error here.
+    /// The program is missing, cannot be started, or reached its timeout. An exit code other than
+    /// 0 is not an error here.
     pub fn run(&self, cmd: &Cmd) -> Result<Output> {
-        let answers = &self.shared.answers;
+        let cache = &self.shared.cache;
         if cmd.effect == Effect::Reads {
-            let question = match answers.known(cmd) {
-                Ok(known) => return Ok(known),
-                Err(question) => question,
+            let pending = match cache.get(cmd) {
+                Ok(output) => return Ok(output),
+                Err(pending) => pending,
             };
-            let ran = run::run(cmd, self)?;
-            question.remember(&ran);
-            return Ok(ran);
+            let output = run::run(cmd, self)?;
+            pending.store(&output);
+            return Ok(output);
         }
         self.may_change(&cmd.to_string())?;
-        let ran = run::run(cmd, self);
-        // Also what another lane was told meanwhile, when it was half done.
-        answers.forget();
-        ran
+        let result = run::run(cmd, self);
+        // Only now, because another lane may have read something in the middle of the change.
+        cache.clear();
+        result
     }
 
-    /// Runs a program that has to end with 0.
+    /// Runs a program that must end with exit code 0.
     ///
     /// # Errors
-    /// As [`Host::run`], and every other exit code, with the last lines that it printed.
+    /// As [`Host::run`], and any other exit code, with the last lines of output.
     pub fn must(&self, cmd: &Cmd) -> Result<Output> {
-        let ran = self.run(cmd)?;
-        if ran.code == 0 { Ok(ran) } else { Err(self.failure(cmd, &ran)) }
+        let output = self.run(cmd)?;
+        if output.code == 0 { Ok(output) } else { Err(self.failure(cmd, &output)) }
     }
 
-    /// The error for a program that ended with an exit code that was not expected.
-    pub fn failure(&self, cmd: &Cmd, ran: &Output) -> Error {
+    /// The error for an unexpected exit code, with the last lines of output.
+    pub fn failure(&self, cmd: &Cmd, output: &Output) -> Error {
         let scrub = |line: &String| self.scrubber().scrub(line);
-        let tail = ran.lines.len().saturating_sub(20);
-        Error::new(format!("`{cmd}` ended with exit code {}", ran.code))
-            .shown(ran.lines[tail..].iter().map(scrub).collect())
+        let tail = output.lines.len().saturating_sub(20);
+        Error::new(format!("`{cmd}` ended with exit code {}", output.code))
+            .shown(output.lines[tail..].iter().map(scrub).collect())
     }
 
     pub(crate) fn sink(&self) -> &dyn Sink {

@@ -1,6 +1,7 @@
-//! HTTP, and the names of the DNS.
+//! HTTP requests and DNS lookups.
 //!
-//! Owns trust (the system's store) and where a public name leads to. Knows nothing of Matrix.
+//! Owns the trusted certificates (the system's store) and the address that a request goes to. Knows
+//! nothing about Matrix.
 
 use super::{Host, secret::Secret};
 use std::{
@@ -19,23 +20,24 @@ use ureq::{
     },
 };
 
-/// More than any answer that we read.
-const MOST: u64 = 1 << 20;
+/// The largest response body that is read, in bytes.
+const MAX_BODY: u64 = 1 << 20;
 
-/// Where the name in an address leads to.
+/// Which host a request goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
-    /// To this very host, whatever the DNS says: its nginx is what is asked, on this address.
+    /// This host's nginx at this address, whatever the DNS says.
     Here(IpAddr),
-    /// To where the DNS says.
+    /// The host that the DNS gives.
     Dns,
 }
 
 impl Via {
-    /// To this host's nginx, which listens on that address alone; on all if it is none.
-    pub fn here(bound: &str) -> Self {
+    /// This host's nginx, which listens on the given address only, or on all if that is not an
+    /// address.
+    pub fn here(bind_address: &str) -> Self {
         let address =
-            bound.trim().parse().ok().filter(|address: &IpAddr| !address.is_unspecified());
+            bind_address.trim().parse().ok().filter(|address: &IpAddr| !address.is_unspecified());
         Self::Here(address.unwrap_or(Ipv4Addr::LOCALHOST.into()))
     }
 }
@@ -43,26 +45,26 @@ impl Via {
 /// A request.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// The address.
+    /// The URL.
     pub url: &'a str,
-    /// A JSON body makes it a `POST`.
+    /// The JSON body; with one it is a `POST`, else a `GET`.
     pub json: Option<serde_json::Value>,
-    /// A bearer token.
+    /// The bearer token.
     pub bearer: Option<Secret>,
-    /// Where the name leads to.
+    /// Which host it goes to.
     pub via: Via,
-    /// How long it may take in all.
-    pub limit: Duration,
+    /// The timeout of the whole request.
+    pub timeout: Duration,
 }
 
 impl<'a> Request<'a> {
-    /// A `GET` that may take 10 s.
+    /// A `GET` with a timeout of 10 s.
     pub fn get(url: &'a str, via: Via) -> Self {
-        Self { url, json: None, bearer: None, via, limit: Duration::from_secs(10) }
+        Self { url, json: None, bearer: None, via, timeout: Duration::from_secs(10) }
     }
 }
 
-/// An answer, whatever its status.
+/// A response, whatever its status.
 #[derive(Debug)]
 pub struct Reply {
     /// The status code.
@@ -72,23 +74,23 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The body as JSON; null if it is none.
+    /// The body as JSON; null if it is not JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 }
 
-/// Asks.
+/// Sends a request and reads the response.
 ///
 /// # Errors
-/// Why there was no answer at all, as a short phrase.
+/// There was no response: the reason, as a short phrase.
 pub fn ask(host: &Host, request: &Request<'_>) -> Result<Reply, String> {
     let https = request.url.starts_with("https:");
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
-        .timeout_global(Some(request.limit))
-        // What is asked is this host or its own public address, never through a proxy.
+        .timeout_global(Some(request.timeout))
+        // Requests go to this host or to public addresses of its own: never through a proxy.
         .proxy(None)
         .user_agent("dokku-matrix");
     if https {
@@ -114,11 +116,11 @@ pub fn ask(host: &Host, request: &Request<'_>) -> Result<Reply, String> {
     };
     let mut answer = answer.map_err(|error| phrase(&error))?;
     let status = answer.status().as_u16();
-    let body = answer.body_mut().with_config().limit(MOST).lossy_utf8(true).read_to_string();
+    let body = answer.body_mut().with_config().limit(MAX_BODY).lossy_utf8(true).read_to_string();
     Ok(Reply { status, body: body.map_err(|error| phrase(&error))? })
 }
 
-/// The addresses that the DNS gives for a name; none if it has none.
+/// The addresses of a name in the DNS; an empty list if it has none.
 pub fn resolve(name: &str) -> Vec<IpAddr> {
     let found = (name, 443).to_socket_addrs();
     found.map(|all| all.map(|address| address.ip()).collect()).unwrap_or_default()
@@ -129,18 +131,16 @@ fn phrase(error: &ureq::Error) -> String {
     text.strip_prefix("io: ").unwrap_or(&text).to_owned()
 }
 
-/// Whom this host trusts, read once: there are a hundred and more certificates in its store.
+/// The certificates that this host trusts, read once: its store has more than a hundred.
 static TLS: LazyLock<Result<TlsConfig, String>> = LazyLock::new(tls);
 
 fn tls() -> Result<TlsConfig, String> {
-    let found = rustls_native_certs::load_native_certs();
-    if found.certs.is_empty() {
-        return Err(
-            "this host has no store of trusted certificates (package ca-certificates)".into()
-        );
+    let store = rustls_native_certs::load_native_certs();
+    if store.certs.is_empty() {
+        return Err("this host has no trusted certificates: apt-get install ca-certificates".into());
     }
     let certs: Vec<_> =
-        found.certs.iter().map(|cert| Certificate::from_der(cert.as_ref()).to_owned()).collect();
+        store.certs.iter().map(|cert| Certificate::from_der(cert.as_ref()).to_owned()).collect();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     Ok(TlsConfig::builder()
         .root_certs(RootCerts::new_with_certs(&certs))
@@ -148,9 +148,10 @@ fn tls() -> Result<TlsConfig, String> {
         .build())
 }
 
-/// The ports of this host's nginx, for tests where it cannot have the usual ones.
+/// The ports of this host's nginx: tests run it on other ones.
 fn ports(host: &Host) -> [(u16, u16); 3] {
-    let port = |name, usual| host.env().get(name).and_then(|p| p.parse().ok()).unwrap_or(usual);
+    let port =
+        |name, default| host.env().get(name).and_then(|port| port.parse().ok()).unwrap_or(default);
     [
         (80, port("DOKKU_MATRIX_HTTP_PORT", 80)),
         (443, port("DOKKU_MATRIX_HTTPS_PORT", 443)),
@@ -171,8 +172,8 @@ impl Resolver for Names {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-        let asked = uri.port_u16().unwrap_or(usual);
+        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let asked = uri.port_u16().unwrap_or(default);
         let port = self.ports.iter().find(|(from, _)| *from == asked).map_or(asked, |(_, to)| *to);
         let mut found = self.empty();
         match self.via {
@@ -192,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_nginx_listens() {
+    fn uses_the_bind_address_of_nginx() {
         for (bound, address) in [
             ("", [127, 0, 0, 1]),
             ("0.0.0.0", [127, 0, 0, 1]),

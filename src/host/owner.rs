@@ -1,13 +1,13 @@
-//! Users and groups of this host.
+//! Users and groups of this host. Looks them up; changes nothing.
 
 use crate::error::{Error, Result};
 
-/// A user's number and that of its group.
+/// A user id and group id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// The user's number.
+    /// The user id.
     pub uid: u32,
-    /// Its primary group's number.
+    /// The id of its primary group.
     pub gid: u32,
 }
 
@@ -18,7 +18,7 @@ impl Owner {
     /// There is no such user.
     pub fn of(name: &str) -> Result<Self> {
         let user = users::get_user_by_name(name)
-            .ok_or_else(|| Error::new(format!("there is no user {name} on this host")))?;
+            .ok_or_else(|| Error::new(format!("this host has no user {name}")))?;
         Ok(Self { uid: user.uid(), gid: user.primary_group_id() })
     }
 }

@@ -1,6 +1,6 @@
-//! Runs other programs.
+//! Runs programs.
 //!
-//! Owns streaming, time limits, and what the child inherits. Must not know any program.
+//! Owns streaming, timeouts, and what a child process inherits. Must not know any program.
 
 use super::{
     Host,
@@ -19,20 +19,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Where a program is; also one for administrators, whose folders are not in dokku's own path.
+/// The path of a program. Also searches the directories of administrators, which are not in
+/// dokku's `PATH`.
 pub fn find(name: &str) -> Option<String> {
     let found = which::which(name)
         .or_else(|_| which::which_in(name, Some("/usr/local/sbin:/usr/sbin:/sbin"), "/"));
     found.ok()?.into_os_string().into_string().ok()
 }
 
-/// Takes what programs print, line by line, scrubbed; one for each lane.
+/// Receives the output of programs, line by line, scrubbed; one for each lane of work.
 pub trait Sink: Debug + Send + Sync {
     /// A line without its line end.
     fn line(&self, line: &str);
 }
 
-/// A sink that drops everything.
+/// A sink that discards everything.
 #[derive(Debug)]
 pub struct Nowhere;
 
@@ -40,7 +41,7 @@ impl Sink for Nowhere {
     fn line(&self, _line: &str) {}
 }
 
-/// What a call of ours must not hand on: each would change what `dokku` does or prints.
+/// Variables that a child process must not inherit: each changes what `dokku` does or prints.
 const NOT_INHERITED: [&str; 8] = [
     "DOKKU_APP_NAME",
     "DOKKU_APPS_FORCE_DELETE",
@@ -56,15 +57,15 @@ pub(super) fn run(cmd: &Cmd, host: &Host) -> Result<Output> {
     let (mut out, mut err) = (Tail::new()?, Tail::new()?);
     let mut child = spawn(cmd, &out, &err)?;
     let changes = cmd.effect == Effect::Changes;
-    let noted = if changes { host.children().began(child.id()) } else { Ok(()) };
-    // It is at work already, and is waited for all the same.
-    let ran = follow(cmd, host, &mut child, &mut out, &mut err);
+    let recorded = if changes { host.children().started(child.id()) } else { Ok(()) };
+    // It is running already, so wait for it even if it could not be recorded.
+    let output = follow(cmd, host, &mut child, &mut out, &mut err);
     if changes {
-        // One that has ended holds no lock, though the file may go on naming it.
+        // A child that has ended holds no lock, even if the file still names it.
         host.children().ended(child.id()).ok();
     }
-    noted?;
-    ran
+    recorded?;
+    output
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
@@ -76,18 +77,17 @@ fn spawn(cmd: &Cmd, out: &Tail, err: &Tail) -> Result<Child> {
         command.env_remove(name);
     }
     command.envs(cmd.env.iter().copied());
-    // A group of its own: an interrupt from the terminal ends us, never Dokku in the middle of
-    // a deploy. The lock tells of a child that was left at work.
+    // In its own process group: an interrupt from the terminal ends this process, but not Dokku in
+    // the middle of a deploy. The lock file names a child that is still running.
     command.process_group(0);
     let mut child = command.spawn().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
-            Error::new(format!("the program {} is not on this host", cmd.program))
+            Error::new(format!("the program {} is not installed on this host", cmd.program))
         }
         _ => Error::new(format!("cannot start {}: {error}", cmd.program)),
     })?;
     if let (Some(text), Some(mut stdin)) = (cmd.stdin.clone(), child.stdin.take()) {
-        // In a thread, for a program may do much before it reads; if it ends without reading,
-        // that is its business.
+        // In a thread, because a program may print much before it reads. It need not read at all.
         std::thread::spawn(move || stdin.write_all(text.expose().as_bytes()).ok());
     }
     Ok(child)
@@ -101,32 +101,32 @@ fn follow(
     err: &mut Tail,
 ) -> Result<Output> {
     let start = Instant::now();
-    let mut ran = Output { code: 0, stdout: String::new(), lines: vec![] };
-    // Polled more slowly the longer it takes: a quick answer is not waited for.
+    let mut output = Output { code: 0, stdout: String::new(), lines: vec![] };
+    // Poll fast at first, so that fast commands are not slowed down.
     let mut pause = Duration::from_millis(1);
     loop {
         let status = child.try_wait().doing(|| format!("cannot wait for {}", cmd.program))?;
         for (tail, is_out) in [(&mut *out, true), (&mut *err, false)] {
             for line in tail.lines(status.is_some())? {
                 if is_out {
-                    ran.stdout.push_str(&line);
+                    output.stdout.push_str(&line);
                 }
                 let text = plain(&line);
-                // What answers a question is no news, and may hold secrets that nobody knows yet.
+                // Output of reads is not shown: it may hold secrets that the scrubber does not know.
                 if cmd.effect == Effect::Changes {
                     host.sink().line(&host.scrubber().scrub(&text));
                 }
-                ran.lines.push(text);
+                output.lines.push(text);
             }
         }
         if let Some(status) = status {
-            ran.code = code(status);
-            return Ok(ran);
+            output.code = code(status);
+            return Ok(output);
         }
-        if start.elapsed() > cmd.limit {
+        if start.elapsed() > cmd.timeout {
             stop(child);
-            let limit = cmd.limit.as_secs();
-            return Err(Error::new(format!("`{cmd}` did not end within {limit} seconds")));
+            let timeout = cmd.timeout.as_secs();
+            return Err(Error::new(format!("`{cmd}` did not end within {timeout} seconds")));
         }
         std::thread::sleep(pause);
         let longest = if start.elapsed().as_secs() < 1 { 4 } else { 50 };
@@ -134,7 +134,7 @@ fn follow(
     }
 }
 
-/// A line as it stays on a screen: without colours, and what was written over.
+/// A line as a terminal finally shows it: without colours and overwritten text.
 pub fn plain(line: &str) -> String {
     let text = anstream::adapter::strip_str(line.trim_end_matches(['\r', '\n'])).to_string();
     text.rsplit('\r').next().unwrap_or_default().to_owned()
@@ -144,10 +144,10 @@ fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
 }
 
-/// A file without a name that a child writes to, read while it grows.
+/// An unnamed file that a child writes to and that is read while it grows.
 ///
-/// Not a pipe: with us its reader would be gone, and the next line that Dokku prints would end it
-/// in the middle of a deploy. Nor does anything that the child leaves in the background hold us.
+/// Not a pipe: if this process died, the next line that Dokku prints would end it in the middle of
+/// a deploy; and a background process of the child would keep a pipe open.
 struct Tail {
     file: File,
     read: u64,
@@ -156,27 +156,27 @@ struct Tail {
 
 impl Tail {
     fn new() -> Result<Self> {
-        let file = tempfile::tempfile().doing(|| "cannot make a scratch file".to_owned())?;
+        let file = tempfile::tempfile().doing(|| "cannot create a temporary file".to_owned())?;
         Ok(Self { file, read: 0, rest: vec![] })
     }
 
     fn writer(&self) -> Result<File> {
-        self.file.try_clone().doing(|| "cannot make a scratch file".to_owned())
+        self.file.try_clone().doing(|| "cannot create a temporary file".to_owned())
     }
 
-    /// The lines that have come since the last time, with their line ends; at the end also one
-    /// that has none.
+    /// The lines since the last call, with their line ends; once the child has ended, also a last
+    /// line without one.
     fn lines(&mut self, ended: bool) -> Result<Vec<String>> {
         let mut buffer = [0; 8192];
         loop {
-            // Not with the file's own position, which is the child's.
-            let got = self.file.read_at(&mut buffer, self.read);
-            let got = got.doing(|| "cannot read what a program prints".to_owned())?;
-            if got == 0 {
+            // At an offset, because the child writes at the file's position.
+            let read = self.file.read_at(&mut buffer, self.read);
+            let read = read.doing(|| "cannot read the output of a program".to_owned())?;
+            if read == 0 {
                 break;
             }
-            self.read += got as u64;
-            self.rest.extend_from_slice(&buffer[..got]);
+            self.read += read as u64;
+            self.rest.extend_from_slice(&buffer[..read]);
         }
         let whole = match self.rest.iter().rposition(|byte| *byte == b'\n') {
             _ if ended => self.rest.len(),
@@ -189,7 +189,7 @@ impl Tail {
     }
 }
 
-/// Ends the child's whole group: Dokku is many processes.
+/// Kills the child's process group: Dokku consists of many processes.
 fn stop(child: &mut Child) {
     if let Ok(pid) = i32::try_from(child.id()) {
         let group = nix::unistd::Pid::from_raw(pid);
@@ -203,7 +203,7 @@ mod tests {
     use super::plain;
 
     #[test]
-    fn a_line_is_what_stays_on_the_screen() {
+    fn keeps_what_a_terminal_finally_shows() {
         for (line, want) in [
             ("-----> Deploying\n", "-----> Deploying"),
             ("\u{1b}[1G-----> \u{1b}[31mred\u{1b}[0m\r\n", "-----> red"),

@@ -1,20 +1,21 @@
-//! Takes secrets out of text before anybody sees it.
+//! Removes secrets from text before it is shown.
 //!
-//! By known value, and by pattern, for Dokku prints passwords before we know them.
+//! By value, for secrets that were read or generated; and by pattern, because Dokku prints passwords
+//! that this process has not read yet. Must not print anything.
 
 use super::secret::Secret;
 use std::sync::{Mutex, PoisonError};
 
 const MASK: &str = "***";
 
-/// Knows the secrets of this run.
+/// The secrets that this process has seen.
 #[derive(Debug, Default)]
 pub struct Scrubber {
     known: Mutex<Vec<Secret>>,
 }
 
 impl Scrubber {
-    /// Remembers a secret; a short one would mask innocent text and is left out.
+    /// Adds a secret. One shorter than 6 bytes is ignored, because it would mask other text.
     pub fn learn(&self, secret: &Secret) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if secret.expose().len() >= 6 && !known.contains(secret) {
@@ -22,7 +23,7 @@ impl Scrubber {
         }
     }
 
-    /// The line without secrets.
+    /// The line with its secrets masked.
     pub fn scrub(&self, line: &str) -> String {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let line =
@@ -31,7 +32,7 @@ impl Scrubber {
     }
 }
 
-/// Masks the password of URLs, and the values of names that sound like secrets.
+/// Masks passwords in URLs, and the values of names such as `password`.
 fn by_pattern(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
@@ -57,7 +58,7 @@ fn by_pattern(line: &str) -> String {
     mask_values(&out)
 }
 
-/// The ends of names whose value is masked, as in `smtp_pass: x` or `TOKEN=x`.
+/// Names that end like this have their value masked: `smtp_pass: x`, `TOKEN=x`.
 const SECRET_NAMES: [&str; 8] =
     ["password", "passwd", "pass", "secret", "token", "api_key", "secret_key", "private_key"];
 
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_masked() {
+    fn masks_secrets() {
         let scrubber = Scrubber::default();
         scrubber.learn(&Secret::new("hunter22"));
         scrubber.learn(&Secret::new("ab"));

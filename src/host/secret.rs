@@ -1,8 +1,8 @@
-//! Text that must not be seen.
+//! Text that must not be shown.
 
 use std::fmt;
 
-/// A secret. It prints as `***`, and there is one way to look at it.
+/// A secret. It is printed as `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -12,7 +12,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself: for the file or the request that it is meant for, and nothing else.
+    /// The text itself: only for the file or the request that needs it.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,39 +1,44 @@
-//! The forms that an app's nginx configuration takes in its life.
+//! The forms of an app's nginx configuration, from never deployed to every property set.
 //!
-//! A form is a list of the variables that Dokku hands to sigil (`fn-nginx-vhosts-render-template`),
-//! complete and in its order. The template is proved when sigil renders each form and nginx takes
-//! each result; the caller does both.
+//! A form is the list of variables that Dokku passes to sigil (`fn-nginx-vhosts-render-template`),
+//! complete and in Dokku's order. The template is verified if sigil renders every form and nginx
+//! accepts every result; the caller does both. Must not run anything.
 
-/// The app and the places for which the forms are made.
+/// The app and the directories that the forms are for.
 #[derive(Clone, Copy, Debug)]
 pub struct Site<'a> {
+    /// The name of the app.
     pub app: &'a str,
+    /// Its domain.
     pub domain: &'a str,
-    /// nginx reads `<dokku_root>/<app>/nginx.conf.d/*.conf`. For a proof this is a scratch folder
-    /// that holds what is to be judged together with the template.
+    /// nginx reads `<dokku_root>/<app>/nginx.conf.d/*.conf`. To verify the template this is a temporary
+    /// directory with the files that are to be verified together with it.
     pub dokku_root: &'a str,
+    /// Dokku's library root.
     pub lib_root: &'a str,
-    /// Holds `server.crt` and `server.key`: nginx reads both, so the caller has to bring a pair,
-    /// the app's own or one that it made for the proof.
+    /// The directory of `server.crt` and `server.key`. nginx reads both, so the caller provides a
+    /// pair: the app's own or one made for this purpose.
     pub tls_dir: &'a str,
-    /// Whether Dokku asks this host's nginx for HTTP/2 with the new directive: see [`http2_directive`].
+    /// Whether Dokku uses the directive `http2` for this host's nginx: see [`http2_directive`].
     pub http2_directive: bool,
 }
 
-/// One form: its name, and what sigil gets.
+/// One form of an app's nginx configuration.
 #[derive(Clone, Debug)]
 pub struct Form {
+    /// Its name, for error messages.
     pub name: &'static str,
+    /// The variables and their values.
     pub variables: Vec<(&'static str, String)>,
 }
 
 impl Form {
-    /// As sigil takes them, after `-f <template>`.
+    /// The arguments of sigil, after `-f <template>`.
     pub fn arguments(&self) -> impl Iterator<Item = String> {
         self.variables.iter().map(|(key, value)| format!("{key}={value}"))
     }
 
-    /// The same form with other values; a key that is not there yet is added.
+    /// The same form with other values. A new variable is added.
     #[must_use]
     pub fn with(mut self, changes: &[(&'static str, &str)]) -> Self {
         for &(key, value) in changes {
@@ -51,7 +56,7 @@ const HTTPS: &str = "http:80:8008 https:443:8008";
 const HTTPS_8448: &str = "http:80:8008 https:443:8008 https:8448:8008";
 const LISTENER: &str = "127.0.0.1:8008";
 
-/// Every form. Dokku leaves mappings of https out as long as there is no certificate.
+/// All forms. Dokku omits https mappings while there is no certificate.
 pub fn forms(site: &Site<'_>) -> Vec<Form> {
     let both_names = format!("{} also.{}", site.domain, site.domain);
     let form = |name, port_map, certificate, listeners| {
@@ -88,8 +93,8 @@ pub fn forms(site: &Site<'_>) -> Vec<Form> {
     ]
 }
 
-/// What Dokku hands over for an app whose properties nobody set but the plugin. The logs are the
-/// exception: a proof must not make files in nginx's folder.
+/// What Dokku passes for an app with the plugin's properties and no others. Except for the logs:
+/// `nginx -t` would create them in nginx's directory.
 fn variables(site: &Site<'_>) -> Vec<(&'static str, String)> {
     [
         ("APP", site.app),
@@ -146,8 +151,8 @@ fn variables(site: &Site<'_>) -> Vec<(&'static str, String)> {
     .into()
 }
 
-/// Whether Dokku sets `HTTP2_DIRECTIVE_SUPPORTED` for an nginx that answers `nginx -v` like this:
-/// from 1.25.1 on, which is when the directive came.
+/// Whether Dokku sets `HTTP2_DIRECTIVE_SUPPORTED` for an nginx with this output of `nginx -v`: since
+/// 1.25.1, which introduced the directive.
 pub fn http2_directive(nginx_version: &str) -> bool {
     let number = nginx_version.split_once('/').map_or(nginx_version, |(_, number)| number);
     let mut parts =
@@ -161,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn http2_directive_by_version() {
+    fn detects_the_http2_directive_by_version() {
         for (version, supported) in [
             ("nginx version: nginx/1.22.1\n", false),
             ("nginx version: nginx/1.24.0 (Ubuntu)", false),
@@ -177,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn with_replaces_and_adds() {
+    fn replaces_and_adds_variables() {
         let form = Form { name: "x", variables: vec![("A", "1".to_owned())] };
         let arguments = form.with(&[("A", "2"), ("B", "3 4")]).arguments().collect::<Vec<_>>();
         assert_eq!(arguments, ["A=2", "B=3 4"]);

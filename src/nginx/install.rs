@@ -1,70 +1,73 @@
-//! Puts a file into an app's `nginx.conf.d`, and takes it back at once if nginx rejects it: a
-//! location that is there twice stops nginx for every app of the host.
+//! Installs a file into an app's `nginx.conf.d`, and restores the old one if nginx rejects it.
+//!
+//! A location that occurs twice stops nginx for every app of the host. Does not know the content
+//! of the files.
 
 use crate::{
-    dokku::nginx as words,
+    dokku::nginx,
     error::{Error, Result},
     host::{Host, cmd::Cmd, files},
     plan::Change,
 };
 use camino::{Utf8Path, Utf8PathBuf};
 
-/// Where a file of an app's `nginx.conf.d` is.
+/// The path of a file in an app's `nginx.conf.d`.
 pub fn path(host: &Host, app: &str, name: &str) -> Utf8PathBuf {
     host.env().dokku_root().join(app).join("nginx.conf.d").join(name)
 }
 
-/// What stood there before, empty if nothing: kept beside a file that is being changed until nginx
-/// has judged it, or has forgotten one that went. A run that is killed thus leaves no file that
-/// passes for one that was accepted, and none that is gone and served all the same.
-fn before(path: &Utf8Path) -> Utf8PathBuf {
+/// The backup of a file: its old content, empty if it did not exist. It exists while the file is
+/// being changed, until nginx has tested the new content, or no longer serves a removed file. So a
+/// killed run leaves neither a file that counts as tested nor one that is gone but still served.
+fn backup(path: &Utf8Path) -> Utf8PathBuf {
     path.with_file_name(format!(".{}.before", path.file_name().unwrap_or_default()))
 }
 
-/// The change that makes the file so, if it is not, or if nobody knows what nginx says of it.
-pub fn missing(host: &Host, app: &str, name: &'static str, text: &str) -> Result<Option<Change>> {
+/// The change that gives the file this content; `None` if it has it and nginx has tested it.
+pub fn change_to(host: &Host, app: &str, name: &'static str, text: &str) -> Result<Option<Change>> {
     let path = path(host, app, name);
-    let judged = files::stat(&before(&path))?.is_none();
-    if judged && files::read(&path)?.is_some_and(|now| now == text) {
+    let is_tested = files::stat(&backup(&path))?.is_none();
+    if is_tested && files::read(&path)?.is_some_and(|current| current == text) {
         return Ok(None);
     }
     let (app, text) = (app.to_owned(), text.to_owned());
-    let says = format!("write {path}, and nginx -t");
-    Ok(Some(Change::new(says, move |host| put(host, &app, name, &text))))
+    let description = format!("write {path}, and nginx -t");
+    Ok(Some(Change::new(description, move |host| install(host, &app, name, &text))))
 }
 
-/// Writes the file and has nginx judge the whole host's configuration with it.
+/// Writes the file and tests the whole configuration of the host with it.
 ///
 /// # Errors
-/// nginx rejects it: then the file is as it was before.
-pub fn put(host: &Host, app: &str, name: &str, text: &str) -> Result<()> {
+/// nginx rejects it: then the old file is restored.
+pub fn install(host: &Host, app: &str, name: &str, text: &str) -> Result<()> {
     let path = path(host, app, name);
-    if let Some(folder) = path.parent()
-        && files::stat(folder)?.is_none()
+    if let Some(directory) = path.parent()
+        && files::stat(directory)?.is_none()
     {
-        files::make_folder(host, folder, 0o755)?;
+        files::make_directory(host, directory, 0o755)?;
     }
-    let kept = before(&path);
-    let old = match files::read(&kept)? {
+    let backup = backup(&path);
+    let old = match files::read(&backup)? {
         Some(text) => Some(text).filter(|text| !text.is_empty()),
         None => files::read(&path)?,
     };
-    files::write(host, &kept, old.as_deref().unwrap_or_default(), files::PUBLIC)?;
+    files::write(host, &backup, old.as_deref().unwrap_or_default(), files::PUBLIC)?;
     files::write(host, &path, text, files::PUBLIC)?;
-    let Some(why) = test(host)? else { return files::remove(host, &kept) };
-    let put_back = |old: Option<&String>| match old {
+    let Some(output) = test(host)? else { return files::remove(host, &backup) };
+    let restore = |old: Option<&String>| match old {
         Some(old) => files::write(host, &path, old, files::PUBLIC),
         None => files::remove(host, &path),
     };
-    // What nginx rejects by now is nothing to go back to.
-    put_back(old.as_ref().filter(|old| *old != text))?;
-    let ours = test(host)?.is_none();
-    if !ours {
-        put_back(old.as_ref())?;
+    // If the old content is the same, nginx rejects that by now: remove it instead.
+    restore(old.as_ref().filter(|old| *old != text))?;
+    let is_our_fault = test(host)?.is_none();
+    if !is_our_fault {
+        restore(old.as_ref())?;
     }
-    files::remove(host, &kept)?;
-    let error = Error::new(format!("nginx rejects {path}, which was taken back")).shown(why);
-    Err(if ours {
+    files::remove(host, &backup)?;
+    let error = Error::new(format!("nginx rejects {path}; the change was undone"));
+    let error = error.shown(output);
+    Err(if is_our_fault {
         error.hint(format!("Look for the same location in {}", path.with_file_name("")))
     } else {
         error.hint("nginx rejects this host's configuration without it, too: sudo nginx -t")
@@ -78,26 +81,27 @@ pub fn is_built(host: &Host, app: &str, name: &str) -> Result<bool> {
     Ok(matches!((built, file), (Some(built), Some(file)) if built.changed >= file.changed))
 }
 
-/// The text of the file, also of one that is being taken away while nginx may still serve it.
-pub fn served(host: &Host, app: &str, name: &str) -> Result<Option<String>> {
+/// The content of the file, or of one whose removal was interrupted, so that nginx may still serve
+/// it; `None` if there is neither.
+pub fn installed_or_pending(host: &Host, app: &str, name: &str) -> Result<Option<String>> {
     let path = path(host, app, name);
-    Ok(files::read(&path)?.or(files::read(&before(&path))?))
+    Ok(files::read(&path)?.or(files::read(&backup(&path))?))
 }
 
-/// Takes the file away and has nginx read its configuration again.
+/// Removes the file and reloads nginx.
 pub fn remove(host: &Host, app: &str, name: &str) -> Result<()> {
     let path = path(host, app, name);
-    let kept = before(&path);
+    let backup = backup(&path);
     if let Some(text) = files::read(&path)? {
-        files::write(host, &kept, &text, files::PUBLIC)?;
+        files::write(host, &backup, &text, files::PUBLIC)?;
         files::remove(host, &path)?;
     }
-    words::build(host, app)?;
-    files::remove(host, &kept)
+    nginx::build(host, app)?;
+    files::remove(host, &backup)
 }
 
-/// Has nginx judge the host's configuration; `None` if it accepts it, else what it says.
+/// Tests the host's nginx configuration; `None` if nginx accepts it, else nginx's output.
 fn test(host: &Host) -> Result<Option<Vec<String>>> {
-    let ran = host.run(&Cmd::reads("sudo").args(["-n", "nginx", "-t"]))?;
-    Ok((ran.code != 0).then_some(ran.lines))
+    let output = host.run(&Cmd::reads("sudo").args(["-n", "nginx", "-t"]))?;
+    Ok((output.code != 0).then_some(output.lines))
 }

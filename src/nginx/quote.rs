@@ -1,12 +1,12 @@
-//! JSON as one argument of an nginx directive.
+//! Quotes JSON as one argument of an nginx directive.
 
 use serde_json::Value;
 
 /// The value as JSON in single quotes, so that nginx's `return` sends exactly that JSON.
 ///
-/// Two languages read it before it goes out. nginx's parser of quoted strings takes `\'` and `\\`,
-/// so both are written that way. Then `return` looks for variables, and a `$` cannot be escaped
-/// there; but in JSON it stands in strings only, where `\u0024` means the same.
+/// nginx's parser unescapes `\'` and `\\` in a quoted string. Then `return` expands variables, and
+/// there a `$` cannot be escaped; but in JSON it only occurs in strings, where `\u0024` means the
+/// same.
 pub(super) fn json(value: &Value) -> String {
     let mut quoted = String::from("'");
     for character in value.to_string().chars() {
@@ -27,7 +27,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    /// What nginx's parser makes of a quoted string (`ngx_conf_read_token`).
+    /// Unquotes a string like nginx's parser (`ngx_conf_read_token`).
     fn read_by_nginx(quoted: &str) -> String {
         let mut characters = quoted.strip_prefix('\'').unwrap().chars().peekable();
         let mut text = String::new();
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn known_answers() {
+    fn quotes_examples() {
         for (value, quoted) in [
             (json!({"m.server": "m.example.org:443"}), r#"'{"m.server":"m.example.org:443"}'"#),
             (json!("it's"), r#"'"it\'s"'"#),
@@ -63,7 +63,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nginx_sends_what_was_meant(text in any::<String>()) {
+        fn nginx_reads_back_the_same_json(text in any::<String>()) {
             let read = read_by_nginx(&json(&json!({ &text: &text })));
             prop_assert!(!read.contains('$'));
             prop_assert_eq!(serde_json::from_str::<Value>(&read).unwrap(), json!({ &text: &text }));

@@ -1,29 +1,28 @@
-//! A main configuration around a rendered form, for `nginx -t -c`.
+//! A main configuration around a rendered template, for `nginx -t -c`.
 
-/// A whole configuration in which nginx judges `rendered`, apart from everything on the host.
+/// A complete configuration with which nginx tests `rendered`, separate from everything else on the
+/// host. Never start nginx with it.
 ///
-/// `nginx -t` does more than read: it makes the folders for temporary files, *gives them to its
-/// user*, and opens the pid file and every log. Run by root on a configuration that names none, it
-/// takes the folders of the running nginx away from it. So all of them are named here: they come
-/// into `folder`, which belongs to the caller and is removed after, and belong to `user`, the
-/// account of the caller (else it could not remove them).
-///
-/// Never start nginx with it.
-pub fn scratch_conf(rendered: &str, folder: &str, user: &str) -> String {
+/// `nginx -t` does not only read: it creates the directories for temporary files, *changes their
+/// owner to its user*, and opens the pid file and every log. As root, with a configuration that
+/// does not name them, it would take those directories from the running nginx. So all are named
+/// here: they are in `directory`, which the caller removes afterwards, and belong to `user`, the
+/// caller's account, because otherwise it could not remove them.
+pub fn scratch_conf(rendered: &str, directory: &str, user: &str) -> String {
     format!(
         r"user {user};
-pid {folder}/nginx.pid;
+pid {directory}/nginx.pid;
 error_log stderr;
 events {{
 }}
 http {{
-  client_body_temp_path {folder}/client_body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
+  client_body_temp_path {directory}/client_body;
+  proxy_temp_path {directory}/proxy;
+  fastcgi_temp_path {directory}/fastcgi;
+  uwsgi_temp_path {directory}/uwsgi;
+  scgi_temp_path {directory}/scgi;
   access_log off;
-  # As Dokku sets it; long domains do not fit into the default.
+  # Dokku's value; the default is too small for long domains.
   server_names_hash_bucket_size 512;
 
 {rendered}

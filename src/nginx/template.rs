@@ -1,19 +1,20 @@
-//! The sigil template of a homeserver's app, with the one difference between two servers filled in.
+//! The sigil template of a homeserver's app. Text only: writes and verifies nothing.
 
 const TEMPLATE: &str = include_str!("../../templates/nginx.conf.sigil");
 
-/// Stands once in the template, as the port on which the app is nginx's `default_server`.
-const MARKER: &str = "@DEFAULT_SERVER_PORT@";
+/// The placeholder for the port on which the app is nginx's `default_server`.
+const PLACEHOLDER: &str = "@DEFAULT_SERVER_PORT@";
 
 /// The template for one homeserver.
 ///
-/// With `default_server_8448` it answers on 8448 for the names that no app claims, too. Two such
-/// servers on a host stop nginx for every app, so the caller sees to it that there is one at most.
+/// With `default_server_8448` it is the default server on port 8448: it also serves names that no
+/// app has. nginx refuses to start with two of them, so the caller makes sure that there is at most
+/// one on the host.
 pub fn template(default_server_8448: bool) -> String {
-    TEMPLATE.replace(MARKER, if default_server_8448 { "8448" } else { "none" })
+    TEMPLATE.replace(PLACEHOLDER, if default_server_8448 { "8448" } else { "none" })
 }
 
-/// Whether a template that was written before is that of the default server on 8448.
+/// Whether a template is that of the default server on port 8448.
 pub fn is_default(text: &str) -> bool {
     text.contains(r#"{{- $default_server_port := "8448" }}"#)
 }
@@ -23,8 +24,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_marker_stands_once_and_is_filled_in() {
-        assert_eq!(TEMPLATE.matches(MARKER).count(), 1);
+    fn replaces_the_placeholder() {
+        assert_eq!(TEMPLATE.matches(PLACEHOLDER).count(), 1);
         for (default_server, line) in [
             (true, r#"{{- $default_server_port := "8448" }}"#),
             (false, r#"{{- $default_server_port := "none" }}"#),
@@ -36,9 +37,9 @@ mod tests {
         }
     }
 
-    /// Dokku greps templates for these and prints the lines with a warning at every build.
+    /// Dokku greps templates for these and prints a warning with the line at every build.
     #[test]
-    fn nothing_that_dokku_warns_about() {
+    fn avoids_what_dokku_warns_about() {
         for line in TEMPLATE.lines() {
             for name in ["DOKKU_APP_LISTENERS", "NGINX_SSL_PORT", "NGINX_PORT"] {
                 assert!(!line.contains(name), "{line}");

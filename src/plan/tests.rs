@@ -1,4 +1,4 @@
-//! The engine, with steps that only remember what was done to them.
+//! The engine, with steps that only record what is done to them.
 
 use super::*;
 use crate::{
@@ -20,7 +20,8 @@ enum Kind {
     Fails,
     Warns,
     Slow,
-    Asks,
+    Verifies,
+    HostWide,
 }
 
 struct Fake {
@@ -44,8 +45,12 @@ impl Step for Fake {
         format!("Doing {}", self.id.1)
     }
 
-    fn asks_for_the_result(&self) -> bool {
-        matches!(self.kind, Kind::Asks)
+    fn verifies_result(&self) -> bool {
+        matches!(self.kind, Kind::Verifies)
+    }
+
+    fn is_host_wide(&self) -> bool {
+        matches!(self.kind, Kind::HostWide)
     }
 
     fn check(&self, _host: &Host) -> Result<State> {
@@ -53,8 +58,8 @@ impl Step for Fake {
         if matches!(self.kind, Kind::Warns) {
             return Ok(State::Attention(format!("look at {}", self.id.1)));
         }
-        if self.done.load(Ordering::SeqCst) || matches!(self.kind, Kind::Asks) {
-            return Ok(State::Holds);
+        if self.done.load(Ordering::SeqCst) || matches!(self.kind, Kind::Verifies) {
+            return Ok(State::Satisfied);
         }
         let (kind, done, log, name) =
             (self.kind.clone(), self.done.clone(), self.log.clone(), self.id.1);
@@ -71,27 +76,27 @@ impl Step for Fake {
     }
 }
 
-struct Watched(Log);
+struct Recorder(Log);
 
-impl Watch for Watched {
+impl Observer for Recorder {
     fn sink(&self, _step: &dyn Step) -> Arc<dyn Sink> {
         Arc::new(Nowhere)
     }
-    fn begins(&self, step: &dyn Step) {
-        self.0.lock().unwrap().push(format!("begins {}", step.id().1));
+    fn started(&self, step: &dyn Step) {
+        self.0.lock().unwrap().push(format!("started {}", step.id().1));
     }
-    fn would(&self, step: &dyn Step, changes: &[String]) {
-        self.0.lock().unwrap().push(format!("would {} {changes:?}", step.id().1));
+    fn planned(&self, step: &dyn Step, changes: &[String]) {
+        self.0.lock().unwrap().push(format!("planned {} {changes:?}", step.id().1));
     }
-    fn warns(&self, what: &str) {
-        self.0.lock().unwrap().push(format!("warns {what}"));
+    fn warned(&self, what: &str) {
+        self.0.lock().unwrap().push(format!("warned {what}"));
     }
-    fn ends(&self, step: &dyn Step) {
-        self.0.lock().unwrap().push(format!("ends {}", step.id().1));
+    fn ended(&self, step: &dyn Step) {
+        self.0.lock().unwrap().push(format!("ended {}", step.id().1));
     }
 }
 
-/// Runs steps of these names, needs, and kinds; gives what came of it and what happened.
+/// Runs steps with these names, needs, and kinds; gives the outcome and what happened.
 fn run(
     steps: &[(&'static str, &[&'static str], Kind)],
     mode: Mode,
@@ -111,7 +116,7 @@ fn run(
         })
         .collect();
     let host = Host::new(Env::read(), Arc::new(Nowhere), mode == Mode::Print);
-    let outcome = converge(&host, &boxed, mode, &Watched(log.clone()));
+    let outcome = converge(&host, &boxed, mode, &Recorder(log.clone()));
     let log = log.lock().unwrap().clone();
     (outcome, log)
 }
@@ -119,14 +124,14 @@ fn run(
 const ONE: Mode = Mode::Apply { lanes: 1 };
 
 #[test]
-fn a_step_is_checked_applied_and_checked_again() {
+fn checks_applies_and_checks_again() {
     let (outcome, log) = run(&[("a", &[], Kind::Converges)], ONE);
-    assert_eq!(log, ["check a", "begins a", "did a", "check a", "ends a"]);
+    assert_eq!(log, ["check a", "started a", "did a", "check a", "ended a"]);
     assert_eq!(outcome.unwrap().changes, 1);
 }
 
 #[test]
-fn needs_come_first_and_names_outside_of_the_plan_do_not_count() {
+fn runs_needs_first_and_ignores_unplanned_ones() {
     let steps: &[(&str, &[&str], Kind)] =
         &[("b", &["a", "nowhere"], Kind::Converges), ("a", &[], Kind::Converges)];
     let (outcome, log) = run(steps, ONE);
@@ -136,7 +141,7 @@ fn needs_come_first_and_names_outside_of_the_plan_do_not_count() {
 }
 
 #[test]
-fn steps_that_wait_for_each_other_are_an_error_and_not_a_hang() {
+fn refuses_steps_that_wait_for_each_other() {
     let steps: &[(&str, &[&str], Kind)] =
         &[("a", &["b"], Kind::Converges), ("b", &["a"], Kind::Converges)];
     for lanes in [1, 3] {
@@ -146,7 +151,7 @@ fn steps_that_wait_for_each_other_are_an_error_and_not_a_hang() {
 }
 
 #[test]
-fn a_failing_lane_lets_the_other_finish_its_step_and_then_all_stops() {
+fn failure_lets_running_steps_end_and_starts_no_other() {
     let steps: &[(&str, &[&str], Kind)] = &[
         ("slow", &[], Kind::Slow),
         ("bad", &[], Kind::Fails),
@@ -160,13 +165,13 @@ fn a_failing_lane_lets_the_other_finish_its_step_and_then_all_stops() {
 }
 
 #[test]
-fn what_is_applied_and_still_missing_is_an_error() {
+fn fails_when_a_change_does_not_help() {
     let (outcome, _) = run(&[("a", &[], Kind::NeverConverges)], ONE);
     assert!(outcome.unwrap_err().message().contains("still missing: do a"));
 }
 
 #[test]
-fn attention_stops_nothing() {
+fn goes_on_after_attention() {
     let steps: &[(&str, &[&str], Kind)] =
         &[("odd", &[], Kind::Warns), ("after", &["odd"], Kind::Converges)];
     let outcome = run(steps, ONE).0.unwrap();
@@ -174,11 +179,28 @@ fn attention_stops_nothing() {
 }
 
 #[test]
-fn a_dry_run_tells_and_does_nothing() {
+fn dry_run_changes_nothing() {
     let steps: &[(&str, &[&str], Kind)] =
-        &[("a", &[], Kind::Fails), ("b", &["a"], Kind::Converges), ("c", &["b"], Kind::Asks)];
+        &[("a", &[], Kind::Fails), ("b", &["a"], Kind::Converges), ("c", &["b"], Kind::Verifies)];
     let (outcome, log) = run(steps, Mode::Print);
-    let want = ["check a", "would a [\"do a\"]", "check b", "would b [\"do b\"]"];
+    let want = ["check a", "planned a [\"do a\"]", "check b", "planned b [\"do b\"]"];
     assert_eq!(log, want);
     assert_eq!(outcome.unwrap().changes, 2);
+}
+
+#[test]
+fn host_wide_steps_run_alone_in_their_place() {
+    let steps: &[(&str, &[&str], Kind)] = &[
+        ("slow", &[], Kind::Slow),
+        ("quick", &[], Kind::Converges),
+        ("shared", &[], Kind::HostWide),
+        ("later", &[], Kind::Converges),
+    ];
+    let (outcome, log) = run(steps, Mode::Apply { lanes: 3 });
+    let at = |line: &str| log.iter().position(|one| one == line).unwrap();
+    for before in ["ended slow", "ended quick"] {
+        assert!(at(before) < at("check shared"), "{log:?}");
+    }
+    assert!(at("ended shared") < at("check later"), "{log:?}");
+    assert_eq!(outcome.unwrap().changes, 4);
 }

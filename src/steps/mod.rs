@@ -1,6 +1,7 @@
-//! What must be true: one file for each family of steps, and the lists that commands share.
+//! What must be true: one directory for each part of the job, and the lists that commands share.
 //!
-//! A step reads and tells; it never destroys data to converge, and never asks the user.
+//! The lists below put the steps in order. A step reads what is current and tells what is
+//! missing. It never destroys data to converge, and never asks the user.
 
 pub mod app;
 pub mod certificate;
@@ -8,239 +9,135 @@ pub mod config;
 pub mod container;
 pub mod database;
 pub mod deploy;
-pub mod firewall;
-pub mod lives;
-mod named;
+pub mod host_wide;
 pub mod nginx;
 pub mod preflight;
-pub mod ready;
-pub mod self_check;
-pub mod sibling;
-pub mod storage;
+mod self_check;
+pub mod server_directory;
+
+pub use self_check::dns_records;
 
 use crate::{
-    element,
+    component::{Component, Homeserver},
     host::Host,
-    marker::Marker,
-    names::{AppName, Domain, ImageRef},
     plan::Step,
-    server::{Server, Tls},
-    synapse,
+    state::{Spec, Tls},
 };
+use server_directory::RecordSpec;
 use std::sync::Arc;
-
-/// What a homeserver is wished to be, shared by the steps.
-pub type Wish = Arc<Server>;
-
-/// Which of the two apps a step is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
-    /// The homeserver's own app.
-    Synapse,
-    /// Element Web's app.
-    Element,
-}
-
-impl Who {
-    /// The first half of its steps' names.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Synapse => "matrix",
-            Self::Element => "element",
-        }
-    }
-
-    /// Its app.
-    pub fn app(self, server: &Server) -> &AppName {
-        match (self, &server.element) {
-            (Self::Element, Some(element)) => &element.app,
-            _ => &server.app,
-        }
-    }
-
-    /// What its app is marked as.
-    pub fn marker(self, server: &Server) -> Marker {
-        match self {
-            Self::Synapse => Marker::Synapse(server.server_name.clone()),
-            Self::Element => Marker::Element(server.server_name.clone()),
-        }
-    }
-
-    /// Its domain.
-    pub fn domain(self, server: &Server) -> &Domain {
-        match (self, &server.element) {
-            (Self::Element, Some(element)) => &element.domain,
-            _ => &server.domain,
-        }
-    }
-
-    /// Its image.
-    pub fn image(self, server: &Server) -> &ImageRef {
-        match (self, &server.element) {
-            (Self::Element, Some(element)) => &element.image,
-            _ => &server.image,
-        }
-    }
-
-    /// The port that its container listens on.
-    pub fn inside_port(self) -> u16 {
-        match self {
-            Self::Synapse => synapse::config::PORT,
-            Self::Element => element::config::PORT,
-        }
-    }
-}
 
 /// A list of steps.
 pub type Steps = Vec<Box<dyn Step>>;
 
-/// How far to go, and what this host allows.
-#[derive(Clone, Copy, Debug)]
-pub struct How {
+/// What a command wants, and what this host allows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
     /// Whether the apps are to be deployed.
     pub deploy: bool,
     /// Whether two certificates may be requested at a time.
-    pub certificates_together: bool,
+    pub parallel_certificates: bool,
 }
 
-/// All of a homeserver, Element Web included where it is wished.
-///
-/// `recorded` is what the intent's file says meanwhile: an image that is new is recorded only
-/// when it has become ready.
-pub fn everything(wish: &Wish, recorded: &Wish, how: How) -> Steps {
-    let mut steps = prepare(wish, recorded);
-    if wish.element.is_some() {
-        steps.extend(element(wish));
+/// All of a homeserver, its components included. `first` records what is desired before anything is
+/// touched, but for a new image: that is recorded when it has become ready.
+pub fn everything(desired: &Homeserver, first: RecordSpec, options: Options) -> Steps {
+    let main = desired.main();
+    let last = first.images_change(&desired.spec).then(|| first.images(&desired.spec, main));
+    let mut steps = vec![];
+    steps.extend(server_directory::steps(desired, first));
+    steps.extend(nginx::template(desired));
+    steps.extend(app::steps(main));
+    steps.extend(nginx::steps(main));
+    steps.extend(database::steps(desired));
+    steps.extend(server_directory::secrets(desired));
+    steps.extend(deploy::image(main));
+    steps.extend(database::link(main));
+    steps.extend(config::synapse(desired));
+    steps.extend(container::steps(main));
+    for component in desired.optional() {
+        steps.extend(prepare(component));
     }
-    if how.deploy {
-        steps.extend(run(wish, Who::Synapse, how));
-        steps.push(Box::new(ready::Ready(wish.clone())));
-        if recorded != wish {
-            steps.push(Box::new(storage::Intent::at_the_end(wish.clone(), Who::Synapse)));
+    if options.deploy {
+        steps.extend(run(main, options, &[]));
+        steps.extend(last.map(|last| Box::new(last) as Box<dyn Step>));
+        for (place, component) in desired.optional().iter().enumerate() {
+            steps.extend(run(component, options, &desired.components[..=place]));
         }
-        if wish.element.is_some() {
-            steps.extend(run(wish, Who::Element, how));
-        }
-        steps.extend(finish(wish));
+        steps.extend(host_wide::steps(desired));
+        steps.push(Box::new(self_check::SelfCheck(desired.clone())));
     }
     steps
 }
 
-/// What to type to go on, or to go back to the image that was recorded before.
-pub fn again(host: &Host, wish: &Server) -> String {
-    let app = &wish.app;
-    let other = |old: &Server, who: Who| who.image(old) != who.image(wish);
-    let (command, image) = match Server::read(host.env(), &wish.server_name) {
-        Ok(Some(old)) if other(&old, Who::Synapse) => ("deploy", Who::Synapse.image(wish)),
-        Ok(Some(old)) if other(&old, Who::Element) => ("enable-element", Who::Element.image(wish)),
-        _ => return format!("To go on: dokku matrix:deploy {app}"),
+/// One optional component of a homeserver that exists; `first` as for all of it.
+pub fn component(
+    desired: &Homeserver,
+    component: &Arc<Component>,
+    first: RecordSpec,
+    options: Options,
+) -> Steps {
+    let last = first.images_change(&desired.spec).then(|| first.images(&desired.spec, component));
+    // An image that cannot be had is not recorded.
+    let mut steps = server_directory::steps(desired, first.after(component.step("image")));
+    steps.extend(prepare(component));
+    steps.extend(run(component, options, &[]));
+    steps.extend(last.map(|last| Box::new(last) as Box<dyn Step>));
+    steps.push(Box::new(self_check::SelfCheck(desired.clone())));
+    steps
+}
+
+/// What a rename of an app loses.
+pub fn renamed(component: &Arc<Component>, options: Options) -> Steps {
+    let mut steps: Steps = vec![
+        Box::new(app::Domains(component.clone())),
+        Box::new(app::Ports(component.clone())),
+        Box::new(nginx::Locations(component.clone())),
+    ];
+    if component.kind.single_process {
+        steps.push(Box::new(container::SingleProcess(component.clone())));
+    }
+    steps.extend(certificate::steps(component, options, &[]));
+    steps
+}
+
+/// What an optional component needs before it runs.
+fn prepare(component: &Arc<Component>) -> Steps {
+    let mut steps = vec![];
+    steps.extend(deploy::image(component));
+    steps.extend(config::files(component));
+    steps.extend(app::steps(component));
+    steps.extend(nginx::steps(component));
+    steps.extend(container::steps(component));
+    steps
+}
+
+/// Runs a component and serves it; `earlier` are those that get their certificates before it.
+fn run(component: &Arc<Component>, options: Options, earlier: &[Arc<Component>]) -> Steps {
+    let mut steps = deploy::steps(component);
+    steps.push(Box::new(nginx::Built(component.clone())));
+    steps.extend(certificate::steps(component, options, earlier));
+    steps
+}
+
+/// The commands that go on with an image that did not become ready, or back to the one before.
+fn next_commands(host: &Host, component: &Component) -> String {
+    let (spec, image) = (&component.spec, &component.image);
+    let app = &spec.app;
+    let recorded = Spec::read(host.env(), &spec.server_name);
+    let is_new = matches!(&recorded, Ok(Some(old)) if old.image_of(component.kind.name) != image);
+    if !is_new {
+        return format!("To go on: dokku matrix:deploy {app}");
+    }
+    let command = match component.kind.role {
+        crate::component::Role::Homeserver => "deploy".to_owned(),
+        crate::component::Role::Optional => format!("enable-{}", component.kind.name),
     };
     format!(
-        "To go on: dokku matrix:{command} {app} --image {image}. The way back: dokku matrix:deploy {app}"
+        "To go on: dokku matrix:{command} {app} --image {image}. To go back: dokku matrix:deploy {app}"
     )
 }
 
-fn prepare(wish: &Wish, recorded: &Wish) -> Steps {
-    let who = Who::Synapse;
-    vec![
-        Box::new(storage::Intent::at_the_start(recorded.clone())),
-        Box::new(storage::Folders(wish.clone())),
-        Box::new(firewall::Default8448(wish.clone())),
-        Box::new(nginx::Template::new(wish.clone())),
-        Box::new(app::App(wish.clone(), who)),
-        Box::new(app::Domains(wish.clone(), who)),
-        Box::new(app::Ports(wish.clone(), who)),
-        Box::new(nginx::Properties(wish.clone())),
-        Box::new(nginx::Locations(wish.clone(), who)),
-        Box::new(storage::Secrets(wish.clone())),
-        Box::new(database::Service(wish.clone())),
-        Box::new(deploy::Image(wish.clone(), who)),
-        Box::new(database::Link(wish.clone())),
-        Box::new(config::Config(wish.clone())),
-        Box::new(config::Judged(wish.clone())),
-        Box::new(container::Mounts(wish.clone(), who)),
-        Box::new(container::User(wish.clone())),
-        Box::new(container::Environment(wish.clone(), who)),
-        Box::new(container::OneMain(wish.clone())),
-    ]
-}
-
-fn element(wish: &Wish) -> Steps {
-    let who = Who::Element;
-    let steps: Steps = vec![
-        Box::new(deploy::Image(wish.clone(), who)),
-        Box::new(config::ElementConfig(wish.clone())),
-        Box::new(app::App(wish.clone(), who)),
-        Box::new(app::Domains(wish.clone(), who)),
-        Box::new(app::Ports(wish.clone(), who)),
-        Box::new(nginx::Locations(wish.clone(), who)),
-        Box::new(container::Mounts(wish.clone(), who)),
-        Box::new(container::Environment(wish.clone(), who)),
-    ];
-    named::all(wish, who, steps)
-}
-
-fn run(wish: &Wish, who: Who, how: How) -> Steps {
-    let mut steps: Steps = vec![
-        Box::new(deploy::Deployed(wish.clone(), who)),
-        Box::new(nginx::Built(wish.clone(), who)),
-    ];
-    if wish.tls == Tls::Letsencrypt {
-        steps.push(Box::new(certificate::Email(wish.clone(), who)));
-        steps.push(Box::new(certificate::Certificate::new(
-            wish.clone(),
-            who,
-            how.certificates_together,
-        )));
-    }
-    named::all(wish, who, steps)
-}
-
-fn finish(wish: &Wish) -> Steps {
-    let mut steps: Steps = vec![
-        Box::new(firewall::Successor::new(wish.clone())),
-        Box::new(firewall::Firewall::new(wish.clone())),
-    ];
-    if wish.tls == Tls::Letsencrypt {
-        steps.push(Box::new(certificate::Renewal(wish.clone())));
-    }
-    steps.push(Box::new(sibling::Sibling::new(wish.clone())));
-    steps.push(Box::new(self_check::SelfCheck(wish.clone())));
-    steps
-}
-
-/// What a rename of an app loses, put back.
-pub fn renamed(wish: &Wish, who: Who, how: How) -> Steps {
-    let mut steps: Steps = vec![
-        Box::new(app::Domains(wish.clone(), who)),
-        Box::new(app::Ports(wish.clone(), who)),
-        Box::new(nginx::Locations(wish.clone(), who)),
-    ];
-    if who == Who::Synapse {
-        steps.push(Box::new(container::OneMain(wish.clone())));
-    }
-    if wish.tls == Tls::Letsencrypt {
-        steps.push(Box::new(certificate::Email(wish.clone(), who)));
-        steps.push(Box::new(certificate::Certificate::new(
-            wish.clone(),
-            who,
-            how.certificates_together,
-        )));
-    }
-    steps
-}
-
-/// Element Web alone, of a homeserver that is there; `recorded` as for all of it.
-pub fn element_only(wish: &Wish, recorded: &Wish, how: How) -> Steps {
-    let mut steps: Steps = vec![
-        Box::new(storage::Intent::after(recorded.clone(), (Who::Element.name(), "image"))),
-        Box::new(storage::Folders(wish.clone())),
-    ];
-    steps.extend(element(wish));
-    steps.extend(run(wish, Who::Element, how));
-    if recorded != wish {
-        steps.push(Box::new(storage::Intent::at_the_end(wish.clone(), Who::Element)));
-    }
-    steps.push(Box::new(self_check::SelfCheck(wish.clone())));
-    steps
+/// Whether certificates come from dokku-letsencrypt.
+fn uses_letsencrypt(spec: &Spec) -> bool {
+    spec.tls == Tls::Letsencrypt
 }

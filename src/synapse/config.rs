@@ -1,52 +1,56 @@
-//! The main configuration file, and the ones that are the same for every server.
+//! The main configuration file, and the files that are the same for every server.
+//!
+//! Owns their names and content. Writes nothing.
 
 use super::yaml;
-use crate::{error::Result, server::Server};
+use crate::{error::Result, state::Spec};
 use serde::Serialize;
 
-/// Generated: all that follows from the intent.
+/// Generated: the settings that follow from `server.json`.
 pub const SERVER_FILE: &str = "10-server.yaml";
-/// Generated: how the database is reached.
+/// Generated: the connection to the database.
 pub const DATABASE_FILE: &str = "20-database.yaml";
-/// Generated where mail is sent: through which server.
+/// Generated if e-mail is set up: the SMTP server.
 pub const EMAIL_FILE: &str = "30-email.yaml";
-/// The administrator's: made once, never changed.
+/// The administrator's own settings: created once, never changed.
 pub const LOCAL_FILE: &str = "90-local.yaml";
-/// How it logs; beside the directory of the others, for it is no part of the configuration.
+/// The logging configuration. Not in the directory of the others, because Synapse would read it as
+/// settings.
 pub const LOG_FILE: &str = "log.config";
 
-/// The first content of [`LOCAL_FILE`]: examples, all of them comments.
+/// The initial content of [`LOCAL_FILE`]: examples, all in comments.
 pub const LOCAL_YAML: &str = include_str!("../../templates/90-local.yaml");
 /// The content of [`LOG_FILE`].
 pub const LOG_CONFIG: &str = include_str!("../../templates/log.config");
 
-/// The file in the secrets' folder whose content lets us register users.
+/// The file in the directory `secrets` with the shared secret that allows to register users.
 pub const REGISTRATION_SECRET: &str = "registration_shared_secret";
-/// The files in the secrets' folder with a random secret each. The signing key is another matter.
+/// The files in the directory `secrets` that hold a random secret each. The signing key has its own
+/// format.
 pub const SECRETS: [&str; 3] = [REGISTRATION_SECRET, "macaroon_secret_key", "form_secret"];
 
-/// The directory of the configuration as the container sees it.
+/// The directory of the configuration in the container.
 pub const DIRECTORY: &str = "/config/homeserver.d";
 
 /// The port that Synapse listens on inside its container.
 pub const PORT: u16 = 8008;
 
 /// The content of [`SERVER_FILE`].
-pub fn server_yaml(server: &Server) -> Result<String> {
+pub fn server_yaml(spec: &Spec) -> Result<String> {
     yaml::file(
         SERVER_FILE,
         &Homeserver {
-            server_name: server.server_name.as_str(),
-            public_baseurl: format!("{}/", server.base_url()),
-            // nginx answers, under the server's name.
+            server_name: spec.server_name.as_str(),
+            public_baseurl: format!("{}/", spec.base_url()),
+            // nginx serves it, under the server name.
             serve_server_wellknown: false,
             listeners: [Listener {
                 port: PORT,
                 kind: "http",
                 tls: false,
-                // Without it everybody shares one address, and one rate limit.
+                // Otherwise all clients share nginx's address, and with it one rate limit.
                 x_forwarded: true,
-                // Not `::` as well: where the kernel has no IPv6, Synapse then does not start.
+                // Not also `::`: on a host without IPv6 Synapse would not start.
                 bind_addresses: ["0.0.0.0"],
                 resources: [Resource { names: ["client", "federation"], compress: false }],
             }],
@@ -112,16 +116,16 @@ struct KeyServer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{server::Tls, synapse::sample};
+    use crate::{state::Tls, synapse::sample};
 
     #[test]
-    fn the_whole_file() {
-        assert_eq!(server_yaml(&sample::server()).unwrap(), include_str!("config.test.yaml"));
+    fn writes_the_whole_file() {
+        assert_eq!(server_yaml(&sample::spec()).unwrap(), include_str!("config.test.yaml"));
     }
 
     #[test]
-    fn follows_the_intent() {
-        let mut server = sample::server();
+    fn follows_the_server() {
+        let mut server = sample::spec();
         server.server_name = "1e3.example:8448".parse().unwrap();
         server.tls = Tls::Off;
         let text = server_yaml(&server).unwrap();
@@ -130,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_administrators_is_comments() {
+    fn local_file_has_only_comments() {
         assert!(LOCAL_YAML.lines().all(|line| line.is_empty() || line.starts_with('#')));
     }
 
     #[test]
-    fn every_secret_is_named_in_the_file() {
-        let text = server_yaml(&sample::server()).unwrap();
+    fn names_every_secret() {
+        let text = server_yaml(&sample::spec()).unwrap();
         for name in SECRETS.iter().chain(&["signing.key"]) {
             assert!(text.contains(&format!(": /config/secrets/{name}\n")), "{name}");
         }

@@ -1,6 +1,6 @@
-//! How the database is reached: `DATABASE_URL` taken apart.
+//! The connection to the database: parses `DATABASE_URL`.
 //!
-//! Must never show a part of that address: any of them may hold the password.
+//! Must never show any part of that URL, because each may hold the password.
 
 use super::{config::DATABASE_FILE, yaml};
 use crate::{
@@ -10,14 +10,14 @@ use crate::{
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What may stand behind the `?`: parameters of PostgreSQL's client library.
+/// The query parameters that are accepted: those of PostgreSQL's client library.
 const PARAMETERS: [&str; 5] =
     ["application_name", "channel_binding", "connect_timeout", "options", "sslmode"];
 
 /// The content of [`DATABASE_FILE`].
 ///
 /// # Errors
-/// The address is not one of a PostgreSQL database.
+/// The URL is not that of a PostgreSQL database.
 pub fn database_yaml(database_url: &Secret) -> Result<Secret> {
     let args = args(database_url.expose())
         .map_err(|why| Error::new(format!("DATABASE_URL cannot be used: {why}")))?;
@@ -33,7 +33,7 @@ struct File {
 #[derive(Serialize)]
 struct Database {
     name: &'static str,
-    /// A connection is made anew after so many transactions, which gives memory back.
+    /// A connection is replaced after this many transactions, which frees memory.
     txn_limit: u32,
     args: Args,
 }
@@ -50,7 +50,7 @@ struct Args {
     parameters: BTreeMap<String, String>,
     cp_min: u8,
     cp_max: u8,
-    // A database that is gone is noticed within 40 s.
+    // A lost connection is detected within 40 s.
     keepalives_idle: u8,
     keepalives_interval: u8,
     keepalives_count: u8,
@@ -58,7 +58,7 @@ struct Args {
 
 fn args(url: &str) -> Result<Args, &'static str> {
     let rest = ["postgres://", "postgresql://"].iter().find_map(|scheme| url.strip_prefix(scheme));
-    let rest = rest.ok_or("it does not begin with postgres://")?;
+    let rest = rest.ok_or("it does not start with postgres://")?;
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, dbname) = rest.split_once('/').ok_or("it names no database")?;
     let (login, place) = authority.rsplit_once('@').ok_or("it names no user")?;
@@ -90,14 +90,14 @@ fn args(url: &str) -> Result<Args, &'static str> {
 }
 
 fn host_and_port(place: &str) -> Result<(&str, u16), &'static str> {
-    // An IPv6 address stands in brackets.
+    // An IPv6 address is in brackets.
     let (host, port) = match place.strip_prefix('[') {
         Some(rest) => rest.split_once(']').ok_or("its host cannot be read")?,
         None => place.split_at(place.find(':').unwrap_or(place.len())),
     };
     match port.strip_prefix(':').unwrap_or(port) {
         "" => Ok((host, 5432)),
-        digits => digits.parse().map(|port| (host, port)).map_err(|_| "its port is no number"),
+        digits => digits.parse().map(|port| (host, port)).map_err(|_| "its port is not a number"),
     }
 }
 
@@ -115,7 +115,7 @@ fn parameters(query: &str) -> Result<BTreeMap<String, String>, &'static str> {
     pairs.map(pair).collect()
 }
 
-/// The text with `%40` and the like put back.
+/// Decodes `%40` and the like.
 fn decoded(text: &str) -> Result<String, &'static str> {
     const BROKEN: &str = "a % in it is not followed by two hexadecimal digits";
     let mut parts = text.split('%');
@@ -129,7 +129,7 @@ fn decoded(text: &str) -> Result<String, &'static str> {
         bytes.extend_from_slice(rest.as_bytes());
     }
     let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 when decoded")?;
-    if text.contains('\0') { Err("it has a NUL in it") } else { Ok(text) }
+    if text.contains('\0') { Err("it contains a NUL") } else { Ok(text) }
 }
 
 #[cfg(test)]
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_whole_file() {
+    fn writes_the_whole_file() {
         let url =
             Secret::new("postgres://postgres:0123abc@dokku-postgres-matrix-db:5432/matrix_db");
         let text = database_yaml(&url).unwrap();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_taken_apart() {
+    fn parses_urls() {
         let parts = |url: &str| {
             let a = args(url).unwrap();
             (a.user, a.password.unwrap_or_default(), a.host, a.port, a.dbname)
@@ -171,17 +171,17 @@ mod tests {
     }
 
     #[test]
-    fn bad_addresses_are_told_without_showing_them() {
+    fn rejects_urls_without_showing_them() {
         for (url, why) in [
-            ("", "it does not begin with postgres://"),
-            ("mysql://hidden:hidden@h/d", "it does not begin with postgres://"),
+            ("", "it does not start with postgres://"),
+            ("mysql://hidden:hidden@h/d", "it does not start with postgres://"),
             ("postgres://hidden:hidden@h", "it names no database"),
             ("postgres://hidden:hidden@h/", "it names no database"),
             ("postgres://h/hidden", "it names no user"),
             ("postgres://:hidden@h/d", "it names no user"),
             ("postgres://hidden:hidden@/d", "it names no host"),
             ("postgres://hidden:hidden@:5432/d", "it names no host"),
-            ("postgres://hidden:hidden@h:hidden/d", "its port is no number"),
+            ("postgres://hidden:hidden@h:hidden/d", "its port is not a number"),
             ("postgres://hidden:hidden@[::1/d", "its host cannot be read"),
             (
                 "postgres://hidden:hidden%@h/d",
@@ -196,7 +196,7 @@ mod tests {
                 "a % in it is not followed by two hexadecimal digits",
             ),
             ("postgres://hidden:hidden%ff@h/d", "it is not UTF-8 when decoded"),
-            ("postgres://hidden:hidden%00@h/d", "it has a NUL in it"),
+            ("postgres://hidden:hidden%00@h/d", "it contains a NUL"),
             (
                 "postgres://hidden:hidden@h/d?pool=hidden",
                 "it has a parameter other than application_name, channel_binding, connect_timeout, options, and sslmode",

@@ -1,38 +1,40 @@
-//! The mail server that Synapse sends through.
+//! The SMTP server that Synapse sends e-mail through.
+//!
+//! Owns the content of its file. Writes nothing.
 
 use super::{config::EMAIL_FILE, yaml};
 use crate::{error::Result, host::secret::Secret, names::Sender};
 use serde::Serialize;
 
-/// A mail server that takes our mail.
+/// An SMTP server.
 #[derive(Clone, Debug)]
 pub struct Smtp {
     /// Its host name or address.
     pub host: String,
-    /// Its port; 465 is encrypted from the start, on every other one STARTTLS is required.
+    /// Its port. 465 means implicit TLS; any other port requires STARTTLS.
     pub port: u16,
-    /// Who we are to it, if it asks.
+    /// The user to log in as, if it requires one.
     pub user: Option<String>,
     /// The password of that user.
     pub password: Option<Secret>,
-    /// The sender of every mail.
+    /// The sender of every e-mail.
     pub from: Sender,
 }
 
-/// The content of [`EMAIL_FILE`]. `client` is the address of the client that mails lead to, as a
-/// rule Element's; without one they lead to matrix.to.
+/// The content of [`EMAIL_FILE`]. `client` is the URL of the client that e-mails link to, usually
+/// Element Web's; without one they link to matrix.to.
 pub fn email_yaml(smtp: &Smtp, client: Option<&str>) -> Result<Secret> {
-    let from_the_start = smtp.port == 465;
+    let implicit_tls = smtp.port == 465;
     let email = Block {
         smtp_host: &smtp.host,
         smtp_port: smtp.port,
         smtp_user: smtp.user.as_deref(),
         smtp_pass: smtp.password.as_ref().map(Secret::expose),
-        force_tls: from_the_start,
-        require_transport_security: !from_the_start,
-        // Synapse runs it through Python's `%` operator.
+        force_tls: implicit_tls,
+        require_transport_security: !implicit_tls,
+        // Synapse applies Python's `%` operator to it.
         notif_from: smtp.from.as_str().replace('%', "%%"),
-        // Users may ask for mails about missed messages, but do not get them unasked.
+        // Users may opt in to e-mails about missed messages.
         enable_notifs: true,
         notif_for_new_users: false,
         client_base_url: client,
@@ -40,8 +42,8 @@ pub fn email_yaml(smtp: &Smtp, client: Option<&str>) -> Result<Secret> {
     yaml::file(EMAIL_FILE, &File { email }).map(Secret::new)
 }
 
-/// The file with another client: Element Web comes and goes after it was written. A file that was
-/// edited, and is not of the form that is written here, stays as it is.
+/// The file with another client, for when Element Web is enabled or disabled later. A file that was
+/// edited so that it no longer has the generated form is returned unchanged.
 pub fn with_client(text: &str, client: Option<&str>) -> String {
     let other = |line: &&str| !line.starts_with("  client_base_url:");
     let line = client.map(|url| format!("  client_base_url: {url}"));
@@ -91,13 +93,13 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_file() {
+    fn writes_the_whole_file() {
         let text = email_yaml(&smtp(587), Some("https://chat.example.org")).unwrap();
         assert_eq!(text.expose(), include_str!("email.test.yaml"));
     }
 
     #[test]
-    fn what_is_not_given_is_left_out() {
+    fn omits_what_is_not_given() {
         let smtp = Smtp { user: None, password: None, ..smtp(25) };
         let text = email_yaml(&smtp, None).unwrap();
         for key in ["smtp_user", "smtp_pass", "client_base_url"] {
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_comes_and_goes() {
+    fn changes_the_client() {
         let chat = Some("https://chat.example.org");
         let with = email_yaml(&smtp(587), chat).unwrap();
         let without = email_yaml(&smtp(587), None).unwrap();
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_port_says_how_it_is_encrypted() {
+    fn chooses_the_encryption_by_port() {
         for (port, force, require) in
             [(465, true, false), (587, false, true), (25, false, true), (2525, false, true)]
         {

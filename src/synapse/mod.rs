@@ -1,24 +1,23 @@
-//! Synapse: what is written for it, and how it is asked.
+//! Synapse: its configuration files and its HTTP API.
 //!
-//! Owns the form of its files and of its HTTP API. Decides nothing, and knows nothing of Dokku
-//! but the throw-away container that judges a configuration.
+//! Owns the format of both. Decides nothing, and knows nothing about Dokku except the one-off
+//! container that validates a configuration.
 
 pub mod config;
 pub mod database;
 pub mod email;
 pub mod health;
-pub mod judge;
 pub mod signing_key;
 pub mod users;
+pub mod validate;
 mod yaml;
 
 #[cfg(test)]
 pub(crate) mod sample {
-    use crate::server::{Server, Tls};
+    use crate::state::{Spec, Tls};
 
-    pub(crate) fn server() -> Server {
-        Server {
-            version: Server::version(),
+    pub(crate) fn spec() -> Spec {
+        Spec {
             server_name: "example.org".parse().unwrap(),
             app: "matrix".parse().unwrap(),
             domain: "matrix.example.org".parse().unwrap(),
@@ -29,8 +28,7 @@ pub(crate) mod sample {
             email: None,
             timeout: 300,
             support: None,
-            element: None,
-            failed_image: None,
+            components: std::collections::BTreeMap::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The signing key: with the server name, the identity of the server.
 //!
-//! Lines of `ed25519 <version> <base64 of a 32-byte seed>`; the first one signs.
+//! Owns the format of its file: lines of `ed25519 <version> <base64 of a 32-byte seed>`, of which
+//! the first one signs. Must never show a key.
 
 use crate::{
     error::{Error, Result},
@@ -13,17 +14,17 @@ use base64::{
     },
 };
 
-/// Makes a new key, the content of the whole file.
+/// Generates a new key, as the content of the file.
 pub fn generate() -> Result<Secret> {
-    // A version of four random letters, as Synapse's own tool does: a key that replaces a lost
-    // one must not bear its name.
+    // Four random letters, like Synapse's own tool: a key that replaces a lost one must have another
+    // version.
     let version: String =
         random::bytes::<4>()?.map(|byte| char::from(b'a' + byte % 26)).iter().collect();
     let seed = STANDARD_NO_PAD.encode(random::bytes::<32>()?);
     Ok(Secret::new(format!("ed25519 a_{version} {seed}\n")))
 }
 
-/// Whether Synapse can use what is in the file.
+/// Checks that Synapse can use the content of the file.
 ///
 /// # Errors
 /// It cannot; the error does not show the key.
@@ -36,13 +37,13 @@ pub fn check(text: &str) -> Result<()> {
     for line in lines {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [algorithm, version, seed] = words[..] else {
-            return bad("a line of it is not of the form `ed25519 <version> <key>`");
+            return bad("a line does not have the form `ed25519 <version> <key>`");
         };
         if algorithm != "ed25519" {
             return bad("its algorithm is not ed25519");
         }
         if !version.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            return bad("its version has other characters than letters, digits, and _");
+            return bad("its version has characters other than letters, digits, and _");
         }
         if decode(seed).is_none_or(|seed| seed.len() != 32) {
             return bad("it is not 32 bytes in base64");
@@ -51,7 +52,7 @@ pub fn check(text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Reads both alphabets, with padding or without, as Synapse does.
+/// Decodes both base64 alphabets, with padding or without, like Synapse.
 fn decode(text: &str) -> Option<Vec<u8>> {
     const ANY: GeneralPurposeConfig = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
@@ -65,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_key_is_a_good_one() {
+    fn generates_valid_keys() {
         let (one, two) = (generate().unwrap(), generate().unwrap());
         assert_ne!(one, two);
         check(one.expose()).unwrap();
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn good_and_bad_keys() {
+    fn checks_keys() {
         const SEED: &str = "QGKw6UuAvqDXBv4NbT3A5bB4Qwq1sVd8MNxOZlqYRyI";
         for good in [
             format!("ed25519 a_xxxx {SEED}\n"),
@@ -89,15 +90,15 @@ mod tests {
         for (bad, why) in [
             (String::new(), "the file is empty"),
             ("\n \n".to_owned(), "the file is empty"),
-            (SEED.to_owned(), "a line of it is not of the form `ed25519 <version> <key>`"),
+            (SEED.to_owned(), "a line does not have the form `ed25519 <version> <key>`"),
             (
                 format!("ed25519 a_1 {SEED}\n{SEED}"),
-                "a line of it is not of the form `ed25519 <version> <key>`",
+                "a line does not have the form `ed25519 <version> <key>`",
             ),
             (format!("rsa a_1 {SEED}"), "its algorithm is not ed25519"),
             (
                 format!("ed25519 a-b:c {SEED}"),
-                "its version has other characters than letters, digits, and _",
+                "its version has characters other than letters, digits, and _",
             ),
             (format!("ed25519 a_1 {}", &SEED[1..]), "it is not 32 bytes in base64"),
             (format!("ed25519 a_1 {SEED}AAAA"), "it is not 32 bytes in base64"),

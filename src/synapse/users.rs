@@ -1,4 +1,6 @@
-//! Registers users over HTTP: nobody else on the host sees the password.
+//! Registers users over HTTP, so that no other user of the host sees the password.
+//!
+//! Owns the request and its signature. Must not show the password or the shared secret.
 
 use crate::{
     error::{Error, Result},
@@ -15,21 +17,20 @@ use serde_json::{Value, json};
 use sha1::Sha1;
 use std::time::Duration;
 
-/// The most that Synapse takes, in characters.
-const LONGEST_PASSWORD: usize = 512;
+/// The longest password that Synapse accepts, in characters.
+const MAX_PASSWORD: usize = 512;
 
-/// Takes a password, as it was typed.
+/// Checks a password that the user typed.
 ///
 /// # Errors
-/// It is empty, longer than Synapse takes, or of more than one line. Synapse itself would take
-/// an empty one.
+/// It is empty, which Synapse would accept; longer than Synapse accepts; or more than one line.
 pub fn password(text: &str) -> Result<Secret> {
     let why = if text.is_empty() {
         "it is empty"
-    } else if text.chars().count() > LONGEST_PASSWORD {
+    } else if text.chars().count() > MAX_PASSWORD {
         "it is longer than 512 characters"
     } else if text.contains('\0') {
-        "it has a NUL in it"
+        "it contains a NUL"
     } else if text.contains(['\n', '\r']) {
         "it has more than one line"
     } else {
@@ -41,27 +42,27 @@ pub fn password(text: &str) -> Result<Secret> {
 /// A user to register.
 #[derive(Debug)]
 pub struct NewUser<'a> {
-    /// The left half of the user id.
+    /// The localpart of the user id.
     pub name: &'a Localpart,
-    /// As [`password`] gave it.
+    /// The password, checked by [`password`].
     pub password: &'a Secret,
     /// Whether the user may use the admin API.
     pub admin: bool,
 }
 
-/// What came of a registration.
+/// The result of a registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Registered {
-    /// The user is there now, under this whole user id.
+    /// The user was created, with this user id.
     Created(String),
-    /// Somebody has that name; nothing was changed.
+    /// The user exists already; nothing was changed.
     Taken,
 }
 
 /// Registers a user with the Synapse at `ip:port`.
 ///
 /// # Errors
-/// Synapse cannot be reached, or refuses: then with its own words.
+/// Synapse cannot be reached, or refuses: then with Synapse's own message.
 pub fn register(
     host: &Host,
     address: &str,
@@ -72,11 +73,11 @@ pub fn register(
     host.scrubber().learn(user.password);
     let url = format!("http://{address}/_synapse/admin/v1/register");
     let ask = |json| {
-        // A password is hashed slowly on purpose.
-        let limit = Duration::from_secs(60);
-        let request = Request { url: &url, json, bearer: None, via: Via::Dns, limit };
+        // Password hashing is slow by design.
+        let timeout = Duration::from_secs(60);
+        let request = Request { url: &url, json, bearer: None, via: Via::Dns, timeout };
         net::ask(host, &request)
-            .map_err(|why| Error::new(format!("Synapse at {address} does not answer: {why}")))
+            .map_err(|why| Error::new(format!("Synapse at {address} does not respond: {why}")))
     };
     let reply = ask(None)?;
     let Some(nonce) = reply.json()["nonce"].as_str().map(str::to_owned) else {
@@ -94,14 +95,14 @@ fn body(nonce: &str, secret: &Secret, user: &NewUser<'_>) -> Result<Value> {
         "username": name,
         "password": password,
         "admin": user.admin,
-        // Else it answers with an access token, which nobody would ever take back.
+        // Otherwise Synapse returns an access token, which would stay valid.
         "inhibit_login": true,
         "mac": mac,
     }))
 }
 
 fn mac(secret: &Secret, message: &str) -> Result<String> {
-    // Synapse strips what it reads from the file.
+    // Synapse strips the whitespace around the file's content.
     let mut mac = Hmac::<Sha1>::new_from_slice(secret.expose().trim().as_bytes())
         .map_err(|error| Error::new(format!("the registration secret cannot be used: {error}")))?;
     mac.update(message.as_bytes());
@@ -121,7 +122,7 @@ fn refusal(user: &NewUser<'_>, reply: &Reply) -> Error {
     let json = reply.json();
     let status = format!("status {}", reply.status);
     let why = json["error"].as_str().unwrap_or(&status);
-    Error::new(format!("Synapse does not register {}: {why}", user.name))
+    Error::new(format!("Synapse refuses to register {}: {why}", user.name))
 }
 
 #[cfg(test)]
@@ -129,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn good_and_bad_passwords() {
+    fn checks_passwords() {
         let longest = "é".repeat(512);
         for good in ["x", " ", "it's", "\"", "a b\tc", "пароль 🔑", longest.as_str(), "\\n%$`"]
         {
@@ -139,7 +140,7 @@ mod tests {
         for (bad, why) in [
             ("", "it is empty"),
             (too_long.as_str(), "it is longer than 512 characters"),
-            ("a\0", "it has a NUL in it"),
+            ("a\0", "it contains a NUL"),
             ("a\nb", "it has more than one line"),
             ("a\r", "it has more than one line"),
         ] {
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_request() {
+    fn signs_the_request() {
         let name = "alice".parse().unwrap();
         let secret = Secret::new("key\n");
         let password = Secret::new("it's");
@@ -170,11 +171,11 @@ mod tests {
     }
 
     #[test]
-    fn the_answers() {
+    fn reads_the_responses() {
         let name = "alice".parse().unwrap();
         let password = Secret::new("hidden");
         let user = NewUser { name: &name, password: &password, admin: false };
-        let told = |status, body: &str| {
+        let result = |status, body: &str| {
             outcome(&user, &Reply { status, body: body.to_owned() })
                 .map_err(|error| error.message().to_owned())
         };
@@ -189,12 +190,12 @@ mod tests {
             (
                 403,
                 r#"{"errcode":"M_UNKNOWN","error":"HMAC incorrect"}"#,
-                Err("Synapse does not register alice: HMAC incorrect"),
+                Err("Synapse refuses to register alice: HMAC incorrect"),
             ),
-            (502, "<html>", Err("Synapse does not register alice: status 502")),
-            (200, "{}", Err("Synapse does not register alice: status 200")),
+            (502, "<html>", Err("Synapse refuses to register alice: status 502")),
+            (200, "{}", Err("Synapse refuses to register alice: status 200")),
         ] {
-            assert_eq!(told(status, body), want.map_err(str::to_owned), "{body}");
+            assert_eq!(result(status, body), want.map_err(str::to_owned), "{body}");
         }
     }
 }

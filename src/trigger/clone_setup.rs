@@ -1,18 +1,22 @@
 //! `post-app-clone-setup <old> <new>`: marks the copy of a homeserver's app.
 //!
-//! It must not refuse the clone: the half-made one would hold the original's container, and
-//! destroying it would stop the original. The guard refuses it where nothing is harmed.
+//! It must not refuse the clone: the unfinished copy would hold the original's container, and
+//! destroying it would stop the original. The deploy guard refuses it where nothing is harmed.
 
 use super::Call;
 use crate::{
     error::Result,
-    marker::{self, Marker},
+    state::{Marker, marker},
 };
 
 pub(super) fn run(call: &Call) -> Result<()> {
     let Some(new) = call.args.get(1) else { return Ok(()) };
-    match call.marker {
-        Marker::Element(_) => Ok(()),
-        Marker::Synapse(_) | Marker::Clone => marker::write(&call.host, new, &Marker::Clone),
-    }
+    let must_not_run = match &call.marker {
+        Marker::Clone => true,
+        // A kind that is not known may be one that must not run twice.
+        Marker::Component { kind, .. } => {
+            call.catalog.find(kind).is_none_or(|kind| kind.single_process)
+        }
+    };
+    if must_not_run { marker::write(&call.host, new, &Marker::Clone) } else { Ok(()) }
 }

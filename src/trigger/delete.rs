@@ -4,92 +4,100 @@
 
 use super::Call;
 use crate::{
+    component::Role,
     dokku::nginx,
     error::Result,
-    marker::{self, Marker},
     names::ServerName,
-    server::Server,
-    steps::{firewall, sibling},
+    state::{Marker, Spec, marker},
+    steps::host_wide,
 };
 
 /// Says what stays, before anything goes.
 pub(super) fn before(call: &Call) -> Result<()> {
-    let Some(server) = call.server()? else { return Ok(()) };
-    let (ui, name) = (&call.ui, &server.server_name);
+    let Some(homeserver) = call.homeserver()? else { return Ok(()) };
+    let (ui, spec) = (&call.ui, &homeserver.spec);
+    let name = &spec.server_name;
+    let line = |name: &str, value: String| ui.detail(&format!("{name:<22} {value}"));
     ui.step(&format!("Keeping the data of Matrix homeserver {name}"));
-    ui.detail(&format!("Files and signing key  {}", server.places(call.env()).root()));
-    ui.detail(&format!("Database               postgres service {}", server.service));
-    if let Some(element) = &server.element {
-        ui.detail(&format!("Element Web            app {}", element.app));
+    line("Files and signing key", homeserver.paths.root().into_string());
+    line("Database", format!("postgres service {}", spec.service));
+    for component in homeserver.optional() {
+        line(component.kind.title, format!("app {}", component.app));
     }
-    ui.detail(&format!(
-        "To have it again       dokku matrix:create {} --server-name {name}",
-        server.app
-    ));
+    line("To restore it", format!("dokku matrix:create {} --server-name {name}", spec.app));
     Ok(())
 }
 
 /// Takes back what the host shared with it.
 pub(super) fn after(call: &Call) -> Result<()> {
-    let host = &call.host;
-    match &call.marker {
-        Marker::Clone => marker::remove(host, &call.app),
-        Marker::Element(name) => {
-            // First of all it is ours no more, whatever has become of the homeserver.
-            marker::remove(host, &call.app)?;
-            let server = Server::load(call.env(), name)?;
-            if server.element.as_ref().is_some_and(|element| element.app.as_str() == call.app) {
-                Server { element: None, ..server }.write(host)?;
-            }
-            Ok(())
-        }
-        Marker::Synapse(name) => {
-            let server = call.server();
-            // First of all it is ours no more: what follows may fail, and others go on.
-            marker::remove(host, &call.app)?;
-            if server?.is_none() {
-                return Ok(());
-            }
-            // Its nginx configuration stands until the very end, and two default servers on one
-            // port stop nginx for every app, and this destruction half-way.
-            let passed = nginx::clear(host, &call.app).and_then(|()| pass_on(call, name));
-            // One that fails is no reason to leave the others undone.
-            for error in
-                [passed, withdraw(call, name), close(call)].into_iter().filter_map(Result::err)
-            {
-                super::warn(&call.ui, &error);
-            }
-            Ok(())
-        }
+    let Marker::Component { kind, server } = &call.marker else {
+        return marker::remove(&call.host, &call.app);
+    };
+    let role = call.catalog.find(kind).map(|kind| kind.role);
+    match role {
+        Some(Role::Homeserver) => homeserver(call, server),
+        _ => beside(call, kind, server),
     }
 }
 
+fn beside(call: &Call, kind: &str, server: &ServerName) -> Result<()> {
+    let host = &call.host;
+    // First of all it is not ours any more, whatever has become of the homeserver.
+    marker::remove(host, &call.app)?;
+    let mut spec = Spec::load(call.env(), server)?;
+    if spec.components.get(kind).is_some_and(|component| component.app.as_str() == call.app) {
+        spec.components.remove(kind);
+        spec.write(host)?;
+    }
+    Ok(())
+}
+
+fn homeserver(call: &Call, name: &ServerName) -> Result<()> {
+    let host = &call.host;
+    let is_its_app = call.homeserver().map(|homeserver| homeserver.is_some());
+    // First of all it is not ours any more: what follows may fail, and others go on.
+    marker::remove(host, &call.app)?;
+    if !is_its_app? {
+        return Ok(());
+    }
+    // Dokku removes its nginx configuration at the very end, and two default servers on one port
+    // stop nginx for every app, and this destruction half-way.
+    let handed_over = nginx::clear(host, &call.app).and_then(|()| hand_over(call, name));
+    // One that fails does not keep the others.
+    for error in
+        [handed_over, withdraw(call, name), close(call)].into_iter().filter_map(Result::err)
+    {
+        call.warn(&error);
+    }
+    Ok(())
+}
+
 fn withdraw(call: &Call, name: &ServerName) -> Result<()> {
-    for (app, removed) in sibling::withdraw(&call.host, name)? {
+    for (app, removed) in host_wide::withdraw(&call.host, name)? {
         match removed {
             Ok(()) => call.ui.step(&format!("Well-known files of {name} removed from {app}")),
-            Err(error) => super::warn(&call.ui, &error),
+            Err(error) => call.warn(&error),
         }
     }
     Ok(())
 }
 
-fn pass_on(call: &Call, name: &ServerName) -> Result<()> {
-    firewall::release(&call.host, name)?;
-    if let Some(next) = firewall::succeed(&call.host)? {
+fn hand_over(call: &Call, name: &ServerName) -> Result<()> {
+    host_wide::give_up(&call.host, name)?;
+    if let Some(next) = host_wide::hand_over(&call.host)? {
         match next.refused {
             None => {
                 let name = next.name;
                 call.ui.step(&format!("{name} is the default homeserver on port 8448 now"));
             }
-            Some(what) => call.ui.warn(&what),
+            Some(why) => call.ui.warn(&why),
         }
     }
     Ok(())
 }
 
 fn close(call: &Call) -> Result<()> {
-    if firewall::close_if_unused(&call.host)? {
+    if host_wide::close_if_unused(&call.host)? {
         call.ui.step("Closed port 8448 in the firewall");
     }
     Ok(())

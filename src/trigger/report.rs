@@ -4,8 +4,8 @@ use super::Call;
 use crate::{cmd::report, error::Result};
 
 pub(super) fn run(call: &Call) -> Result<()> {
-    let Some(server) = call.server()? else { return Ok(()) };
-    let rows = report::rows(&call.host, &server)?;
-    report::section(&call.ui, &server.app, &rows);
+    let Some(homeserver) = call.homeserver()? else { return Ok(()) };
+    let rows = report::rows(&call.host, call.catalog, &homeserver.spec)?;
+    report::section(&call.ui, &homeserver.spec.app, &rows);
     Ok(())
 }

@@ -33,7 +33,7 @@ fn uses_the_binary_of_a_tarball() {
     assert_eq!(
         output.stdout,
         "-----> Installing the matrix plugin from the binary of its release\n       \
-         dokku-matrix 0.1.0 is in place\n"
+         Installed dokku-matrix 0.1.0\n"
     );
     assert_eq!(output.stderr, "");
     assert_eq!(copy.builder().unwrap(), "the release");
@@ -78,7 +78,7 @@ fn rejects_an_asset_with_a_wrong_checksum() {
         .with_release(&[(ASSET, &binary("somebody else")), ("SHA256SUMS", &sums("the real one"))])
         .with_cargo();
     let output = copy.install();
-    assert!(output.stderr.contains("does not fit its SHA256SUMS"), "{}", output.stderr);
+    assert!(output.stderr.contains("does not match its SHA256SUMS"), "{}", output.stderr);
     assert_eq!(copy.builder().unwrap(), "cargo");
 }
 
@@ -86,7 +86,7 @@ fn rejects_an_asset_with_a_wrong_checksum() {
 fn builds_when_the_release_has_no_asset() {
     let copy = PluginCopy::new().with_git("v0.1.0", ORIGIN).with_release(&[]).with_cargo();
     let output = copy.install();
-    assert!(output.stderr.contains("The release v0.1.0 has no"), "{}", output.stderr);
+    assert!(output.stderr.contains("of the release v0.1.0"), "{}", output.stderr);
     assert_eq!(copy.builder().unwrap(), "cargo");
 }
 
@@ -163,7 +163,7 @@ fn builds_in_a_container_when_cargo_is_unusable() {
         "case $1 in -*) echo cargo 1.95.0 ;; *) echo no memory >&2; exit 101 ;; esac",
     );
     for (copy, message) in
-        [(old, "it is 1.63.0, and the plugin needs 1.89"), (failing, "no memory")]
+        [(old, "its version is 1.63.0, and the plugin needs 1.89"), (failing, "no memory")]
     {
         let copy = copy.with_docker();
         let output = copy.install();
@@ -196,11 +196,11 @@ fn explains_what_to_install() {
     assert_eq!(output.stdout, "");
     assert_eq!(
         output.stderr,
-        " !     The matrix plugin does nothing yet: there is no binary for it, and none could be built.
+        " !     The matrix plugin does not work yet: it has no binary, and none could be built.
  !     Do one of these:
  !     - install Rust 1.89 or newer (https://rustup.rs) and a C compiler, then run:
  !         sudo dokku plugin:install
- !     - install the tarball of a release, which has binaries for x86_64 and aarch64:
+ !     - install the tarball of a release, which contains binaries for x86_64 and aarch64:
  !         sudo dokku plugin:uninstall matrix
  !         sudo dokku plugin:install https://example.org/someone/dokku-matrix/releases/download/v0.1.0/dokku-matrix-0.1.0.tar.gz --name matrix
 "
@@ -215,7 +215,7 @@ fn failed_build_keeps_the_old_binary() {
     copy.write("src/main.rs", "fn main() { broken }\n");
     copy.fake("cargo", "case $1 in -*) echo cargo 1.95.0 ;; *) exit 101 ;; esac");
     let output = copy.install();
-    assert!(output.stderr.contains("its old binary stays in use"), "{}", output.stderr);
+    assert!(output.stderr.contains("the old binary stays in use"), "{}", output.stderr);
     assert_eq!(copy.builder().unwrap(), "cargo");
     assert!(!copy.root().join("target").exists());
 }
@@ -253,7 +253,7 @@ fn exits_with_zero_after_an_unexpected_failure() {
     let copy = PluginCopy::new().with_cargo();
     copy.fake("sha256sum", "exit 3");
     let output = copy.install();
-    assert!(output.stderr.contains("ended early (exit 3)"), "{}", output.stderr);
+    assert!(output.stderr.contains("failed (exit code 3)"), "{}", output.stderr);
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn reports_a_wrong_plugin_name() {
         output.stderr,
         format!(
             " !     The matrix plugin was installed as dokku-matrix.tar.gz: Dokku finds its commands only under the name matrix.
- !     To put that right:
+ !     To fix this:
  !       sudo dokku plugin:uninstall dokku-matrix.tar.gz
  !       sudo dokku plugin:install {ORIGIN} --name matrix
 "

@@ -8,14 +8,13 @@ pub(crate) mod tools;
 use dokku_matrix::nginx::forms::{Form, Site, forms};
 use dokku_matrix::nginx::locations::{self, WellKnown};
 use dokku_matrix::nginx::template;
-use dokku_matrix::server::Support;
+use dokku_matrix::state::Support;
 use tools::{certificate, knows_http2_directive, render, validate};
 
-const KNOWN: WellKnown<'_> = WellKnown {
-    base_url: "https://matrix.example.org",
-    server: "matrix.example.org:443",
-    support: None,
-};
+fn well_known(support: Option<&Support>) -> WellKnown<'_> {
+    let base_url = "https://matrix.example.org".to_owned();
+    WellKnown { base_url, server: "matrix.example.org:443".to_owned(), support }
+}
 
 fn site(tls_dir: &str, http2_directive: bool) -> Site<'_> {
     Site {
@@ -79,7 +78,7 @@ fn rendered_locations() {
         mxid: "@admin:example.org".parse().ok(),
         page: Some("https://example.org/help".to_owned()),
     };
-    let known = WellKnown { support: Some(&support), ..KNOWN };
+    let known = well_known(Some(&support));
     insta::assert_snapshot!("homeserver", locations::homeserver(&known));
     insta::assert_snapshot!("element", locations::element());
     // A sibling gets the well-known files, which are the first part of the homeserver's locations.
@@ -87,11 +86,8 @@ fn rendered_locations() {
     let hidden = locations::homeserver(&known).split_once("location ^~").unwrap().0.to_owned();
     assert_eq!(locations::sibling(&known), hidden);
     let without = hidden.split_once("location = /.well-known/matrix/support").unwrap().0;
-    assert_eq!(locations::sibling(&KNOWN), without);
-    assert_eq!(
-        locations::sibling(&WellKnown { support: Some(&Support::default()), ..KNOWN }),
-        without
-    );
+    assert_eq!(locations::sibling(&well_known(None)), without);
+    assert_eq!(locations::sibling(&well_known(Some(&Support::default()))), without);
 }
 
 /// Other versions of Dokku may not set every variable.

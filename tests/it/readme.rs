@@ -2,7 +2,7 @@
 
 use crate::contract::harness::{ELEMENT, SYNAPSE, TestHost};
 use crate::support::Output;
-use dokku_matrix::cmd::create::{ELEMENT_IMAGE, SYNAPSE_IMAGE};
+use dokku_matrix::component::{CATALOG, element, synapse};
 use dokku_matrix::error::Exit;
 use std::collections::BTreeSet;
 use std::fs;
@@ -182,7 +182,7 @@ fn commands_match_the_help() {
 #[test]
 fn flags_match_the_help() {
     let (text, host) = (readme(), TestHost::new());
-    for name in dokku_matrix::entry::SUBCOMMANDS.iter().filter(|name| **name != "default") {
+    for name in dokku_matrix::cmd::links(CATALOG).iter().filter(|name| *name != "default") {
         let documented = section(&text, &format!("### matrix:{name}"));
         let bullets = documented.lines().filter_map(|line| line.strip_prefix("- `--"));
         let documented: BTreeSet<_> = bullets
@@ -263,8 +263,6 @@ fn kept_files_are_listed() {
     let mut files = vec![];
     walk(&host.lib("data/matrix"), &mut files);
     assert!(files.len() > 10);
-    // Lock files need no documentation.
-    files.retain(|path| path.extension().is_none_or(|extension| extension != "lock"));
     for path in files {
         assert!(path.ancestors().any(|path| known.contains(path)), "{}", path.display());
     }
@@ -307,8 +305,8 @@ fn versions_and_names_match_the_code() {
     };
     let single_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(single_line.contains(&format!("if Rust {} or newer", value("rust-version"))));
-    assert_eq!((SYNAPSE, ELEMENT), (SYNAPSE_IMAGE, ELEMENT_IMAGE));
-    for image in [SYNAPSE_IMAGE, ELEMENT_IMAGE] {
+    assert_eq!((SYNAPSE, ELEMENT), (synapse::KIND.default_image, element::KIND.default_image));
+    for image in [synapse::KIND.default_image, element::KIND.default_image] {
         assert!(text.contains(&format!("(default: `{image}`)")), "{image}");
     }
     let version = value("version");

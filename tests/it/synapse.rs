@@ -12,7 +12,7 @@ use super::{
 };
 use dokku_matrix::{
     host::secret::Secret,
-    server::{Server, Tls},
+    state::{Spec, Tls},
     synapse::{
         config,
         email::Smtp,
@@ -42,7 +42,7 @@ fn accepts_the_written_configuration() {
     let mut plain = server();
     plain.server_name = "example.org:8448".parse().unwrap();
     plain.tls = Tls::Off;
-    let accepted = |server: &Server, port, local: &str| {
+    let accepted = |server: &Spec, port, local: &str| {
         let directories = Directories::write(server, &unused_database_url(), Some(&smtp(port)));
         directories.put_local(local);
         let errors = directories.validate();
@@ -59,7 +59,7 @@ fn names_the_broken_file() {
     let config = directories.config();
     let local = format!("{config}/homeserver.d/90-local.yaml");
     let rejection = |file: &str| format!("Synapse does not accept its configuration: see {file}");
-    let again = "Mend it, then: dokku matrix:deploy matrix";
+    let again = "Fix it, then: dokku matrix:deploy matrix";
     for (text, expected) in [
         (
             "a: b: c\n",
@@ -88,7 +88,7 @@ fn names_the_broken_file() {
         ),
         (
             "- max_upload_size\n",
-            vec![format!("Synapse ignores {local}: it does not consist of `key: value`")],
+            vec![format!("Synapse ignores {local}: it must consist of `key: value` pairs")],
         ),
     ] {
         directories.put_local(text);
@@ -199,7 +199,7 @@ fn wrong_secret_registers_nobody() {
     let user = NewUser { name: &name, password: &password, admin: true };
     let wrong = Secret::new("wrong");
     let error = users::register(&host(), &homeserver.address(), &wrong, &user).unwrap_err();
-    assert_eq!(error.lines(), ["Synapse does not register mallory: HMAC incorrect"]);
+    assert_eq!(error.lines(), ["Synapse refuses to register mallory: HMAC incorrect"]);
     assert_eq!(log_in(&homeserver, "@mallory:example.org", "hunter22").0, 403);
 }
 

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::plugin_copy::run;
 
-use dokku_matrix::entry::{SUBCOMMANDS, TRIGGERS};
+use dokku_matrix::{cmd, component::CATALOG, entry::TRIGGERS};
 
 /// The shell scripts of the plugin and of its development.
 const SCRIPTS: &[&str] =
@@ -52,6 +52,10 @@ fn names(list: &[&str]) -> BTreeSet<String> {
     list.iter().map(|name| String::from(*name)).collect()
 }
 
+fn subcommands() -> BTreeSet<String> {
+    cmd::links(CATALOG).into_iter().collect()
+}
+
 fn version_in(file: &str) -> String {
     let text = fs::read_to_string(root().join(file)).unwrap();
     let line = text.lines().find(|line| line.starts_with("version = ")).unwrap();
@@ -69,8 +73,8 @@ fn only_one_file_is_named_commands() {
 #[test]
 fn subcommands_are_links_to_the_binary() {
     let directory = root().join("subcommands");
-    assert_eq!(links(&directory, "../bin/dokku-matrix"), names(&SUBCOMMANDS));
-    assert_eq!(fs::read_dir(directory).unwrap().count(), SUBCOMMANDS.len(), "and nothing else");
+    assert_eq!(links(&directory, "../bin/dokku-matrix"), subcommands());
+    assert_eq!(fs::read_dir(directory).unwrap().count(), subcommands().len(), "and nothing else");
 }
 
 #[test]
@@ -82,7 +86,7 @@ fn triggers_are_links_to_the_binary() {
 /// Dokku runs commands whose name contains `plugin` as root, and those with `git` without quoting.
 #[test]
 fn dokku_treats_no_subcommand_specially() {
-    assert!(SUBCOMMANDS.iter().all(|name| !name.contains("plugin") && !name.contains("git")));
+    assert!(subcommands().iter().all(|name| !name.contains("plugin") && !name.contains("git")));
 }
 
 #[test]

@@ -5,12 +5,16 @@ use std::fs;
 use crate::plugin_copy::PluginCopy;
 use crate::support::Output;
 
+/// Where the markers are, and where they were before version 2 of the plugin's files.
+const MARKERS: &str = ".host/apps";
+const OLD_MARKERS: &str = ".apps";
+
 /// A host with a homeserver, its Element Web, and the plugin's sudoers file.
-fn host(name: &str) -> PluginCopy {
+fn host(name: &str, markers: &str) -> PluginCopy {
     let copy = PluginCopy::named(name);
     let lib = copy.path().join("lib");
     for (app, marker) in [("matrix", "synapse example.org\n"), ("chat", "element example.org\n")] {
-        let directory = lib.join("data/matrix/.apps");
+        let directory = lib.join("data/matrix").join(markers);
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join(app), marker).unwrap();
     }
@@ -21,33 +25,35 @@ fn host(name: &str) -> PluginCopy {
 
 #[test]
 fn names_the_homeservers_and_keeps_the_data() {
-    let copy = host("matrix");
-    let output = copy.run("uninstall", &["matrix"]);
-    let lib = copy.path().join("lib").display().to_string();
-    assert_eq!(
-        output.stderr,
-        " !     These homeservers run on without the plugin's guard and nginx template:
+    for markers in [MARKERS, OLD_MARKERS] {
+        let copy = host("matrix", markers);
+        let output = copy.run("uninstall", &["matrix"]);
+        let lib = copy.path().join("lib").display().to_string();
+        assert_eq!(
+            output.stderr,
+            " !     These homeservers keep running without the plugin's deploy guard and nginx template:
  !       matrix (example.org)
- !     Nothing refuses a clone or a second process any more, which would corrupt their
- !     databases, and the next build of their nginx configuration takes Dokku's own template.
- !     The admin API stays hidden: the rules for it are in each app's nginx.conf.d.
- !     Installing the plugin again, under the name matrix, takes them up as they are.
+ !     Nothing refuses a clone or a second process any more: these would corrupt the databases.
+ !     The next build of their nginx configuration uses Dokku's own template.
+ !     The admin API stays hidden: its rules are in the nginx.conf.d of each app.
+ !     To manage them again: sudo dokku plugin:install <repository> --name matrix
 "
-    );
-    assert_eq!(
-        output.stdout,
-        format!(
-            "-----> Matrix data is kept
-       Keys, media, and configuration files: {lib}/data/matrix
-       Which app is which server: {lib}/data/matrix/.apps
-       The databases are services of the plugin postgres (dokku postgres:list)
+        );
+        assert_eq!(
+            output.stdout,
+            format!(
+                "-----> Keeping the data of the Matrix homeservers
+       Keys, media, and configuration: {lib}/data/matrix
+       Markers of the apps: {lib}/data/matrix/{markers}
+       Databases: services of the plugin postgres (dokku postgres:list)
 "
-        )
-    );
-    assert_eq!(output.code, Some(0));
-    assert!(!copy.sudoers().exists());
-    assert!(copy.path().join("lib/data/matrix/example.org").exists());
-    assert!(copy.path().join("lib/data/matrix/.apps/matrix").exists());
+            )
+        );
+        assert_eq!(output.code, Some(0));
+        assert!(!copy.sudoers().exists());
+        assert!(copy.path().join("lib/data/matrix/example.org").exists());
+        assert!(copy.path().join("lib/data/matrix").join(markers).join("matrix").exists());
+    }
 }
 
 #[test]
@@ -59,7 +65,7 @@ fn ignores_other_plugins_and_names() {
         ("matrix.tar.gz", "matrix.tar.gz"),
         ("matrix.tar.gz", "matrix"),
     ] {
-        let copy = host(name);
+        let copy = host(name, MARKERS);
         assert_eq!(copy.run("uninstall", &[removed]), silent, "{name}: uninstall {removed}");
         assert!(copy.sudoers().exists());
     }

@@ -1,9 +1,10 @@
 //! The written YAML, read back by PyYAML: any text must survive unchanged.
 
-use super::support::{directories::server, python::PyYaml};
+use super::support::{directories::server, host, python::PyYaml};
 use dokku_matrix::{
-    element,
+    component::{CATALOG, Homeserver},
     host::secret::Secret,
+    state::ComponentSpec,
     synapse::{
         config,
         database::database_yaml,
@@ -236,8 +237,17 @@ fn python_accepts_the_log_configuration() {
 
 #[test]
 fn element_configuration_names_the_server() {
-    let text = element::config::config_json(&server()).unwrap();
-    let read: Value = serde_json::from_str(&text).unwrap();
+    let mut spec = server();
+    let element = ComponentSpec {
+        app: "chat".parse().unwrap(),
+        domain: "chat.example.org".parse().unwrap(),
+        image: "vectorim/element-web:v1".parse().unwrap(),
+        created: true,
+    };
+    spec.components.insert("element".to_owned(), element);
+    let homeserver = Homeserver::new(CATALOG, host().env(), spec).unwrap();
+    let text = &homeserver.component("element").unwrap().files[0].text;
+    let read: Value = serde_json::from_str(text).unwrap();
     let actual = &read["default_server_config"]["m.homeserver"];
     assert_eq!(
         actual,

@@ -31,6 +31,7 @@ pub struct Container {
     pub user: String,
     /// Its environment, `NAME=value`.
     env: Vec<String>,
+    labels: BTreeMap<String, String>,
     /// What it has mounted of the host.
     pub mounts: Vec<Mount>,
 }
@@ -42,6 +43,11 @@ impl Container {
         // Dokku records this address for a container in the host's network.
         let is_host = ip == "127.0.0.1";
         !self.restarting && (is_host || self.addresses.iter().any(|address| address == ip))
+    }
+
+    /// The value of a label; `None` if it does not have it.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str)
     }
 
     /// Whether a variable of its environment has this value.
@@ -160,6 +166,7 @@ pub(super) fn parse(cmd: &Cmd, stdout: &str) -> Result<Container> {
         addresses: addresses.filter(|address| !address.is_empty()).collect(),
         user: all.config.user,
         env: all.config.env,
+        labels: all.config.labels,
         mounts: all.mounts.into_iter().map(mount).collect(),
     })
 }
@@ -180,7 +187,10 @@ mod tests {
             "RestartCount": 3,
             "Config": {
                 "User": "1001:1001", "Env": ["A=b"],
-                "Labels": { "com.dokku.docker-image-labeler/alternate-tags": "[\"a:1\"]" },
+                "Labels": {
+                    "com.dokku.docker-image-labeler/alternate-tags": "[\"a:1\"]",
+                    "com.dokku-matrix.server": "example.org",
+                },
             },
             "HostConfig": { "Links": ["/dokku.postgres.db:/matrix.web.1/dokku-postgres-db"] },
             "Mounts": [{ "Source": "/h", "Destination": "/c", "RW": false }],
@@ -202,9 +212,12 @@ mod tests {
             addresses: vec!["172.17.0.3".to_owned()],
             user: "1001:1001".to_owned(),
             env: vec!["A=b".to_owned()],
+            labels: container.labels.clone(),
             mounts: vec![Mount { host: "/h".into(), container: "/c".into(), readonly: true }],
         };
         assert_eq!(container, want);
+        assert_eq!(container.label("com.dokku-matrix.server"), Some("example.org"));
+        assert_eq!(container.label("com.dokku-matrix"), None);
     }
 
     #[test]

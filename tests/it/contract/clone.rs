@@ -62,7 +62,7 @@ fn clone_of_a_homeserver_never_runs() {
     assert_eq!(host.dokku("apps:clone copy copy2").code, Some(1));
     let output = host.dokku("apps:rename copy copy3");
     assert_eq!(output.code, Some(1), "{output:#?}");
-    let marker = |app: &str| fs::read_to_string(host.lib("data/matrix/.apps").join(app)).ok();
+    let marker = |app: &str| fs::read_to_string(host.lib("data/matrix/.host/apps").join(app)).ok();
     for (app, is) in [("copy", None), ("copy2", Some("clone\n")), ("copy3", Some("clone\n"))] {
         assert_eq!(marker(app).as_deref(), is, "{app}");
     }
@@ -119,7 +119,7 @@ fn clone_without_a_marker_is_refused() {
     let host = create_host();
     let container = host.state().running("matrix").next().unwrap().id.clone();
     host.dokku("apps:clone --skip-deploy matrix copy");
-    fs::remove_file(host.lib("data/matrix/.apps/copy")).unwrap();
+    fs::remove_file(host.lib("data/matrix/.host/apps/copy")).unwrap();
     let output = host.dokku("ps:rebuild copy");
     assert_eq!(output.code, Some(1));
     assert!(output.stdout.ends_with(REFUSAL), "{output:#?}");
@@ -134,7 +134,7 @@ fn clone_of_element_is_left_alone() {
     let container = host.state().running("matrix").next().unwrap().id.clone();
     assert_eq!(host.dokku("apps:clone chat chat2").code, Some(0));
     assert_eq!(host.state().running("chat2").count(), 1);
-    assert!(!host.lib("data/matrix/.apps/chat2").exists());
+    assert!(!host.lib("data/matrix/.host/apps/chat2").exists());
     assert_eq!(host.dokku("--force apps:destroy chat2").code, Some(0));
     assert_eq!(host.state().running("chat").count(), 1);
     assert_original_unharmed(&host, &container);

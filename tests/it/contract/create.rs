@@ -76,8 +76,12 @@ fn dry_run_changes_nothing() {
 fn verbose_hides_passwords() {
     let host = TestHost::new().parallel_steps(3);
     let output = host.ok("matrix:create matrix --tls off --element --verbose");
-    assert!(output.stdout.contains("       -----> Creating matrix...\n"), "{}", output.stdout);
-    // Lines of steps that run in parallel name their app.
+    assert!(
+        output.stdout.contains("       matrix: -----> Creating matrix...\n"),
+        "{}",
+        output.stdout
+    );
+    // Each line names its app: steps run in parallel.
     assert!(output.stdout.contains("       chat: -----> Creating chat...\n"), "{}", output.stdout);
     assert!(
         output.stdout.contains("postgres:***@dokku-postgres-matrix-db:5432"),

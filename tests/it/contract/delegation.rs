@@ -160,7 +160,7 @@ fn removes_obsolete_files() {
 #[test]
 fn reverts_a_duplicate_location() {
     const REFUSAL: &str =
-        "nginx rejects <host>/home/site/nginx.conf.d/matrix-well-known.conf, which was taken back
+        "nginx rejects <host>/home/site/nginx.conf.d/matrix-well-known.conf; the change was undone
   | nginx: [emerg] duplicate location \"/.well-known/matrix/server\"
   | nginx: configuration file /etc/nginx/nginx.conf test failed
   | Failed to validate nginx configuration

@@ -155,7 +155,7 @@ fn restarts_an_app_with_a_stale_listener() {
         let before = host.scene.update(change).unwrap().unwrap();
         (before, host.dokku("matrix:deploy matrix --dry-run").stdout)
     };
-    let restart = "dokku ps:restart matrix (Dokku has an old address of it, or none)";
+    let restart = "dokku ps:restart matrix (Dokku does not know its address)";
     let (real, moved) = dry_run_with("172.17.0.99:8008");
     assert!(moved.contains(restart), "{moved}");
     let (_, same) = dry_run_with(&real);

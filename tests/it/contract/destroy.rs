@@ -27,7 +27,7 @@ fn names_what_is_kept() {
        Files and signing key  <host>/lib/data/matrix/matrix.site.test
        Database               postgres service matrix-db
        Element Web            app chat
-       To have it again       dokku matrix:create matrix --server-name matrix.site.test
+       To restore it          dokku matrix:create matrix --server-name matrix.site.test
 "
         ),
         "{output:#?}"
@@ -37,8 +37,8 @@ fn names_what_is_kept() {
         ["dokku --force apps:destroy matrix", "dokku proxy:clear-config matrix"]
     );
     assert_eq!(host.secrets(), keys);
-    assert!(!host.lib("data/matrix/.apps/matrix").exists());
-    assert!(!host.lib("data/matrix/default-8448").exists());
+    assert!(!host.lib("data/matrix/.host/apps/matrix").exists());
+    assert_eq!(host.default_8448(), None);
     let output = host.dokku("matrix:list");
     assert_eq!(output.stderr, " !     There are no Matrix homeservers\n");
     assert_eq!(host.dokku("matrix:deploy matrix").code, Some(20));
@@ -123,7 +123,7 @@ fn continues_after_a_failed_part() {
             assert!(output.stderr.contains("ended with exit code 1"), "{command:?}: {output:#?}");
         }
         assert!(!host.state().apps.contains_key("matrix"));
-        assert!(!host.lib("data/matrix/.apps/matrix").exists());
+        assert!(!host.lib("data/matrix/.host/apps/matrix").exists());
     }
 }
 
@@ -138,7 +138,7 @@ fn destroys_with_a_damaged_spec() {
     assert_eq!(output.code, Some(0));
     let error = " !     <host>/lib/data/matrix/matrix.site.test/server.json is damaged: ";
     assert_eq!(output.stderr.matches(error).count(), 2, "{output:#?}");
-    assert!(!host.lib("data/matrix/.apps/matrix").exists());
+    assert!(!host.lib("data/matrix/.host/apps/matrix").exists());
     let output = host.dokku("matrix:create matrix --tls off");
     assert_eq!(output.code, Some(1));
     assert!(output.stderr.starts_with(error), "{output:#?}");
@@ -156,7 +156,7 @@ fn homeserver_survives_without_element() {
     assert!(!output.stdout.contains("Keeping"), "{output:#?}");
     assert_eq!(host.changes(), ["dokku --force apps:destroy chat"]);
     assert_eq!(host.dokku("matrix:report matrix --matrix-element-app").stdout, "\n");
-    assert!(!host.lib("data/matrix/.apps/chat").exists());
+    assert!(!host.lib("data/matrix/.host/apps/chat").exists());
     let output = host.dokku("matrix:disable-element matrix");
     assert_eq!(output.stdout, "=====> Element Web is not enabled for matrix\n");
     host.ok("matrix:deploy matrix");
@@ -176,7 +176,7 @@ fn refuses_a_database_without_its_signing_key() {
     host.setup(&["--force apps:destroy matrix"]);
     fs::remove_dir_all(host.file("")).unwrap();
     let error = "the postgres service matrix-db holds a homeserver, and its signing key is missing
-Put the key back from a backup: <host>/lib/data/matrix/matrix.site.test/config/secrets/signing.key
+Restore the key from a backup: <host>/lib/data/matrix/matrix.site.test/config/secrets/signing.key
 For a new homeserver name another service:
   dokku matrix:create matrix --service <name>
 ";

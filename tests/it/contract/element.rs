@@ -105,12 +105,12 @@ fn refusals_change_nothing() {
         (
             "matrix:enable-element matrix --domain matrix.site.test",
             2,
-            "Element Web must not have the homeserver's own domain\nIt would let a page of one read the other; choose another one.",
+            "Element Web must not have the homeserver's own domain\nA page of one could read the other; name another domain.",
         ),
         (
             "matrix:enable-element matrix --app matrix",
             2,
-            "Element Web must not be in the homeserver's own app",
+            "Element Web must not be in the homeserver's own app\nName another app.",
         ),
         ("matrix:disable-element nobody", 20, "App nobody does not exist"),
     ] {
@@ -123,13 +123,13 @@ fn refusals_change_nothing() {
     for (line, code, error) in [
         ("matrix:enable-element matrix --app web", 2, "Element Web is in the app chat already"),
         ("matrix:create matrix --element web", 2, "Element Web is in the app chat already"),
-        ("matrix:deploy chat", 1, "chat runs Element Web, of the homeserver matrix"),
+        ("matrix:deploy chat", 1, "chat runs Element Web of the homeserver matrix"),
         (
             "matrix:create chat --tls off",
             1,
-            "chat runs Element Web, of the homeserver matrix.site.test",
+            "chat runs Element Web of the homeserver matrix.site.test",
         ),
-        ("matrix:report chat", 1, "chat runs Element Web, of the homeserver matrix"),
+        ("matrix:report chat", 1, "chat runs Element Web of the homeserver matrix"),
     ] {
         let output = host.dokku(line);
         let first = output.stderr.lines().next().unwrap_or_default();
@@ -149,7 +149,8 @@ fn refuses_a_directory_at_the_mounted_file() {
     fs::create_dir_all(&file).unwrap();
     let output = host.dokku("matrix:enable-element matrix");
     let path = "<host>/lib/data/matrix/matrix.site.test/element/config.json";
-    let error = format!(" !     {path} is a folder, which Docker made\n !     sudo rmdir {path}\n");
+    let error =
+        format!(" !     {path} is a directory, which Docker made\n !     sudo rmdir {path}\n");
     assert_eq!((output.code, output.stderr), (Some(1), error));
     fs::remove_dir(&file).unwrap();
     host.ok("matrix:enable-element matrix");

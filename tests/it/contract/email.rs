@@ -49,13 +49,11 @@ fn refusals_change_nothing() {
     let host = TestHost::new();
     host.ok(CREATE);
     let local = "config/homeserver.d/90-local.yaml";
-    let own = format!(
-        "<host>/lib/data/matrix/localhost/{local} has an email: of its own beside the plugin's"
-    );
+    let own = format!("<host>/lib/data/matrix/localhost/{local} has an email: setting of its own");
     let prepared = PreparedHost::from_host(host);
     for (line, stdin, code, error) in [
         (SET, "", 2, "the password cannot be used: it is empty"),
-        (SET, "a\nb\n", 2, "standard input must be one line, the password"),
+        (SET, "a\nb\n", 2, "standard input must be a single line, the password"),
         ("matrix:email matrix", "", 2, "the following required arguments were not provided:"),
         (
             "matrix:email matrix --off --from a@site.test",
@@ -110,7 +108,7 @@ fn links_follow_element() {
         text.lines().find(|line| line.contains("client_base_url")).map(str::to_owned)
     };
     let last = |line: &str| host.ok(line).stdout.lines().last().unwrap().to_owned();
-    let advice = "       For the links in e-mails, too: dokku matrix:deploy matrix";
+    let advice = "       To update the links in e-mails: dokku matrix:deploy matrix";
     let enable = "matrix:enable-element matrix --domain chat.localhost";
     assert_eq!((client(), last(enable).as_str()), (None, advice));
     host.ok("matrix:deploy matrix");

@@ -44,7 +44,7 @@ const SPECIAL_REPORTS: [(&str, i32, &str); 8] = [
     ("nginx -t -c ", 3, "This host refuses the nginx template"),
     ("nginx -t", 1, "nginx rejects <host>/home/matrix/nginx.conf.d/matrix.conf"),
     ("sigil -f", 3, "This host refuses the nginx template"),
-    ("ufw status", 3, "ufw is on this host, and does not answer dokku."),
+    ("ufw status", 3, "ufw is on this host, and dokku may not ask it."),
 ];
 
 /// Checks that the run reported the failed call.

@@ -195,7 +195,7 @@ fn invalid_configuration_stops_no_server() {
     const BAD: &str = "Synapse does not accept its configuration: see <host>/lib/data/matrix/matrix.site.test/config/homeserver.d/90-local.yaml
   | Error in configuration at 'BROKEN':
   |   synapse.config._base.ConfigError: stand-in: 90-local.yaml is broken
-Mend it, then: dokku matrix:deploy matrix";
+Fix it, then: dokku matrix:deploy matrix";
     let host = create_host();
     let good = host.read(LOCAL);
     fs::write(host.file(LOCAL), "BROKEN: 1\n").unwrap();
@@ -219,7 +219,7 @@ Mend it, then: dokku matrix:deploy matrix";
 fn missing_signing_key_stops_no_server() {
     const KEY: &str = "config/secrets/signing.key";
     const LOST: &str = "the signing key <host>/lib/data/matrix/matrix.site.test/config/secrets/signing.key is missing
-Put it back from a backup: with another key this is another server.
+Restore it from a backup: with another key this is another server.
 Nothing was changed.";
     let host = create_host();
     let key = host.read(KEY);
@@ -261,7 +261,7 @@ fn validates_with_the_new_image() {
     let expected = refuses(
         "Synapse does not accept its configuration: see <host>/lib/data/matrix/matrix.site.test/config/homeserver.d
   | Error in configuration: no such setting
-Mend it, then: dokku matrix:deploy matrix
+Fix it, then: dokku matrix:deploy matrix
 Nothing was stopped: the old server runs on.",
     );
     assert!(output.stdout.contains(&expected.stderr), "{output:#?}");
@@ -314,14 +314,14 @@ dokku apps:destroy other",
     assert_eq!(ask(), clone);
     fs::write(host.file("server.json"), spec).unwrap();
     // The homeserver's own app is recognized without its marker.
-    fs::remove_file(host.lib("data/matrix/.apps/matrix")).unwrap();
+    fs::remove_file(host.lib("data/matrix/.host/apps/matrix")).unwrap();
     assert_eq!(guard(&host), allows());
     assert_eq!(host.dokku("ps:scale matrix web=2").code, Some(1));
     host.changes();
     host.ok("matrix:create matrix");
     assert_eq!(host.changes(), [""; 0]);
     assert_eq!(
-        fs::read_to_string(host.lib("data/matrix/.apps/matrix")).unwrap(),
+        fs::read_to_string(host.lib("data/matrix/.host/apps/matrix")).unwrap(),
         "synapse matrix.site.test\n"
     );
     assert_single_process(&host);
@@ -332,13 +332,18 @@ fn damaged_spec_stops_no_server() {
     let path = "<host>/lib/data/matrix/matrix.site.test/server.json";
     let host = create_host();
     let good = host.read("server.json");
-    let newer = good.replace("\"version\": 1", "\"version\": 2");
+    let newer = good.replace("\"version\": 2", "\"version\": 3");
     let cases: [(&str, String); 4] = [
-        ("{}", format!("{path} is damaged: missing field `version`\nPut it back from a backup.")),
+        (
+            "{}",
+            format!(
+                "{path} is damaged: missing field `version` at line 1 column 2\nRestore it from a backup."
+            ),
+        ),
         (
             "",
             format!(
-                "{path} is damaged: EOF while parsing a value at line 1 column 0\nPut it back from a backup."
+                "{path} is damaged: EOF while parsing a value at line 1 column 0\nRestore it from a backup."
             ),
         ),
         (
@@ -347,7 +352,7 @@ fn damaged_spec_stops_no_server() {
                 "{path} was written by a newer version of this plugin\nsudo dokku plugin:update matrix"
             ),
         ),
-        ("-", format!("{path} is missing\nPut it back from a backup.")),
+        ("-", format!("{path} is missing\nRestore it from a backup.")),
     ];
     for (text, expected) in cases {
         match text {

@@ -17,6 +17,7 @@ use super::homeserver::Homeserver;
 use super::snapshot::PreparedHost;
 use super::web::{Nginx, trusted};
 use crate::support::Output;
+use serde_json::Value;
 use stand_in::{Record, Scene, State};
 use std::fmt::Debug;
 use std::fs::{self, File};
@@ -34,9 +35,16 @@ pub(crate) const ELEMENT: &str = "vectorim/element-web:v1.12.32";
 
 /// Installs the plugin as it was built for the tests.
 pub(crate) fn install_plugin(scene: &Scene) {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let binary = Path::new(env!("CARGO_BIN_EXE_dokku-matrix"));
-    scene.install_plugin(repository, binary).unwrap();
+    install_binary(scene, Path::new(env!("CARGO_BIN_EXE_dokku-matrix")));
+}
+
+fn install_binary(scene: &Scene, binary: &Path) {
+    scene.install_plugin(Path::new(env!("CARGO_MANIFEST_DIR")), binary).unwrap();
+}
+
+/// The content of a file of the plugin; null if there is none.
+fn json_file(path: &Path) -> Value {
+    fs::read_to_string(path).map_or(Value::Null, |text| serde_json::from_str(&text).unwrap())
 }
 
 pub(crate) struct TestHost {
@@ -54,9 +62,14 @@ pub(crate) struct TestHost {
 impl TestHost {
     /// A fresh host with the plugin, postgres and letsencrypt, and no app.
     pub(crate) fn new() -> Self {
+        Self::with_plugin(Path::new(env!("CARGO_BIN_EXE_dokku-matrix")))
+    }
+
+    /// A fresh host with another binary of the plugin.
+    pub(crate) fn with_plugin(binary: &Path) -> Self {
         let scene = Arc::new(Scene::new().unwrap());
         scene.update(|state| state.global_domains = vec!["site.test".into()]).unwrap();
-        install_plugin(&scene);
+        install_binary(&scene, binary);
         let synapse = Homeserver::new(&scene, "matrix");
         let nginx = Nginx::new(&scene);
         Self {
@@ -68,6 +81,17 @@ impl TestHost {
             printed: Mutex::default(),
             origin: None,
         }
+    }
+
+    /// What is recorded as done to the server `matrix.site.test`; null if nothing is.
+    pub(crate) fn status(&self) -> Value {
+        json_file(&self.file("status.json"))
+    }
+
+    /// The server that is recorded as nginx's default one on port 8448.
+    pub(crate) fn default_8448(&self) -> Option<String> {
+        let host = json_file(&self.lib("data/matrix/.host/host.json"));
+        host["default_8448"].as_str().map(str::to_owned)
     }
 
     /// Lets the plugin run this many steps in parallel.

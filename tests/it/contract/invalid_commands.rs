@@ -87,7 +87,7 @@ Usage: dokku matrix:create <APP>",
     (
         "matrix:create matrix --email a@b",
         2,
-        r#"invalid value 'a@b' for '--email <ADDRESS>': "a@b" is not a valid e-mail address: what stands behind the '@' is not a host name"#,
+        r#"invalid value 'a@b' for '--email <ADDRESS>': "a@b" is not a valid e-mail address: the part after the '@' is not a host name"#,
     ),
     (
         "matrix:create matrix --service a.b",
@@ -97,7 +97,7 @@ Usage: dokku matrix:create <APP>",
     (
         "matrix:create matrix --image synapse",
         2,
-        r#"invalid value 'synapse' for '--image <REF>': "synapse" is not a valid image reference: name a tag or a digest, as in matrixdotorg/synapse:v1.163.2"#,
+        r#"invalid value 'synapse' for '--image <REF>': "synapse" is not a valid image reference: it must have a tag or a digest, such as matrixdotorg/synapse:v1.163.2"#,
     ),
     (
         "matrix:create matrix --image a$b:1",
@@ -134,7 +134,7 @@ dokku matrix:create matrix --email you@example.org",
         "matrix:create chat --email a@site.test --element talk --domain talk.site.test",
         2,
         "Element Web must not have the homeserver's own domain
-It would let a page of one read the other; choose another one.",
+A page of one could read the other; name another domain.",
     ),
     (
         "matrix:create shop --email a@site.test",
@@ -231,12 +231,32 @@ dokku matrix:disable-element matrix",
         "matrix:enable-element matrix --domain matrix.site.test",
         2,
         "Element Web must not have the homeserver's own domain
-It would let a page of one read the other; choose another one.",
+A page of one could read the other; name another domain.",
     ),
-    ("matrix:create chat", 1, "chat runs Element Web, of the homeserver matrix.site.test"),
-    ("matrix:deploy chat", 1, "chat runs Element Web, of the homeserver matrix"),
-    ("matrix:register-user chat alice", 1, "chat runs Element Web, of the homeserver matrix"),
-    ("matrix:enable-element chat", 1, "chat runs Element Web, of the homeserver matrix"),
+    (
+        "matrix:create chat",
+        1,
+        "chat runs Element Web of the homeserver matrix.site.test
+Name another app: dokku matrix:create <app>",
+    ),
+    (
+        "matrix:deploy chat",
+        1,
+        "chat runs Element Web of the homeserver matrix
+dokku matrix:report matrix",
+    ),
+    (
+        "matrix:register-user chat alice",
+        1,
+        "chat runs Element Web of the homeserver matrix
+dokku matrix:report matrix",
+    ),
+    (
+        "matrix:enable-element chat",
+        1,
+        "chat runs Element Web of the homeserver matrix
+dokku matrix:report matrix",
+    ),
     (
         "matrix:register-user matrix Alice",
         2,

@@ -47,7 +47,7 @@ fn completes_after_a_kill_at_any_change() {
     let cases: Vec<_> = (1..=UNINTERRUPTED.changes)
         .flat_map(|call| kinds.map(|(kind, lanes)| (call, kind, lanes)))
         .collect();
-    assert_eq!(cases.len(), 50);
+    assert_eq!(cases.len(), 54);
     in_parallel(&cases, |&(call, kind, lanes)| {
         let host = TestHost::new().parallel_steps(lanes);
         let fault = Fault { call: Some(call), count: Count::Changes, kind, ..Fault::default() };
@@ -90,12 +90,12 @@ fn recreates_an_unfinished_database() {
         [("without its database", missing), ("without a container", stopped), ("wrong", wrong)];
     in_parallel(&damages, |(context, damage)| {
         let host = killed_at("postgres:create");
-        assert_eq!(host.read("making-service"), "matrix-db");
+        assert_eq!(host.status()["creating_service"], "matrix-db");
         host.scene.update(|state| damage(state.services.get_mut("matrix-db").unwrap())).unwrap();
         let before = host.state().services["matrix-db"].password.clone();
         assert_completes(&host, context);
         assert_ne!(host.state().services["matrix-db"].password, before);
-        assert!(!host.file("making-service").exists());
+        assert!(host.status()["creating_service"].is_null());
     });
 }
 
@@ -142,12 +142,10 @@ fn waits_for_an_orphaned_command() {
     assert_eq!(output.code, Some(4), "{output:#?}");
     let (first, hint) = output.stderr.split_once('\n').unwrap();
     assert!(
-        first.starts_with(
-            " !     a run that was interrupted left a dokku command at work (process "
-        ),
+        first.starts_with(" !     an interrupted run left a dokku command at work (process "),
         "{first}"
     );
-    assert_eq!(hint, " !     wait until it has ended, then type the same command again\n");
+    assert_eq!(hint, " !     Wait until it has ended, then run the same command again.\n");
     assert_completes(&host, "an orphan");
 }
 

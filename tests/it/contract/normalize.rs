@@ -9,13 +9,12 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Files that differ on every host: they hold secrets, or digests of secrets.
-const UNIQUE: [&str; 6] = [
+/// Files that differ on every host: they hold secrets.
+const UNIQUE: [&str; 5] = [
     "signing.key",
     "registration_shared_secret",
     "macaroon_secret_key",
     "form_secret",
-    "judged",
     "20-database.yaml",
 ];
 
@@ -56,12 +55,16 @@ impl TestHost {
             "/plugins/enabled",
             "/core-plugins",
             "/CONTAINER.",
-            ".lock",
+            "/.host/locks/",
             // Named by a hash of the host's path; the state contains the same facts.
             "/config/storage/",
             "/storage-registry/",
         ];
-        all.retain(|path, _| !ignored.iter().any(|part| path.contains(part)));
+        // The directory of the locks comes with the first of them.
+        let is_ignored = |path: &str| {
+            path.ends_with("/.host/") || ignored.iter().any(|part| path.contains(part))
+        };
+        all.retain(|path, _| !is_ignored(path));
         all
     }
 
@@ -95,7 +98,7 @@ impl TestHost {
             text = without_random_suffix(&text, start);
         }
         // How often a slow step reports its progress depends on timing.
-        let lines = text.split_inclusive('\n').filter(|line| !line.contains("still at it: "));
+        let lines = text.split_inclusive('\n').filter(|line| !line.contains("still working: "));
         lines.map(|line| without_ids(&without_time(line))).collect()
     }
 }
@@ -128,9 +131,22 @@ fn walk(directory: &Path, all: &mut BTreeMap<String, String>) {
         }
         let name = entry.file_name().to_string_lossy().into_owned();
         let text = fs::read_to_string(&path).unwrap_or_default();
-        let text = if UNIQUE.contains(&name.as_str()) { "..." } else { text.trim_end() };
+        let text = match name.as_str() {
+            "status.json" => without_digests(&text),
+            name if UNIQUE.contains(&name) => "...".to_owned(),
+            _ => text.trim_end().to_owned(),
+        };
         all.insert(path.display().to_string(), format!("{mode:o} {text}"));
     }
+}
+
+/// A status without the digest of secrets, and without the time of a verification. The lines stay.
+fn without_digests(text: &str) -> String {
+    let masked = |line: &str| match line.trim_start().split_once(": ") {
+        Some((name @ ("\"validated\"" | "\"at\""), _)) => format!("{name}: ..."),
+        _ => line.to_owned(),
+    };
+    text.lines().map(masked).collect::<Vec<_>>().join("\n")
 }
 
 /// Without times, and without what Dokku records for itself at the end of a deploy.
@@ -144,6 +160,10 @@ fn app(mut app: Value) -> Value {
     }
     if let Some(config) = app["config"].as_object_mut() {
         config.remove("GIT_REV");
+    }
+    // The order of docker options does not matter.
+    for options in app["docker_options"].as_object_mut().unwrap().values_mut() {
+        options.as_array_mut().unwrap().sort_by_key(Value::to_string);
     }
     // Dokku orders mounts by a hash of the host's path.
     let mounts = app["mounts"].as_array_mut().unwrap();
@@ -165,9 +185,11 @@ fn container(container: &Container) -> Value {
     env.remove("GIT_REV");
     let name = container.name.split(".upcoming").next();
     let mounts: BTreeSet<_> = container.mounts.iter().collect();
+    let mut options = container.options.clone();
+    options.sort();
     json!({
         "app": container.app, "name": name, "image": container.image,
-        "mounts": mounts, "options": container.options, "env": env,
+        "mounts": mounts, "options": options, "env": env,
         "links": container.links.keys().collect::<Vec<_>>(), "policy": container.restart_policy,
     })
 }

@@ -11,9 +11,9 @@ type Case = (&'static str, fn(&TestHost), &'static str, i32, &'static str);
 const CREATE: &str = "matrix:create matrix --email a@site.test";
 
 const WRONG_DATABASE_HELP: &str =
-    "Nothing was changed. Either name a service that is not there yet:
+    "Nothing was changed. Either name a service that does not exist yet:
   dokku matrix:create matrix --service <name>
-or make a right database in db, link it, and point the app to it:
+or create a right database in db, link it, and point the app to it:
   dokku postgres:connect db <<< \"CREATE DATABASE synapse TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'\"
   dokku apps:create matrix
   dokku postgres:link db matrix --no-restart
@@ -139,7 +139,7 @@ dokku scheduler:set matrix selected docker-local",
         },
         "matrix:create matrix --tls off",
         1,
-        "matrix has a certificate, with which nginx sends everybody on to https
+        "matrix has a certificate, so nginx sends everybody on to https
 To go on without TLS: dokku certs:remove matrix",
     ),
     (
@@ -150,7 +150,7 @@ To go on without TLS: dokku certs:remove matrix",
         },
         "matrix:create matrix --tls off",
         1,
-        "chat has a certificate, with which nginx sends everybody on to https
+        "chat has a certificate, so nginx sends everybody on to https
 To go on without TLS: dokku letsencrypt:disable chat",
     ),
     (

@@ -238,12 +238,12 @@ fn only_the_recorded_app_runs_after_a_kill() {
     let host = TestHost::after("matrix:create matrix --tls off");
     let _synapse = host.homeserver("synapse");
     host.setup(&["apps:create synapse"]);
-    let marker = host.lib("data/matrix/.apps/synapse");
+    let marker = host.lib("data/matrix/.host/apps/synapse");
     fs::write(&marker, "synapse matrix.site.test\n").unwrap();
     // While the record names the old app, that one is the homeserver, and the new one is refused.
     let taken = |old: &str, new: &str| {
         format!(
-            " !     {old} was the app of matrix.site.test, which {new} is now\n \
+            " !     {old} is not the app of matrix.site.test any more: that is {new}\n \
              !     If a rename was interrupted: dokku apps:destroy {new}, then dokku matrix:create {old}\n"
         )
     };

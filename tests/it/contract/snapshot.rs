@@ -5,7 +5,7 @@ use super::harness::TestHost;
 use stand_in::Scratch;
 use std::collections::BTreeMap;
 use std::fs::{self, File, FileTimes};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -118,6 +118,10 @@ fn restore(snapshot: &Path, original_root: &str) -> TestHost {
 /// Replaces the root in every file, and keeps the modification times: the plugin compares them.
 fn copy(from: &Path, to: &Path, original_root: &str, root: &str) {
     let Ok(data) = fs::symlink_metadata(from) else { return };
+    if data.is_symlink() {
+        symlink(fs::read_link(from).unwrap(), to).unwrap();
+        return;
+    }
     if data.is_dir() {
         fs::create_dir_all(to).unwrap();
         for entry in fs::read_dir(from).unwrap() {

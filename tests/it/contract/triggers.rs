@@ -63,12 +63,12 @@ fn ignores_apps_without_a_homeserver() {
 #[test]
 fn damaged_plugin_data_does_not_affect_other_apps() {
     let damages: [(&str, fn(&TestHost)); 5] = [
-        ("a marker", |host| fs::write(host.lib("data/matrix/.apps/matrix"), "x").unwrap()),
+        ("a marker", |host| fs::write(host.lib("data/matrix/.host/apps/matrix"), "x").unwrap()),
         ("a damaged spec", |host| fs::write(host.file("server.json"), "{").unwrap()),
         ("no spec", |host| fs::remove_file(host.file("server.json")).unwrap()),
         ("the directory of the markers", |host| {
-            fs::remove_dir_all(host.lib("data/matrix/.apps")).unwrap();
-            fs::write(host.lib("data/matrix/.apps"), "").unwrap();
+            fs::remove_dir_all(host.lib("data/matrix/.host/apps")).unwrap();
+            fs::write(host.lib("data/matrix/.host/apps"), "").unwrap();
         }),
         ("everything", |host| fs::remove_dir_all(host.lib("data/matrix")).unwrap()),
     ];
@@ -99,10 +99,13 @@ fn damaged_marker_affects_only_its_app() {
     let host = create_host("");
     host.website("shop", "shop.site.test");
     for app in ["shop", "matrix"] {
-        fs::write(host.lib("data/matrix/.apps").join(app), "synapse no/name\n").unwrap();
+        fs::write(host.lib("data/matrix/.host/apps").join(app), "synapse no/name\n").unwrap();
     }
     let warns = |app: &str| Output {
-        stderr: format!(" !     <host>/lib/data/matrix/.apps/{app} is damaged\n"),
+        stderr: format!(
+            " !     <host>/lib/data/matrix/.host/apps/{app} is damaged
+ !     Remove it, then: dokku matrix:create {app} --server-name <server name>\n"
+        ),
         ..silent()
     };
     for (name, args) in TRIGGERS {
@@ -150,7 +153,7 @@ fn template_is_used_only_while_verified() {
         }),
         ("removed", |host| fs::remove_file(host.file("nginx/nginx.conf.sigil")).unwrap()),
         ("record of the verification missing", |host| {
-            fs::remove_file(host.file("nginx/proved")).unwrap();
+            fs::remove_file(host.file("status.json")).unwrap();
         }),
         ("nginx upgraded", |host| {
             host.scene.update(|state| state.nginx_version = "1.26.0".into()).unwrap();
@@ -289,7 +292,7 @@ fn post_deploy_warns_when_synapse_is_not_ready() {
  !       | 2026 - synapse - INFO - starting
  !       | password=***
  !     dokku logs matrix --tail
- !     dokku matrix:deploy matrix waits for it and says more
+ !     To wait for it and see more: dokku matrix:deploy matrix
 ";
     let warned = Output { stderr: message.to_owned(), ..silent() };
     assert_eq!(host.trigger("post-deploy", "matrix - - latest"), warned);

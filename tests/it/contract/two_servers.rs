@@ -25,13 +25,13 @@ fn two_servers() -> TwoServers {
 
 /// The app that is the default server on 8448 according to both the record and nginx.
 fn default_server(host: &TestHost) -> Vec<String> {
-    let record = fs::read_to_string(host.lib("data/matrix/default-8448")).unwrap_or_default();
+    let record = host.default_8448();
     let is = |app: &&str| {
         let conf = fs::read_to_string(host.scene.root().join(app).join("nginx.conf"));
         conf.is_ok_and(|conf| conf.contains("listen 8448 ssl default_server;"))
     };
     let apps: Vec<_> = ["matrix", "matrix2"].iter().filter(|app| is(app)).collect();
-    let named: Vec<_> = record.lines().map(|name| name.split('.').next().unwrap()).collect();
+    let named: Vec<_> = record.iter().map(|name| name.split('.').next().unwrap()).collect();
     assert_eq!(named, apps.iter().map(|app| **app).collect::<Vec<_>>());
     apps.into_iter().map(|app| (*app).to_owned()).collect()
 }
@@ -208,10 +208,7 @@ fn deploy_completes_a_recorded_hand_over() {
         if *case == "recorded" {
             fs::write(host.lib(template), &before).unwrap();
         }
-        assert_eq!(
-            fs::read_to_string(host.lib("data/matrix/default-8448")).unwrap(),
-            "matrix2.site.test\n"
-        );
+        assert_eq!(host.default_8448().as_deref(), Some("matrix2.site.test"));
         for changes in [&["dokku proxy:build-config matrix2"][..], &[]] {
             host.ok("matrix:deploy matrix");
             assert_eq!(host.changes(), changes, "{case}");
@@ -295,11 +292,11 @@ fn server_with_a_damaged_spec_keeps_its_port() {
     // defaults.
     let (host, _second) = create();
     damage(&host, "matrix");
-    fs::remove_file(host.lib("data/matrix/default-8448")).unwrap();
+    fs::remove_file(host.lib("data/matrix/.host/host.json")).unwrap();
     let error = destroy(&host, "third").stderr;
     let damaged = " !     <host>/lib/data/matrix/matrix.site.test/server.json is damaged: ";
     assert!(error.starts_with(damaged), "{error}");
-    assert!(error.ends_with("\n !     Put it back from a backup.\n"), "{error}");
-    assert!(!host.lib("data/matrix/default-8448").exists());
+    assert!(error.ends_with("\n !     Restore it from a backup.\n"), "{error}");
+    assert_eq!(host.default_8448(), None);
     assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
 }

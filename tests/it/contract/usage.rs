@@ -155,9 +155,9 @@ fn preflight() {
             host.ok("matrix:create matrix --tls off");
             host.setup(&["apps:clone --skip-deploy matrix copy"]);
         }),
-        ("an intent of a newer version", "matrix:create matrix --tls off", |host| {
+        ("a spec of a newer version", "matrix:create matrix --tls off", |host| {
             host.ok("matrix:create matrix --tls off");
-            let text = host.read("server.json").replace("\"version\": 1", "\"version\": 2");
+            let text = host.read("server.json").replace("\"version\": 2", "\"version\": 3");
             std::fs::write(host.file("server.json"), text).unwrap();
         }),
     ];

@@ -56,11 +56,11 @@ fn refuses_invalid_passwords() {
         (&b""[..], 2, "the password cannot be used: it is empty"),
         (b"\n", 2, "the password cannot be used: it is empty"),
         (b"\r\n", 2, "the password cannot be used: it is empty"),
-        (b"one\ntwo\n", 2, "standard input must be one line, the password"),
-        (b"one\n\n", 2, "standard input must be one line, the password"),
-        (b"a\0b\n", 2, "what came on standard input has a NUL in it"),
+        (b"one\ntwo\n", 2, "standard input must be a single line, the password"),
+        (b"one\n\n", 2, "standard input must be a single line, the password"),
+        (b"a\0b\n", 2, "standard input contains a NUL"),
         (b"a\rb\n", 2, "the password cannot be used: it has more than one line"),
-        (b"\xff\xfe\n", 2, "what came on standard input is not UTF-8"),
+        (b"\xff\xfe\n", 2, "standard input is not UTF-8"),
         (too_long.as_bytes(), 2, "the password cannot be used: it is longer than 512 characters"),
         (&longer_than_all, 2, "the password cannot be used: it is longer than 512 characters"),
     ] {
@@ -81,9 +81,12 @@ fn refuses_invalid_names() {
     };
     for (name, error) in [
         ("Alice", bad("Alice", "it must be lower case")),
-        ("@alice:localhost", bad("@alice:localhost", "give the part between '@' and ':' only")),
+        (
+            "@alice:localhost",
+            bad("@alice:localhost", "only the part between '@' and ':' is allowed"),
+        ),
         ("_alice", bad("_alice", "it must not start with '_'")),
-        ("123", bad("123", "a name of digits only is kept for guests")),
+        ("123", bad("123", "a name of digits only is reserved for guests")),
         ("al!ce", bad("al!ce", only)),
         ("älice", bad("älice", only)),
         (&long, too_long),
@@ -130,7 +133,7 @@ fn reports_a_wrong_shared_secret() {
     let path = host.lib("data/matrix/localhost/config/secrets/registration_shared_secret");
     let secret = std::fs::read_to_string(&path).unwrap();
     host.scene.update(|state| state.containers[0].mounts.clear()).unwrap();
-    let error = " !     Synapse does not register alice: HMAC incorrect\n".to_owned();
+    let error = " !     Synapse refuses to register alice: HMAC incorrect\n".to_owned();
     let result = register(&host, "matrix alice", b"hunter2hunter2\n");
     assert_eq!(result, (Some(1), String::new(), error));
     std::fs::remove_file(&path).unwrap();
@@ -144,7 +147,7 @@ fn reports_a_wrong_shared_secret() {
 #[test]
 fn prompts_for_the_password_on_a_terminal() {
     let host = create_host();
-    let asked = "Password for @alice:localhost: \nThe same again: \n";
+    let asked = "Password for @alice:localhost: \nRepeat the password: \n";
     for (again, code, stdout, stderr) in [
         ("hunter3hunter3", 1, "", " !     the two passwords differ; nothing was registered\n"),
         ("hunter2hunter2", 0, "=====> Registered user @alice:localhost\n", ""),

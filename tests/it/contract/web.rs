@@ -168,14 +168,20 @@ fn answer(scene: &Scene, port: &str, request: &Request) -> Answer {
         return Some(answer);
     }
     let container = state.running(name).next()?;
-    if let Some(mount) = container.mounts.iter().find(|m| m.contains(":/app/config.json"))
-        && request.path == "/config.json"
-    {
-        let text = fs::read_to_string(mount.split(':').next()?).ok()?;
-        return Some((200, serde_json::from_str(&text).ok()?));
+    if let Some(file) = mounted_file(&container.mounts, &request.path) {
+        return Some((200, serde_json::from_str(&fs::read_to_string(file).ok()?).ok()?));
     }
     let silent = || Some((502, json!({})));
     homeserver::public(&state, container, &request.path).or_else(silent)
+}
+
+/// The file of the host that a static page has mounted, by its name: `/config.json`.
+fn mounted_file<'a>(mounts: &'a [String], path: &str) -> Option<&'a str> {
+    mounts.iter().find_map(|mount| {
+        let (file, container) = mount.split_once(':')?;
+        let inside = container.split(':').next()?;
+        (path.len() > 1 && inside.ends_with(path)).then_some(file)
+    })
 }
 
 /// The response of a location in the app's `nginx.conf.d`.

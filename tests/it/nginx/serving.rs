@@ -4,7 +4,7 @@ use super::harness::{App, NginxServer};
 use super::http::{connect_tls, echo_server};
 use dokku_matrix::nginx::locations::{self, WellKnown};
 use dokku_matrix::nginx::template;
-use dokku_matrix::server::Support;
+use dokku_matrix::state::Support;
 use serde_json::json;
 
 const MATRIX: &str = "matrix.test";
@@ -22,8 +22,8 @@ fn support() -> Support {
 
 fn homeserver() -> String {
     locations::homeserver(&WellKnown {
-        base_url: "https://matrix.test",
-        server: "matrix.test:443",
+        base_url: "https://matrix.test".to_owned(),
+        server: "matrix.test:443".to_owned(),
         support: Some(&support()),
     })
 }

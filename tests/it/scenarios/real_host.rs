@@ -60,8 +60,10 @@ impl Drop for RealHost {
         }
         for server in SERVERS {
             fs::remove_dir_all(self.directory(server)).ok();
-            let lock = format!("{LIB}/data/matrix/.{server}.{}.lock", self.global_domain);
-            fs::remove_file(lock).ok();
+            for lock in ["server", "data"] {
+                let name = format!("{server}.{}.{lock}", self.global_domain);
+                fs::remove_file(format!("{LIB}/data/matrix/.host/locks/{name}")).ok();
+            }
         }
     }
 }

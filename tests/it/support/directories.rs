@@ -5,20 +5,19 @@ use super::{host, synapse_home};
 use camino::{Utf8Path, Utf8PathBuf};
 use dokku_matrix::{
     host::{cmd::Cmd, cmd::Output, files, random, scrub::Scrubber, secret::Secret},
-    server::{Server, Tls},
+    state::{Spec, Tls},
     synapse::{
         config, database,
         email::{Smtp, email_yaml},
-        judge, signing_key,
+        signing_key, validate,
     },
 };
 use stand_in::Scratch;
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
 /// A delegated server: its name is not its domain.
-pub(crate) fn server() -> Server {
-    Server {
-        version: Server::version(),
+pub(crate) fn server() -> Spec {
+    Spec {
         server_name: "example.org".parse().unwrap(),
         app: "matrix".parse().unwrap(),
         domain: "matrix.example.org".parse().unwrap(),
@@ -29,8 +28,7 @@ pub(crate) fn server() -> Server {
         email: None,
         timeout: 300,
         support: None,
-        element: None,
-        failed_image: None,
+        components: BTreeMap::new(),
     }
 }
 
@@ -41,7 +39,7 @@ pub(crate) struct Directories {
 }
 
 impl Directories {
-    pub(crate) fn write(server: &Server, database_url: &Secret, smtp: Option<&Smtp>) -> Self {
+    pub(crate) fn write(server: &Spec, database_url: &Secret, smtp: Option<&Smtp>) -> Self {
         let directory = Scratch::new().unwrap();
         let root = Utf8PathBuf::from(directory.path().to_str().unwrap());
         let directories = Self { root, directory };
@@ -108,9 +106,9 @@ impl Directories {
         let server = server();
         let local = self.read(&format!("homeserver.d/{}", config::LOCAL_FILE));
         let config = self.config();
-        let input = judge::Judged { app: &server.app, config: &config, local: &local };
-        let output = self.run(judge::PROGRAM, &judge::ARGS);
-        let result = judge::verdict(&Scrubber::default(), &input, &output);
+        let input = validate::Subject { app: &server.app, config: &config, local: &local };
+        let output = self.run(validate::PROGRAM, &validate::ARGS);
+        let result = validate::outcome(&Scrubber::default(), &input, &output);
         result.map_or_else(|error| error.lines(), |()| vec![])
     }
 

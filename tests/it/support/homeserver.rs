@@ -107,9 +107,9 @@ impl Homeserver {
 
     fn send(&self, path: &str, json: Option<Value>, bearer: Option<&str>) -> Reply {
         let url = format!("http://{}{path}", self.address());
-        let limit = Duration::from_secs(30);
+        let timeout = Duration::from_secs(30);
         let bearer = bearer.map(Secret::new);
-        net::ask(&host(), &Request { url: &url, json, bearer, via: Via::Dns, limit }).unwrap()
+        net::ask(&host(), &Request { url: &url, json, bearer, via: Via::Dns, timeout }).unwrap()
     }
 }
 

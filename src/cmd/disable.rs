@@ -1,0 +1,94 @@
+//! `matrix:disable-element` and its like: removes a component beside a homeserver.
+
+use super::{Subcommand, session::Session, summary};
+use crate::{
+    component::{Catalog, Component, Kind},
+    dokku::{apps, config, domains, ps, storage},
+    error::{Error, Exit, Result},
+    host::{Host, env::Env},
+    names::AppName,
+    nginx::install,
+    state::{Spec, marker},
+    steps::{
+        app::{Ports, remove_label},
+        container, nginx,
+    },
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+#[derive(Debug, clap::Args)]
+struct Args {
+    /// The homeserver's app.
+    app: AppName,
+}
+
+pub(super) fn subcommand(kind: &'static Kind) -> Subcommand {
+    Subcommand::new(
+        format!("disable-{}", kind.name),
+        "<app>",
+        format!("Remove {} from a homeserver", kind.title),
+        move |env, catalog, args| run(env, catalog, kind, &args),
+    )
+}
+
+/// An app that the plugin created is destroyed, any other is given back.
+fn run(env: Env, catalog: Catalog, kind: &'static Kind, args: &Args) -> Result<Exit> {
+    let session = Session::new(env, catalog, format!("matrix:disable-{}", kind.name));
+    let (spec, _lock) = session.locked(&args.app)?;
+    let title = kind.title;
+    let Some(recorded) = spec.components.get(kind.name).cloned() else {
+        session.ui.heading(&format!("{title} is not enabled for {}", spec.app));
+        return Ok(Exit::Done);
+    };
+    let host = &session.host;
+    let app = &recorded.app;
+    let desired = session.homeserver(spec.clone())?;
+    if apps::exists(host, app)?
+        && let Some(component) = desired.component(kind.name)
+    {
+        if recorded.created {
+            session.ui.step(&format!("Destroying app {app}"));
+            apps::destroy(host, app)?;
+        } else {
+            session.ui.step(&format!("Giving app {app} back"));
+            give_back(host, component)?;
+            session.ui.detail(&format!("It keeps its domain {}", recorded.domain));
+        }
+    }
+    // Recorded last: until here the same command goes on where it was interrupted.
+    let mut without: Spec = spec;
+    without.components.remove(kind.name);
+    without.write(host)?;
+    marker::remove(host, app.as_str())?;
+    session.ui.heading(&format!("{title} is disabled for {}", without.app));
+    summary::email_links(&session, &session.homeserver(without)?)?;
+    Ok(Exit::Done)
+}
+
+/// Takes from an app that existed before all that is the plugin's.
+fn give_back(host: &Host, component: &Arc<Component>) -> Result<()> {
+    let app = &component.app;
+    let ran = ps::stop(host, app)?;
+    if ran.code != 0 && ps::deployed(host, app).option()? == Some(true) {
+        return Err(
+            Error::new(format!("{app} cannot be stopped")).hint(format!("dokku ps:stop {app}"))
+        );
+    }
+    let current = storage::of(host, app).or_absent(vec![])?;
+    for mount in container::of_host(host, component) {
+        if current.contains(&mount) {
+            storage::unmount(host, app, &mount)?;
+        }
+    }
+    let variables = config::all(host, app).or_absent(BTreeMap::new())?;
+    for (name, _) in &component.environment {
+        if variables.contains_key(*name) {
+            config::unset(host, app, name)?;
+        }
+    }
+    remove_label(host, component)?;
+    if Ports(component.clone()).are_set(host)? {
+        domains::clear_ports(host, app)?;
+    }
+    install::remove(host, app.as_str(), nginx::FILE)
+}

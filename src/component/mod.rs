@@ -1,0 +1,326 @@
+//! What a homeserver is made of: Synapse and the components beside it, each an app of its own.
+//!
+//! A [`Component`] is a value that is made from the [`Spec`]; steps and triggers read it, and
+//! nothing outside this directory asks which kind it is. One file for each kind: a new one is a
+//! file, a line in [`CATALOG`], and its tests. Must not ask the machine anything.
+
+pub mod element;
+pub mod synapse;
+
+use crate::{
+    error::{Error, Result},
+    host::{Host, env::Env, net::Reply},
+    names::{AppName, Domain, ImageRef, ServerName},
+    plan::StepId,
+    state::{Marker, Paths, Spec},
+    synapse::health::Readiness,
+};
+use camino::Utf8PathBuf;
+use std::sync::Arc;
+
+/// The kinds of components that this program knows, Synapse first.
+pub const CATALOG: Catalog = Catalog(&[&synapse::KIND, &element::KIND]);
+
+/// A kind of component.
+#[derive(Debug)]
+pub struct Kind {
+    /// Its name in step ids, markers, `server.json`, and in the commands `enable-<name>` and
+    /// `disable-<name>`.
+    pub name: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// Its part in a homeserver.
+    pub role: Role,
+    /// Whether two of its processes would corrupt the homeserver's data: then the deploy guard
+    /// watches its app.
+    pub single_process: bool,
+    /// The app unless another one is named.
+    pub default_app: &'static str,
+    /// The image that is tested with this version of the plugin.
+    pub default_image: &'static str,
+    /// Whether users open it in a browser: then links in e-mails lead to it.
+    pub is_web_client: bool,
+    /// Completes a component of this kind.
+    pub describe: fn(Component, &Paths) -> Result<Component>,
+}
+
+/// The part of a component in a homeserver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It is the homeserver itself: one for each, in the app that the user names.
+    Homeserver,
+    /// It is an app beside it that is enabled and disabled.
+    Optional,
+}
+
+impl Kind {
+    /// Its image unless another one is named.
+    pub fn default_image(&self) -> Result<ImageRef> {
+        self.default_image.parse()
+    }
+}
+
+/// A list of kinds; exactly one of them is the homeserver's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Catalog(pub &'static [&'static Kind]);
+
+impl Catalog {
+    /// The kind of that name.
+    pub fn find(self, name: &str) -> Option<&'static Kind> {
+        self.0.iter().copied().find(|kind| kind.name == name)
+    }
+
+    /// The homeserver's own kind.
+    pub fn homeserver(self) -> &'static Kind {
+        self.0.iter().find(|kind| kind.role == Role::Homeserver).unwrap_or(&&synapse::KIND)
+    }
+
+    /// The kinds that are enabled and disabled.
+    pub fn optional(self) -> impl Iterator<Item = &'static Kind> {
+        self.0.iter().copied().filter(|kind| kind.role == Role::Optional)
+    }
+}
+
+/// One component of a homeserver: all that its app must be.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// The homeserver that it belongs to.
+    pub spec: Arc<Spec>,
+    /// Its app.
+    pub app: AppName,
+    /// The host name that its app answers to.
+    pub domain: Domain,
+    /// Its image.
+    pub image: ImageRef,
+    /// The port that it listens on inside its container.
+    pub port: u16,
+    /// Whether other servers reach it on port 8448 as well.
+    pub on_8448: bool,
+    /// What of the host it sees.
+    pub mounts: Vec<Mount>,
+    /// The files that are written for it before its container is made.
+    pub files: Vec<File>,
+    /// Whom it runs as.
+    pub user: User,
+    /// The variables of its app.
+    pub environment: Vec<(&'static str, String)>,
+    /// Whether it uses the homeserver's database.
+    pub uses_database: bool,
+    /// Whether the plugin's nginx template serves it; else Dokku's built-in one does.
+    pub uses_template: bool,
+    /// What nginx must allow at least.
+    pub nginx_properties: &'static [AtLeast],
+    /// The content of the plugin's file in its app's `nginx.conf.d`, which holds under any template.
+    pub locations: String,
+    /// The files and directories whose change means a restart; of a directory all that is in it.
+    pub read_at_start: Vec<Utf8PathBuf>,
+    /// How it is asked whether it is ready; without one, a container that runs is enough.
+    pub probe: Option<Probe>,
+    /// What is asked of it in public when all is done.
+    pub questions: Vec<Question>,
+}
+
+/// A file or directory of the host that a container sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// The path on the host.
+    pub source: Utf8PathBuf,
+    /// The path in the container.
+    pub target: &'static str,
+    /// Whether the container may only read it.
+    pub readonly: bool,
+}
+
+/// A file that is written for a component. It holds no secret: everybody may read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Where it is.
+    pub path: Utf8PathBuf,
+    /// Its content.
+    pub text: String,
+}
+
+/// Whom a container runs as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum User {
+    /// Dokku's own user: no file of it needs root.
+    Dokku,
+    /// Whom its image says.
+    OfImage,
+}
+
+/// A property of Dokku's nginx that must have at least a value; what is more stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AtLeast {
+    /// The property of `nginx:set`.
+    pub property: &'static str,
+    /// The value, as nginx writes it.
+    pub value: &'static str,
+    /// What the value measures.
+    pub measure: Measure,
+}
+
+/// What the value of an nginx property measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// A size, `50m`; 0 is "without a limit".
+    Size,
+    /// A time, `180s`.
+    Time,
+}
+
+/// Asks the component at an address, `ip:port`, whether it is ready.
+pub type Probe = fn(&Host, &str) -> Result<Readiness>;
+
+/// What is asked of a component in public.
+#[derive(Clone, Copy, Debug)]
+pub struct Question {
+    /// The path.
+    pub path: &'static str,
+    /// On which port.
+    pub port: QuestionPort,
+    /// Whether an answer is right.
+    pub expect: fn(&Reply) -> bool,
+}
+
+/// The port that a public question goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuestionPort {
+    /// 443, or 80 as long as there is no certificate.
+    Web,
+    /// 443; not asked as long as there is no certificate.
+    Https,
+    /// 8448; not asked as long as there is no certificate.
+    Federation,
+}
+
+impl Component {
+    /// A component that has nothing but its app yet.
+    fn new(kind: &'static Kind, spec: &Arc<Spec>, of: (&AppName, &Domain, &ImageRef)) -> Self {
+        let (app, domain, image) = of;
+        Self {
+            kind,
+            spec: spec.clone(),
+            app: app.clone(),
+            domain: domain.clone(),
+            image: image.clone(),
+            port: 8080,
+            on_8448: false,
+            mounts: vec![],
+            files: vec![],
+            user: User::OfImage,
+            environment: vec![],
+            uses_database: false,
+            uses_template: false,
+            nginx_properties: &[],
+            locations: String::new(),
+            read_at_start: vec![],
+            probe: None,
+            questions: vec![],
+        }
+    }
+
+    /// The name of one of its steps.
+    pub fn step(&self, name: &'static str) -> StepId {
+        (self.kind.name, name)
+    }
+
+    /// The marker of its app.
+    pub fn marker(&self) -> Marker {
+        Marker::component(self.kind.name, &self.spec.server_name)
+    }
+
+    /// Whether a marker is that of this component.
+    pub fn is_marked_by(&self, kind: &str, server: &ServerName) -> bool {
+        kind == self.kind.name && *server == self.spec.server_name
+    }
+
+    /// The port map of its app, in Dokku's words and sorted as Dokku sorts it.
+    pub fn port_map(&self) -> Vec<String> {
+        let port = self.port;
+        let mut map = vec![format!("http:80:{port}")];
+        if self.spec.tls != crate::state::Tls::Off {
+            map.push(format!("https:443:{port}"));
+            if self.on_8448 {
+                map.push(format!("https:8448:{port}"));
+            }
+        }
+        map
+    }
+
+    /// The label of its app's containers, which says whose the app is: it goes with the app, and
+    /// follows a rename and a clone.
+    pub fn label(&self) -> String {
+        format!("{LABEL}={}", self.spec.server_name)
+    }
+
+    /// Its public address, without a slash at its end.
+    pub fn url(&self) -> String {
+        self.spec.url(&self.domain)
+    }
+}
+
+/// The name of the label that says which homeserver an app belongs to.
+pub const LABEL: &str = "com.dokku-matrix.server";
+
+/// A homeserver as it is desired.
+#[derive(Clone, Debug)]
+pub struct Homeserver {
+    /// What is desired of it.
+    pub spec: Arc<Spec>,
+    /// Where its files are.
+    pub paths: Paths,
+    /// Its components, the homeserver's own first.
+    pub components: Vec<Arc<Component>>,
+}
+
+impl Homeserver {
+    /// The homeserver that a spec describes.
+    ///
+    /// # Errors
+    /// A component of it is of no kind that this program knows.
+    pub fn new(catalog: Catalog, env: &Env, spec: Spec) -> Result<Self> {
+        let paths = spec.paths(env);
+        let spec = Arc::new(spec);
+        let complete = |kind: &'static Kind, of| {
+            (kind.describe)(Component::new(kind, &spec, of), &paths).map(Arc::new)
+        };
+        let mut components =
+            vec![complete(catalog.homeserver(), (&spec.app, &spec.domain, &spec.image))?];
+        for (name, one) in &spec.components {
+            let kind = catalog.find(name).filter(|kind| kind.role == Role::Optional);
+            let kind = kind.ok_or_else(|| {
+                let path = paths.spec();
+                Error::new(format!(
+                    "{path} names a component that this plugin does not know: {name}"
+                ))
+                .hint("sudo dokku plugin:update matrix")
+            })?;
+            components.push(complete(kind, (&one.app, &one.domain, &one.image))?);
+        }
+        Ok(Self { spec, paths, components })
+    }
+
+    /// The component that is the homeserver itself.
+    pub fn main(&self) -> &Arc<Component> {
+        &self.components[0]
+    }
+
+    /// The optional components that are enabled.
+    pub fn optional(&self) -> &[Arc<Component>] {
+        &self.components[1..]
+    }
+
+    /// The component of a kind, if it is enabled.
+    pub fn component(&self, kind: &str) -> Option<&Arc<Component>> {
+        self.components.iter().find(|component| component.kind.name == kind)
+    }
+
+    /// The address that links in e-mails lead to, if users have a web client of this homeserver.
+    pub fn web_client_url(&self) -> Option<String> {
+        let client = self.components.iter().find(|component| component.kind.is_web_client)?;
+        Some(client.url())
+    }
+}

@@ -1,3 +1,0 @@
-//! Element Web: what is written for it.
-
-pub mod config;

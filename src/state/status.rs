@@ -1,0 +1,74 @@
+//! What was done to a homeserver. Without this file most of it is done again; the journal and the
+//! hold, which say what was interrupted, would be lost.
+
+use crate::{
+    error::Error,
+    names::{ImageRef, ServiceName},
+};
+use serde::{Deserialize, Serialize};
+
+/// What was done to one homeserver.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// The version of the plugin that brought the homeserver to the desired state last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// The digest of the configuration and the image that Synapse accepted last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validated: Option<String>,
+    /// What this host's sigil and nginx said of the nginx template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Verification>,
+    /// An image that was tried and did not become ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_image: Option<ImageRef>,
+    /// Journal: the postgres service that is being created. Only a service that is named here, and
+    /// that is empty, may be destroyed and created again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creating_service: Option<ServiceName>,
+    /// Journal: the operation that must be finished before the homeserver may start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+}
+
+/// The version of this plugin.
+pub fn plugin_version() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
+}
+
+/// The verification of an nginx template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verification {
+    /// The digest of the template and of nginx's version.
+    pub digest: String,
+    /// When it was verified, in milliseconds since 1970.
+    pub at: i64,
+    /// Why it was refused; `None` if it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// A homeserver that must not start, at boot neither: an operation on its data was interrupted, and
+/// a start would destroy what the operation needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// What was interrupted: `restore`.
+    pub operation: String,
+    /// When it began, as people write it.
+    pub since: String,
+    /// The one command that goes on with it, and that clears the hold.
+    pub next_command: String,
+}
+
+impl Hold {
+    /// The error of whatever would start the homeserver.
+    pub fn error(&self, app: &str) -> Error {
+        let (operation, since) = (&self.operation, &self.since);
+        Error::new(format!("{app} is on hold: {operation} since {since}"))
+            .hint("A start now would destroy data. To go on:")
+            .hint(format!("  {}", self.next_command))
+    }
+}

@@ -1,0 +1,86 @@
+//! The app has a valid certificate for its domain. A refusal stops nothing else: the server stays
+//! reachable on port 80 meanwhile.
+
+use crate::{
+    component::Component,
+    dokku::{domains, letsencrypt, nginx},
+    error::Result,
+    host::Host,
+    names::AppName,
+    plan::{Refusal, State, Step, StepId},
+};
+use std::sync::Arc;
+
+/// The certificate of an app.
+#[derive(Debug)]
+pub(super) struct Certificate {
+    component: Arc<Component>,
+    earlier: Vec<StepId>,
+    refusal: Refusal,
+}
+
+impl Certificate {
+    /// For a component, after those that are named.
+    pub(super) fn new(component: &Arc<Component>, earlier: &[Arc<Component>]) -> Self {
+        let earlier = earlier.iter().map(|other| other.step("certificate")).collect();
+        Self { component: component.clone(), earlier, refusal: Refusal::default() }
+    }
+}
+
+impl Step for Certificate {
+    fn id(&self) -> StepId {
+        self.component.step("certificate")
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        let own = ["email", "deployed", "built", "ready"].map(|name| self.component.step(name));
+        own.into_iter().chain(self.earlier.iter().copied()).collect()
+    }
+
+    fn title(&self) -> String {
+        format!("Requesting a certificate for {}", self.component.domain)
+    }
+
+    fn app(&self) -> Option<&str> {
+        Some(self.component.app.as_str())
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let (app, domain) = (self.component.app.clone(), &self.component.domain);
+        if let Some(why) = self.refusal.why() {
+            return Ok(State::Attention(format!(
+                "No certificate for {domain}: {why}\nIt must resolve to this host, and port 80 must be reachable. Then: dokku matrix:deploy {}",
+                self.component.spec.app
+            )));
+        }
+        if letsencrypt::active(host, &app).option()? == Some(true)
+            && covers(host, &app, domain.as_str())?
+            && !letsencrypt::expired(host, &app)?
+        {
+            return Ok(State::Satisfied);
+        }
+        let refusal = self.refusal.clone();
+        let description = format!("dokku letsencrypt:enable {app}");
+        Ok(State::missing(description, move |host| {
+            let ran = letsencrypt::enable(host, &app)?;
+            if ran.code != 0 {
+                let tail = ran.lines.len().saturating_sub(12);
+                let shown = ran.lines[tail..].iter();
+                let shown = shown.map(|line| format!("  | {}", host.scrubber().scrub(line)));
+                let first = std::iter::once(format!("letsencrypt:enable {app} failed"));
+                refusal.keep(first.chain(shown).collect::<Vec<_>>().join("\n"));
+            }
+            Ok(())
+        }))
+    }
+}
+
+/// Whether the app's certificate is for this domain too. dokku-letsencrypt calls a certificate
+/// active only if it has it under the name of a domain of the app: a single domain is covered.
+fn covers(host: &Host, app: &AppName, domain: &str) -> Result<bool> {
+    if domains::of(host, app).option()?.is_some_and(|all| all == [domain]) {
+        return Ok(true);
+    }
+    let names = nginx::certificate_names(host, app)?;
+    Ok(names.iter().any(|name| name == domain))
+}

@@ -1,0 +1,170 @@
+//! The desired image runs, with the files as they are and a database that it can reach.
+
+use crate::{
+    component::{Component, LABEL, User},
+    dokku::{
+        docker::{self, Container},
+        postgres, ps,
+    },
+    error::{Error, Result},
+    host::{Host, cmd::Output, files, owner::Owner},
+    plan::{State, Step, StepId},
+    steps::{container, next_commands},
+    synapse::health::Readiness,
+};
+use std::sync::Arc;
+
+/// The app of a component is deployed.
+#[derive(Debug)]
+pub(super) struct Deployed(pub(super) Arc<Component>);
+
+#[derive(Clone, Copy, Debug)]
+enum Deploy {
+    FromImage,
+    Restart,
+}
+
+impl Step for Deployed {
+    fn id(&self) -> StepId {
+        self.0.step("deployed")
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        ["image", "environment", "single-process", "validated"]
+            .map(|name| self.0.step(name))
+            .to_vec()
+    }
+
+    fn title(&self) -> String {
+        format!("Deploying {} to {}", self.0.image, self.0.app)
+    }
+
+    fn app(&self) -> Option<&str> {
+        Some(self.0.app.as_str())
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let (app, image) = (&self.0.app, &self.0.image);
+        // The container is asked, not Dokku, which records an image before it has built it.
+        let container = docker::running(host, app).option()?;
+        let container = container.filter(|container| container.source_image == image.as_str());
+        // Dokku never restarts an app whose first deploy did not finish, not even at boot.
+        let (Some(container), Some(true)) = (container, ps::deployed(host, app).option()?) else {
+            let description = format!("dokku git:from-image {app} {image}");
+            return Ok(self.change(description, Deploy::FromImage));
+        };
+        let why = if !self.has_current_settings(host, &container)? {
+            "its settings changed"
+        } else if self.newest_file()? > container.started {
+            "its files changed"
+        } else if self.0.uses_database && self.has_lost_the_database(host, &container)? {
+            "its link to the database is dead"
+        } else if self.has_another_address(host, &container)? {
+            "Dokku does not know its address"
+        } else {
+            return Ok(State::Satisfied);
+        };
+        Ok(self.change(format!("dokku ps:restart {app} ({why})"), Deploy::Restart))
+    }
+}
+
+impl Deployed {
+    fn change(&self, description: String, how: Deploy) -> State {
+        let component = self.0.clone();
+        State::missing(description, move |host| deploy(host, &component, how))
+    }
+
+    /// Whether the container was started with the settings that Dokku has by now: an interrupted
+    /// run changed them and did not deploy.
+    fn has_current_settings(&self, host: &Host, container: &Container) -> Result<bool> {
+        let owner = Owner::of(host.env().dokku_user())?;
+        let user = match self.0.user {
+            User::OfImage => true,
+            User::Dokku => container.user == format!("{}:{}", owner.uid, owner.gid),
+        };
+        let variables = &self.0.environment;
+        let mounts = container::of_host(host, &self.0);
+        Ok(user
+            && container.label(LABEL) == Some(self.0.spec.server_name.as_str())
+            && variables.iter().all(|(name, value)| container.has_variable(name, value))
+            && mounts.iter().all(|mount| container.mounts.contains(mount)))
+    }
+
+    /// When a file that the container reads at its start changed last, in milliseconds since 1970.
+    fn newest_file(&self) -> Result<i64> {
+        let mut newest = 0;
+        for path in &self.0.read_at_start {
+            // The directory itself tells of a file that was removed.
+            let Some(stat) = files::stat(path)? else { continue };
+            newest = newest.max(stat.changed);
+            let names = if stat.directory { files::list(path)? } else { vec![] };
+            for name in names {
+                newest = newest.max(files::stat(&path.join(name))?.map_or(0, |stat| stat.changed));
+            }
+        }
+        Ok(newest)
+    }
+
+    /// Docker may restart a container with another address, and Dokku does not ask; and of a
+    /// container that ends at once Dokku finds no address when it asks.
+    fn has_another_address(&self, host: &Host, container: &Container) -> Result<bool> {
+        // A container of this run has yet to become ready.
+        if container.created >= host.started_at() {
+            return Ok(false);
+        }
+        let app = &self.0.app;
+        if container.addresses.is_empty() {
+            return Ok(ps::listeners(host, app)?.is_empty());
+        }
+        Ok(ps::address(host, app, container).option()?.is_none())
+    }
+
+    /// A database container that was created again leaves a dead link in the running container.
+    fn has_lost_the_database(&self, host: &Host, container: &Container) -> Result<bool> {
+        // Docker linked it to the container that had the name then. It runs on as long as the new
+        // one has the same address, but Docker does not restart it any more.
+        for name in &container.links {
+            if docker::created_at(host, name)
+                .option()?
+                .is_some_and(|created| created > container.created)
+            {
+                return Ok(true);
+            }
+        }
+        let Some(probe) = self.0.probe else { return Ok(false) };
+        let Some(address) = ps::listeners(host, &self.0.app)?.into_iter().next() else {
+            return Ok(false);
+        };
+        // Asked twice: a server under load may keep one question waiting.
+        Ok(probe(host, &address)? == Readiness::NoDatabase
+            && postgres::is_running(host, &self.0.spec.service)?
+            && probe(host, &address)? == Readiness::NoDatabase)
+    }
+}
+
+fn deploy(host: &Host, component: &Component, how: Deploy) -> Result<()> {
+    let app = &component.app;
+    let ran = match how {
+        Deploy::FromImage => {
+            let ran = ps::from_image(host, app, &component.image)?;
+            // Dokku takes an image that it has seen for deployed, also after a build that failed.
+            if ran.code != 0 && ran.says("No changes detected") {
+                ps::rebuild(host, app)?
+            } else {
+                ran
+            }
+        }
+        Deploy::Restart => ps::restart(host, app)?,
+    };
+    if ran.code == 0 { Ok(()) } else { Err(failure(host, component, &ran)) }
+}
+
+fn failure(host: &Host, component: &Component, ran: &Output) -> Error {
+    let (app, image) = (&component.app, &component.image);
+    let tail = ran.lines.len().saturating_sub(20);
+    let lines = ran.lines[tail..].iter().map(|line| host.scrubber().scrub(line)).collect();
+    Error::new(format!("{image} could not be deployed to {app}"))
+        .shown(lines)
+        .hint(format!("dokku logs {app}"))
+        .hint(next_commands(host, component))
+}

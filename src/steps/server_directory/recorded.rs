@@ -1,0 +1,115 @@
+//! What is desired is recorded before it is made, but for images: these when they are ready.
+
+use crate::{
+    component::Component,
+    error::Result,
+    host::{Host, files},
+    names::ImageRef,
+    plan::{Change, State, Step, StepId},
+    state::{Spec, Status, plugin_version},
+};
+use std::sync::Arc;
+
+/// What is desired is recorded.
+#[derive(Debug)]
+pub struct RecordSpec {
+    spec: Arc<Spec>,
+    failed_image: Option<ImageRef>,
+    id: StepId,
+    needs: Vec<StepId>,
+    images_only: bool,
+}
+
+impl RecordSpec {
+    /// Before anything else is touched. `failed_image` is recorded as the image that did not become
+    /// ready, until it does.
+    pub fn first(spec: Spec, failed_image: Option<ImageRef>) -> Self {
+        let spec = Arc::new(spec);
+        Self { spec, failed_image, id: ("server", "spec"), needs: vec![], images_only: false }
+    }
+
+    /// The same after a step that must not have failed.
+    #[must_use]
+    pub(in crate::steps) fn after(self, step: StepId) -> Self {
+        Self { needs: vec![step], ..self }
+    }
+
+    /// The images, when the component that has a new one is ready.
+    pub(in crate::steps) fn images(&self, desired: &Arc<Spec>, component: &Component) -> Self {
+        Self {
+            spec: desired.clone(),
+            failed_image: self.failed_image.clone().filter(|image| *image != component.image),
+            id: ("server", "images"),
+            needs: vec![component.step("deployed"), component.step("ready")],
+            images_only: true,
+        }
+    }
+
+    /// Whether what is desired has other images than what this step records.
+    pub(in crate::steps) fn images_change(&self, desired: &Spec) -> bool {
+        self.spec.with_images_of(desired) != *self.spec
+    }
+
+    /// At the end only the images are recorded: other steps may have changed the rest meanwhile.
+    fn wanted(&self, recorded: Option<&Spec>) -> Spec {
+        match recorded.filter(|_| self.images_only) {
+            Some(recorded) => recorded.with_images_of(&self.spec),
+            None => (*self.spec).clone(),
+        }
+    }
+}
+
+impl Step for RecordSpec {
+    fn id(&self) -> StepId {
+        self.id
+    }
+
+    fn needs(&self) -> Vec<StepId> {
+        self.needs.clone()
+    }
+
+    fn title(&self) -> String {
+        format!("Recording homeserver {}", self.spec.server_name)
+    }
+
+    fn check(&self, host: &Host) -> Result<State> {
+        let (env, name) = (host.env(), &self.spec.server_name);
+        let paths = self.spec.paths(env);
+        let mut changes = vec![];
+        let root = paths.root();
+        if files::stat(&root)?.is_none() {
+            let description = format!("create the directory {root}");
+            changes.push(Change::new(description, move |host| {
+                files::make_directory(host, &root, 0o700)
+            }));
+        }
+        let recorded = Spec::read(env, name)?;
+        let wanted = self.wanted(recorded.as_ref());
+        let status = Status::read(env, name)?;
+        if status.failed_image != self.failed_image {
+            let (name, image) = (name.clone(), self.failed_image.clone());
+            let description = format!("write {}", paths.status());
+            changes.push(Change::new(description, move |host| {
+                Status::update(host, &name, |status| status.failed_image = image)
+            }));
+        }
+        let outdated = Spec::is_outdated(env, name)?;
+        let is_new = recorded.is_none();
+        if recorded.as_ref() != Some(&wanted) || outdated {
+            let mut description = format!("write {}", paths.spec());
+            if outdated {
+                description += ", in the format of this version";
+            }
+            let name = name.clone();
+            changes.push(Change::new(description, move |host| {
+                wanted.write(host)?;
+                // A new homeserver is of this version from the start.
+                if is_new {
+                    Status::update(host, &name, |status| status.plugin = Some(plugin_version()))?;
+                }
+                Ok(())
+            }));
+        }
+        Ok(State::of(changes))
+    }
+}
