@@ -48,7 +48,7 @@ fn run(env: Env, catalog: Catalog, args: Args) -> Result<Exit> {
     // Until it has become ready, the record names the image before, and this one as failed.
     let first = RecordSpec::first(recorded, new_image);
     let steps = steps::everything(&desired, first, preflight.options(true));
-    let outcome = session.converge(&desired, &steps)?;
+    let outcome = session.converge(&desired, &steps, true)?;
     summary::print(&session, &desired, &outcome);
     Ok(session.finish(&outcome))
 }

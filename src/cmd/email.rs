@@ -68,7 +68,7 @@ fn run(env: Env, catalog: Catalog, args: &Args) -> Result<Exit> {
     let failed_image = Status::read(session.env(), &spec.server_name)?.failed_image;
     let first = RecordSpec::first(spec, failed_image);
     let steps = steps::everything(&desired, first, preflight.options(true));
-    let outcome = session.converge(&desired, &steps)?;
+    let outcome = session.converge(&desired, &steps, true)?;
     summary::print(&session, &desired, &outcome);
     Ok(session.finish(&outcome))
 }

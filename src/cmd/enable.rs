@@ -80,7 +80,7 @@ fn run(env: Env, catalog: Catalog, kind: &'static Kind, args: Args) -> Result<Ex
     let failed_image = Status::read(session.env(), &recorded.server_name)?.failed_image;
     let first = RecordSpec::first(first, failed_image);
     let steps = steps::component(&desired, &component, first, preflight.options(true));
-    let outcome = session.converge(&desired, &steps)?;
+    let outcome = session.converge(&desired, &steps, false)?;
     let (title, url) = (kind.title, component.url());
     if session.is_dry_run() {
         summary::print(&session, &desired, &outcome);

@@ -102,8 +102,14 @@ impl Session {
         Homeserver::new(self.catalog, self.env(), spec)
     }
 
-    /// Makes the steps true, or tells what is missing.
-    pub(super) fn converge(&self, desired: &Homeserver, steps: &Steps) -> Result<Outcome> {
+    /// Makes the steps true, or tells what is missing. They are `complete` if nothing of the homeserver
+    /// is left out: then this version of the plugin is recorded.
+    pub(super) fn converge(
+        &self,
+        desired: &Homeserver,
+        steps: &Steps,
+        complete: bool,
+    ) -> Result<Outcome> {
         let lanes = self.env().get("DOKKU_MATRIX_LANES").and_then(|text| text.parse().ok());
         let lanes = lanes.unwrap_or(LANES);
         self.ui.start_heartbeat();
@@ -118,7 +124,7 @@ impl Session {
             self.announce(name, steps)?;
         }
         let outcome = plan::converge(&self.host, steps, Mode::Apply { lanes }, &self.ui)?;
-        if by_another {
+        if by_another && complete {
             Status::update(&self.host, name, |status| status.plugin = version)?;
         }
         Ok(outcome)

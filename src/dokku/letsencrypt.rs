@@ -47,6 +47,9 @@ fn report(cmd: &Cmd, stdout: &str) -> Result<Report> {
     })
 }
 
+/// What Dokku says where it is to list apps and there is none.
+const NO_APPS: &str = "You haven't deployed any applications";
+
 /// The report on an app; absent if there is no such app.
 pub fn of(host: &Host, app: &AppName) -> Reading<Report> {
     let cmd = read_cmd(["letsencrypt:report", app.as_str(), "--format", "json"]);
@@ -55,8 +58,7 @@ pub fn of(host: &Host, app: &AppName) -> Reading<Report> {
         Err(error) => return Reading::Unknown(error),
     };
     // It lists the apps before it looks for this one, and fails with 1 on a host without any.
-    let absent =
-        output.says("does not exist") || output.says("You haven't deployed any applications");
+    let absent = output.says("does not exist") || output.says(NO_APPS);
     match output.code {
         0 => report(&cmd, &output.stdout).into(),
         NO_APP => Reading::Absent,
@@ -143,7 +145,14 @@ pub fn add_cron_job(host: &Host) -> Result<()> {
 /// Whether there is a global e-mail address, for the apps that have none.
 pub fn global_email(host: &Host) -> Result<bool> {
     let cmd = read_cmd(["letsencrypt:report", "--global", "--format", "json"]);
-    let output = host.must(&cmd)?;
+    let output = host.run(&cmd)?;
+    // It lists the apps first, and fails with 1 on a host without any.
+    if output.code == 1 && output.says(NO_APPS) {
+        return Ok(false);
+    }
+    if output.code != 0 {
+        return Err(host.failure(&cmd, &output));
+    }
     let json: GlobalJson = parse::json(&cmd, &output.stdout)?;
     Ok(!json.global_email.is_empty())
 }

@@ -85,7 +85,7 @@ pub fn deployed(host: &Host, app: &AppName) -> Reading<bool> {
 /// command prints them.
 ///
 /// # Errors
-/// A file cannot be read or holds no container id.
+/// A file cannot be read.
 pub fn recorded_ids(host: &Host, app: &AppName) -> Result<Vec<String>> {
     let home = host.env().dokku_root().join(app.as_str());
     let mut ids = vec![];
@@ -97,11 +97,10 @@ pub fn recorded_ids(host: &Host, app: &AppName) -> Result<Vec<String>> {
         // It may have been removed since.
         let Some(id) = files::read(&path)? else { continue };
         let id = id.trim();
-        if !parse::is_id(id) {
-            return Err(Error::new(format!("{path} does not hold a container id"))
-                .hint(format!("dokku ps:rebuild {app}")));
+        // Whoever runs without a record is not tracked.
+        if parse::is_id(id) {
+            ids.push(id.to_owned());
         }
-        ids.push(id.to_owned());
     }
     Ok(ids)
 }

@@ -54,34 +54,31 @@ struct Entry {
 }
 
 /// The mounts of an app as Dokku's files record them: triggers run at each deploy of each app, so
-/// they must not run Dokku.
+/// they must not run Dokku. One that cannot be read does not hide the others.
 ///
 /// # Errors
-/// A file cannot be read, is missing, or is malformed.
-pub fn recorded(env: &Env, app: &str) -> Result<Vec<Mount>> {
+/// The list cannot be read.
+pub fn recorded(env: &Env, app: &str) -> Result<Vec<Result<Mount>>> {
     let root = env.lib_root();
     let path = root.join("config/storage").join(app).join("mounts");
     // An app without mounts has no such file.
     let Some(text) = files::read(&path)? else { return Ok(vec![]) };
-    let mut mounts = vec![];
-    for attachment in attachments(&path, &text)? {
-        let name = format!("{}.json", attachment.entry_name);
-        let path = root.join("data/storage-registry/entries").join(name);
-        let text = files::read(&path)?.ok_or_else(|| Error::new(format!("{path} is missing")))?;
-        let entry: Entry = serde_json::from_str(&text).doing(|| format!("{path} is malformed"))?;
-        mounts.push(Mount {
-            host: entry.host_path,
-            container: attachment.container_path,
-            readonly: attachment.readonly,
-        });
-    }
-    Ok(mounts)
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    Ok(lines.map(|line| recorded_mount(&root, &path, line)).collect())
 }
 
-fn attachments(path: &Utf8Path, text: &str) -> Result<Vec<Attachment>> {
-    let lines = text.lines().filter(|line| !line.trim().is_empty());
-    let parsed = lines.map(serde_json::from_str).collect::<Result<_, _>>();
-    parsed.doing(|| format!("{path} is malformed"))
+fn recorded_mount(root: &Utf8Path, list: &Utf8Path, line: &str) -> Result<Mount> {
+    let attachment: Attachment =
+        serde_json::from_str(line).doing(|| format!("{list} is malformed"))?;
+    let name = format!("{}.json", attachment.entry_name);
+    let path = root.join("data/storage-registry/entries").join(name);
+    let text = files::read(&path)?.ok_or_else(|| Error::new(format!("{path} is missing")))?;
+    let entry: Entry = serde_json::from_str(&text).doing(|| format!("{path} is malformed"))?;
+    Ok(Mount {
+        host: entry.host_path,
+        container: attachment.container_path,
+        readonly: attachment.readonly,
+    })
 }
 
 /// Adds a mount.
@@ -118,18 +115,29 @@ mod tests {
         }
     }
 
+    /// A mount that cannot be read does not hide one of a homeserver's.
     #[test]
-    fn reads_recorded_lines() {
-        const LINE: &str = r#"{"entry_name":"a","container_path":"/c","phases":["deploy"]}"#;
-        for (text, want) in [
-            (String::new(), Some(0)),
-            (format!("{LINE}\n{LINE}\n"), Some(2)),
-            (format!("{LINE}\n{}", &LINE[..20]), None),
-            ("{\"entry_name\":\"a\"}\n".to_owned(), None),
-            ("a:b\n".to_owned(), None),
-        ] {
-            let got = attachments("/mounts".into(), &text).ok().map(|all| all.len());
-            assert_eq!(got, want, "{text:?}");
+    fn reads_each_recorded_mount_by_itself() {
+        const GOOD: &str = r#"{"entry_name":"e","container_path":"/c","phases":["deploy"]}"#;
+        let (_guard, lib) = files::scratch().unwrap();
+        let env = Env::of(&[("DOKKU_LIB_ROOT", lib.as_str())]);
+        let [list, entries] = ["config/storage/a", "data/storage-registry/entries"]
+            .map(|directory| lib.join(directory));
+        for directory in [&list, &entries] {
+            std::fs::create_dir_all(directory).unwrap();
         }
+        files::write_scratch(&entries.join("e.json"), r#"{"host_path":"/h"}"#).unwrap();
+        for (text, wanted) in [
+            ("", vec![]),
+            (GOOD, vec![true]),
+            (&format!("{}\n\n{GOOD}\n", &GOOD[..20]), vec![false, true]),
+            (&format!("{GOOD}\na:b\n"), vec![true, false]),
+            (&GOOD.replace("\"e\"", "\"gone\""), vec![false]),
+        ] {
+            files::write_scratch(&list.join("mounts"), text).unwrap();
+            let mounts = recorded(&env, "a").unwrap();
+            assert_eq!(mounts.iter().map(Result::is_ok).collect::<Vec<_>>(), wanted, "{text}");
+        }
+        assert!(recorded(&env, "nobody").unwrap().is_empty());
     }
 }

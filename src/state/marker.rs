@@ -66,7 +66,7 @@ pub fn read(env: &Env, app: &str) -> Result<Option<Marker>> {
     };
     marker.map(Some).ok_or_else(|| {
         Error::new(format!("{path} is damaged"))
-            .hint(format!("Remove it, then: dokku matrix:create {app} --server-name <server name>"))
+            .hint("Remove it, then run matrix:create for its homeserver again.")
     })
 }
 

@@ -1,6 +1,8 @@
 //! How specs and statuses are read and written: `server.json`, `status.json`, `.host/host.json`.
 
-use super::{HostStatus, Paths, Spec, Status, data_root, locks, paths::host_root, store, version1};
+use super::{
+    Hold, HostStatus, Paths, Spec, Status, data_root, locks, paths::host_root, store, version1,
+};
 use crate::{
     error::{Error, Result},
     host::{Host, env::Env, files},
@@ -76,6 +78,14 @@ impl Status {
             Some(file) => file.parse(&paths.status()),
             None => version1::status(&paths),
         }
+    }
+
+    /// What must be finished before the homeserver may start. Files of version 1 hold no such thing,
+    /// and are not read.
+    pub fn hold(env: &Env, server_name: &ServerName) -> Result<Option<Hold>> {
+        let path = Paths::new(env, server_name).status();
+        let Some(file) = store::read(&path, REMOVE_STATUS)? else { return Ok(None) };
+        file.parse::<Self>(&path).map(|status| status.hold)
     }
 
     /// Changes what is recorded. Steps of this process and triggers of others do so at the same

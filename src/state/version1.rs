@@ -9,7 +9,7 @@ use super::{
     paths::host_root, store,
 };
 use crate::{
-    error::{Doing, Error, Result},
+    error::{Error, Result},
     host::{Host, env::Env, files, lock},
     names::{AppName, Domain, Email, ImageRef, ServerName, ServiceName},
 };
@@ -125,7 +125,9 @@ fn default_8448(env: &Env) -> Utf8PathBuf {
 pub(super) fn host_status(env: &Env) -> Result<HostStatus> {
     let path = default_8448(env);
     let name = files::read(&path)?.map(|text| text.trim().parse()).transpose();
-    let name = name.map_err(|error: Error| error.context(format!("{path} is damaged")))?;
+    let name = name.map_err(|error: Error| {
+        error.context(format!("{path} is damaged")).hint("Remove it: what it tells is done again.")
+    })?;
     Ok(HostStatus { default_8448: name })
 }
 
@@ -166,6 +168,13 @@ pub(super) fn move_markers(host: &Host) -> Result<()> {
     if files::stat(&parent)?.is_none() {
         files::make_directory(host, &parent, 0o755)?;
     }
-    files::rename(host, &old, &new).doing(|| "cannot move the markers".to_owned())?;
+    if let Err(error) = files::rename(host, &old, &new) {
+        // Another process may have been faster.
+        return if files::stat(&new)?.is_some() {
+            Ok(())
+        } else {
+            Err(error.context("cannot move the markers"))
+        };
+    }
     files::link(host, ".host/apps".into(), &old)
 }

@@ -54,7 +54,7 @@ fn beside(call: &Call, kind: &str, server: &ServerName) -> Result<()> {
 
 fn homeserver(call: &Call, name: &ServerName) -> Result<()> {
     let host = &call.host;
-    let is_its_app = call.homeserver().map(|homeserver| homeserver.is_some());
+    let is_its_app = Spec::load(call.env(), name).map(|spec| spec.app.as_str() == call.app);
     // First of all it is not ours any more: what follows may fail, and others go on.
     marker::remove(host, &call.app)?;
     if !is_its_app? {

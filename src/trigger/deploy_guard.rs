@@ -62,7 +62,7 @@ pub(super) fn run(call: &Call) -> Result<()> {
 /// An interrupted operation on the data must be finished first, also at boot. A status that cannot
 /// be read may hold one.
 fn refuse_on_hold(call: &Call, server: &ServerName) -> Result<()> {
-    match Status::read(call.env(), server)?.hold {
+    match Status::hold(call.env(), server)? {
         Some(hold) => Err(hold.error(&call.app)),
         None => Ok(()),
     }
@@ -115,7 +115,11 @@ fn refuse_shared_data(host: &Host, desired: &Homeserver) -> Result<()> {
 /// One `web` process and no other. Another desired scale does not stay recorded: the next boot would
 /// be an outage.
 fn one_web_process(call: &Call, app: &AppName, runs: bool) -> Result<()> {
-    let scale = ps::recorded_scale(call.env(), &call.app)?;
+    let scale = match ps::recorded_scale(call.env(), &call.app) {
+        // At boot a damaged record is written again.
+        Err(_) if !runs => ps::Scale::new(),
+        scale => scale?,
+    };
     let changes = scale_changes(&scale);
     let process = call.args.get(3).map(String::as_str).unwrap_or_default();
     if changes.is_empty() && matches!(process, "" | "web") {

@@ -99,7 +99,7 @@ pub fn run(env: Env, catalog: Catalog, trigger: &str, args: &[String]) -> Exit {
 fn by_mounts(env: &Env, catalog: Catalog, app: &str) -> Option<Marker> {
     let root = env.for_daemon(&data_root(env));
     let mounts = storage::recorded(env, app).ok()?;
-    let name: ServerName = mounts.iter().find_map(|mount| {
+    let name: ServerName = mounts.iter().flatten().find_map(|mount| {
         let below = mount.host.strip_prefix(root.as_str())?.strip_prefix('/')?;
         let directory = below.strip_suffix("/config").filter(|_| mount.container == "/config")?;
         directory.replace('_', ":").parse().ok()

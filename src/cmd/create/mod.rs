@@ -60,7 +60,7 @@ fn run(env: Env, catalog: Catalog, args: &Args, requested: &Requested) -> Result
     }
     let first = RecordSpec::first(first, failed_image);
     let steps = steps::everything(&desired, first, preflight.options(!args.no_deploy));
-    let outcome = session.converge(&desired, &steps)?;
+    let outcome = session.converge(&desired, &steps, !args.no_deploy)?;
     if args.no_deploy && !args.dry_run {
         let spec = &desired.spec;
         let image = if prepared_only { format!(" --image {}", spec.image) } else { String::new() };

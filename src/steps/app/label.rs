@@ -1,13 +1,14 @@
 //! The label that says whose an app is. It is an option of the app's containers: it goes with the
 //! app, and follows a rename and a clone, while a marker only knows a name.
 
+use super::docker_option;
 use crate::{
     component::{Component, LABEL},
     dokku::options,
     error::Result,
     host::Host,
     names::AppName,
-    plan::{Change, State, Step, StepId},
+    plan::{State, Step, StepId},
 };
 use std::sync::Arc;
 
@@ -33,25 +34,9 @@ impl Step for Label {
     }
 
     fn check(&self, host: &Host) -> Result<State> {
-        let app = &self.0.app;
         let wanted = option(&self.0.label());
-        let current = options::of(host, app).or_absent(options::Options::default())?.deploy;
-        let mut changes = vec![];
-        for other in current.iter().filter(|option| value(option).is_some() && **option != wanted) {
-            let (app, other) = (app.clone(), other.clone());
-            let description = format!("dokku docker-options:remove {app} deploy {other:?}");
-            changes.push(Change::new(description, move |host| {
-                options::remove(host, &app, "deploy", &other)
-            }));
-        }
-        if !current.contains(&wanted) {
-            let app = app.clone();
-            let description = format!("dokku docker-options:add {app} deploy {wanted:?}");
-            changes.push(Change::new(description, move |host| {
-                options::add(host, &app, "deploy", &wanted)
-            }));
-        }
-        Ok(State::of(changes))
+        let is_label = |option: &str| value(option).is_some();
+        docker_option::exactly(host, &self.0.app, &["deploy"], &wanted, is_label).map(State::of)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The app of a component: it exists, it is marked as ours, and it has its domain and its ports.
 
+pub(in crate::steps) mod docker_option;
 mod domains;
 mod exists;
 mod label;

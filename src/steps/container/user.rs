@@ -2,10 +2,10 @@
 
 use crate::{
     component::Component,
-    dokku::options,
     error::Result,
     host::{Host, owner::Owner},
-    plan::{Change, State, Step, StepId},
+    plan::{State, Step, StepId},
+    steps::app::docker_option::exactly,
 };
 use std::sync::Arc;
 
@@ -31,29 +31,9 @@ impl Step for RunAsDokku {
     }
 
     fn check(&self, host: &Host) -> Result<State> {
-        let app = &self.0.app;
         let owner = Owner::of(host.env().dokku_user())?;
         let wanted = format!("--user {}:{}", owner.uid, owner.gid);
-        // In a dry run the app may not exist yet.
-        let current = options::of(host, app).or_absent(options::Options::default())?;
-        let mut changes = vec![];
-        for (phase, list) in [("deploy", &current.deploy), ("run", &current.run)] {
-            for other in list.iter().filter(|option| is_user(option) && **option != wanted) {
-                let (app, other) = (app.clone(), other.clone());
-                let description = format!("dokku docker-options:remove {app} {phase} {other:?}");
-                changes.push(Change::new(description, move |host| {
-                    options::remove(host, &app, phase, &other)
-                }));
-            }
-        }
-        if !current.deploy.contains(&wanted) || !current.run.contains(&wanted) {
-            let app = app.clone();
-            let description = format!("dokku docker-options:add {app} deploy,run {wanted:?}");
-            changes.push(Change::new(description, move |host| {
-                options::add(host, &app, "deploy,run", &wanted)
-            }));
-        }
-        Ok(State::of(changes))
+        exactly(host, &self.0.app, &["deploy", "run"], &wanted, is_user).map(State::of)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The app of a component is free, or never deployed, or ours.
 
 use crate::{
-    component::{Component, Role},
+    component::{Component, LABEL, Role},
     dokku::{apps, docker, letsencrypt, nginx, ps, storage, version},
     error::{Error, Result},
     host::Host,
@@ -63,8 +63,11 @@ fn proxy_and_scheduler(host: &Host, component: &Component, exists: bool) -> Resu
 fn is_free(host: &Host, component: &Component) -> Result<()> {
     let (app, server) = (&component.app, &component.spec.server_name);
     if let Some(other) = label_of(host, app)?.filter(|other| other != server.as_str()) {
-        return Err(Error::new(format!("{app} is an app of the homeserver {other}"))
-            .hint("dokku matrix:list"));
+        return Err(Error::new(format!("{app} is labelled as an app of the homeserver {other}"))
+            .hint("If it is not any more:")
+            .hint(format!(
+                "  dokku docker-options:remove {app} deploy \"--label {LABEL}={other}\""
+            )));
     }
     if ps::deployed(host, app).option()? == Some(true) && !was_ours(host, component)? {
         return Err(Error::new(format!(

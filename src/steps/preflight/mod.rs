@@ -42,7 +42,7 @@ impl Preflight {
 /// The first thing that is not as it must be; nothing was touched.
 pub fn run(host: &Host, desired: &Homeserver) -> Result<Preflight> {
     let spec = &desired.spec;
-    if let Some(hold) = Status::read(host.env(), &spec.server_name)?.hold {
+    if let Some(hold) = Status::hold(host.env(), &spec.server_name)? {
         return Err(hold.error(spec.app.as_str()));
     }
     let dokku = version::dokku(host)?;

@@ -104,7 +104,7 @@ fn damaged_marker_affects_only_its_app() {
     let warns = |app: &str| Output {
         stderr: format!(
             " !     <host>/lib/data/matrix/.host/apps/{app} is damaged
- !     Remove it, then: dokku matrix:create {app} --server-name <server name>\n"
+ !     Remove it, then run matrix:create for its homeserver again.\n"
         ),
         ..silent()
     };

@@ -118,3 +118,15 @@ fn killed_update_is_completed() {
         assert_eq!(host.changes(), [""; 0]);
     });
 }
+
+/// Files of version 1 hold no hold: a damaged one is no outage at boot, as before.
+#[test]
+fn damaged_old_spec_allows_a_boot() {
+    let host = old_host();
+    fs::write(host.file("server.json"), "{").unwrap();
+    host.scene.update(|state| state.containers.clear()).unwrap();
+    let output = host.ok("ps:restore matrix");
+    let all = format!("{}{}", output.stdout, output.stderr);
+    assert!(all.contains("server.json is damaged: "), "{output:#?}");
+    assert_eq!(host.state().running("matrix").count(), 1);
+}

@@ -110,7 +110,7 @@ fn refuses_invalid_recordings() {
     let bare = scene.path().join("bare");
     fs::create_dir(&bare).unwrap();
     std::os::unix::fs::symlink("/usr/bin/python3", bare.join("python3")).unwrap();
-    let why = "record: there is no dokku here";
+    let why = "record: there is no dokku on this host";
     refused(&scene, &["config"], Some(bare.to_str().unwrap()), why);
     let other = list(&scene, "dokku apps:list; rm -rf x\nls\n");
     refused(
@@ -121,7 +121,7 @@ fn refuses_invalid_recordings() {
     );
     assert!(!to(&scene).exists());
     fs::write(to(&scene), "kept").unwrap();
-    refused(&scene, &["config"], None, "is there; --force writes over it");
+    refused(&scene, &["config"], None, "exists; --force overwrites it");
     assert_eq!(fs::read_to_string(to(&scene)).unwrap(), "kept");
     let forced = record(&scene, &["config", "--force", "--to", &to(&scene).display().to_string()]);
     assert!(forced.status.success() && recording(&to(&scene)).starts_with("{\n \"about\""));
@@ -134,6 +134,6 @@ fn refuses_invalid_recordings() {
     refused(&scene, &["apps"], None, why);
     let failing = list(&scene, "dokku apps:exists nobody\n");
     let args = ["misc", "--before", &failing];
-    refused(&scene, &args, None, "record: this had to work before: dokku apps:exists nobody");
+    refused(&scene, &args, None, "record: a call of --before failed: dokku apps:exists nobody");
     assert!(!to(&scene).exists());
 }
