@@ -43,8 +43,13 @@ fn run(env: Env, catalog: Catalog, kind: &'static Kind, args: &Args) -> Result<E
     let host = &session.host;
     let app = &recorded.app;
     let desired = session.homeserver(spec.clone())?;
-    if apps::exists(host, app)?
-        && let Some(component) = desired.component(kind.name)
+    let marked = marker::read(host.env(), app.as_str())?;
+    let component = desired.component(kind.name);
+    // The name may be another homeserver's by now; an app that only lost its marker is still ours.
+    let is_ours = marked.is_none_or(|marker| Some(marker) == component.map(|one| one.marker()));
+    if is_ours
+        && apps::exists(host, app)?
+        && let Some(component) = component
     {
         if recorded.created {
             session.ui.step(&format!("Destroying app {app}"));
@@ -59,7 +64,9 @@ fn run(env: Env, catalog: Catalog, kind: &'static Kind, args: &Args) -> Result<E
     let mut without: Spec = spec;
     without.components.remove(kind.name);
     without.write(host)?;
-    marker::remove(host, app.as_str())?;
+    if is_ours {
+        marker::remove(host, app.as_str())?;
+    }
     session.ui.heading(&format!("{title} is disabled for {}", without.app));
     summary::email_links(&session, &session.homeserver(without)?)?;
     Ok(Exit::Done)

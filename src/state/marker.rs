@@ -50,12 +50,11 @@ pub fn apps(env: &Env) -> Result<Vec<String>> {
 
 /// Reads the marker of an app; `None` if the app is not ours.
 pub fn read(env: &Env, app: &str) -> Result<Option<Marker>> {
-    let new = host_root(env).join("apps");
-    let mut path = new.join(app);
+    // The old place first: whatever a command that moves the markers has done, one of the two has it.
+    let mut path = version1::markers(env).join(app);
     let mut text = files::read(&path)?;
-    if text.is_none() && files::stat(&new)?.is_none() {
-        // The markers were not moved yet.
-        path = version1::markers(env).join(app);
+    if text.is_none() {
+        path = host_root(env).join("apps").join(app);
         text = files::read(&path)?;
     }
     let Some(text) = text else { return Ok(None) };

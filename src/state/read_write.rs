@@ -108,10 +108,14 @@ impl HostStatus {
     /// Reads what is recorded; the default if nothing is.
     pub fn read(env: &Env) -> Result<Self> {
         let path = host_root(env).join("host.json");
-        match store::read(&path, REMOVE_HOST_STATUS)? {
-            Some(file) => file.parse(&path),
-            None => version1::host_status(env),
-        }
+        let old = version1::default_8448(env)?;
+        let Some(file) = store::read(&path, REMOVE_HOST_STATUS)? else {
+            return Ok(Self { default_8448: old });
+        };
+        let new: Self = file.parse(&path)?;
+        // An older plugin has chosen another one since: which one nginx has must be found out.
+        let agree = old.is_none() || old == new.default_8448;
+        Ok(if agree { new } else { Self { default_8448: None } })
     }
 
     /// Records it, under [`locks::host`] only.

@@ -219,3 +219,19 @@ fn several_changes_of_a_status_at_a_time_lose_nothing() {
     digits.sort_unstable();
     assert_eq!(digits, ['0', '1', '2', '3', '4', '5', '6', '7']);
 }
+
+/// An older plugin that was put back has chosen another default server meanwhile.
+#[test]
+fn two_default_servers_count_as_none() {
+    let host = TestHost::new(VERSION2);
+    for (old, wanted) in [
+        ("example.org\n", Some(name("example.org"))),
+        ("other.example\n", None),
+        ("damaged name\n", Some(name("example.org"))),
+    ] {
+        host.write("default-8448", old);
+        assert_eq!(HostStatus::read(host.env()).unwrap().default_8448, wanted, "{old}");
+    }
+    HostStatus::migrate(&host.host).unwrap();
+    assert_eq!(host.read("default-8448"), None);
+}

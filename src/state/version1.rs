@@ -5,8 +5,8 @@
 //! and the markers were in `.apps`.
 
 use super::{
-    ComponentSpec, HostStatus, Paths, Spec, Status, Support, Tls, Verification, data_root,
-    paths::host_root, store,
+    ComponentSpec, Paths, Spec, Status, Support, Tls, Verification, data_root, paths::host_root,
+    store,
 };
 use crate::{
     error::{Error, Result},
@@ -117,28 +117,24 @@ fn remove(host: &Host, files: impl IntoIterator<Item = Utf8PathBuf>) -> Result<(
     Ok(())
 }
 
-fn default_8448(env: &Env) -> Utf8PathBuf {
+fn default_8448_path(env: &Env) -> Utf8PathBuf {
     data_root(env).join("default-8448")
 }
 
-/// The status of a host that has no `host.json` yet.
-pub(super) fn host_status(env: &Env) -> Result<HostStatus> {
-    let path = default_8448(env);
-    let name = files::read(&path)?.map(|text| text.trim().parse()).transpose();
-    let name = name.map_err(|error: Error| {
-        error.context(format!("{path} is damaged")).hint("Remove it: what it tells is done again.")
-    })?;
-    Ok(HostStatus { default_8448: name })
+/// The default server on 8448 that version 1 recorded. One that is damaged counts as none: then it is
+/// chosen again.
+pub(super) fn default_8448(env: &Env) -> Result<Option<ServerName>> {
+    Ok(files::read(&default_8448_path(env))?.and_then(|text| text.trim().parse().ok()))
 }
 
 /// Whether the file of version 1 is there.
 pub(super) fn has_host_status(env: &Env) -> Result<bool> {
-    Ok(files::stat(&default_8448(env))?.is_some())
+    Ok(files::stat(&default_8448_path(env))?.is_some())
 }
 
 /// Removes what `host.json` holds by now.
 pub(super) fn remove_host_status(host: &Host) -> Result<()> {
-    remove(host, [default_8448(host.env())])
+    remove(host, [default_8448_path(host.env())])
 }
 
 /// Takes a lock file of version 1 once more, for an older plugin or what it left behind may still

@@ -3,7 +3,7 @@
 use crate::{
     component::Component,
     dokku::apps,
-    error::Result,
+    error::{Error, Result},
     host::Host,
     plan::{State, Step, StepId},
     state::{Spec, marker},
@@ -39,7 +39,15 @@ impl Step for Exists {
     fn check(&self, host: &Host) -> Result<State> {
         let component = self.0.clone();
         let app = &self.0.app;
-        let marked = marker::read(host.env(), app.as_str())? == Some(self.0.marker());
+        let marked = match marker::read(host.env(), app.as_str())? {
+            None => false,
+            Some(marker) if marker == self.0.marker() => true,
+            // Another command was faster.
+            Some(_) => {
+                return Err(Error::new(format!("{app} belongs to another homeserver"))
+                    .hint("Name another app; these are taken: dokku matrix:list"));
+            }
+        };
         Ok(match (apps::exists(host, app)?, marked) {
             (true, true) => State::Satisfied,
             (true, false) => State::missing(format!("mark {app} as ours"), move |host| {
