@@ -146,9 +146,10 @@ pub fn add_cron_job(host: &Host) -> Result<()> {
 pub fn global_email(host: &Host) -> Result<bool> {
     let cmd = read_cmd(["letsencrypt:report", "--global", "--format", "json"]);
     let output = host.run(&cmd)?;
-    // It lists the apps first, and fails with 1 on a host without any.
+    // It lists the apps first, and fails with 1 on a host without any: then its file tells.
     if output.code == 1 && output.says(NO_APPS) {
-        return Ok(false);
+        let file = host.env().lib_root().join("config/letsencrypt/--global/email");
+        return Ok(files::read(&file)?.is_some_and(|email| !email.trim().is_empty()));
     }
     if output.code != 0 {
         return Err(host.failure(&cmd, &output));

@@ -60,6 +60,12 @@ fn set(call: &Call, name: &str, key: &str, value: &str) -> Result<()> {
     } else {
         call.info2(format!("Setting {key} to {value}"));
     }
+    if global {
+        // The plugin reads this file on a host without apps.
+        let path = call.lib.join("config/letsencrypt/--global").join(key);
+        fs::create_dir_all(path.parent().unwrap_or(&path))?;
+        fs::write(path, value)?;
+    }
     call.update(|state| {
         let properties = if global {
             &mut state.letsencrypt.properties
@@ -77,6 +83,10 @@ fn set(call: &Call, name: &str, key: &str, value: &str) -> Result<()> {
 
 fn report(call: &Call, name: &str) -> Result<Report> {
     let state = call.state()?;
+    // It lists the apps first, also for a report on the host.
+    if state.apps.is_empty() {
+        return fail("You haven't deployed any applications yet");
+    }
     let app = if name.is_empty() { App::default() } else { call.app(name)? };
     let global = state.letsencrypt.properties;
     let get = |key: &str| app.letsencrypt.get(key).cloned().unwrap_or_default();
