@@ -55,6 +55,8 @@ fn answer(call: &mut Call) -> Result<i32> {
         }
         Some(Kind::Die | Kind::KillBefore) => 137,
         Some(Kind::OrphanMs(wait)) => {
+            // The plugin records its child once it has started it: this one has run for a while.
+            sleep(Duration::from_secs(1));
             fault::kill_caller();
             sleep(Duration::from_millis(wait));
             serve(call)
