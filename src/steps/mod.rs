@@ -42,7 +42,7 @@ pub struct Options {
 /// touched, but for a new image: that is recorded when it has become ready.
 pub fn everything(desired: &Homeserver, first: RecordSpec, options: Options) -> Steps {
     let main = desired.main();
-    let last = first.images_change(&desired.spec).then(|| first.images(&desired.spec, main));
+    let last = first.at_the_end(main);
     let mut steps = vec![];
     steps.extend(server_directory::steps(desired, first));
     steps.extend(nginx::template(desired));
@@ -76,7 +76,7 @@ pub fn component(
     first: RecordSpec,
     options: Options,
 ) -> Steps {
-    let last = first.images_change(&desired.spec).then(|| first.images(&desired.spec, component));
+    let last = first.at_the_end(component);
     // An image that cannot be had is not recorded.
     let mut steps = server_directory::steps(desired, first.after(component.step("image")));
     steps.extend(prepare(component));

@@ -1,16 +1,18 @@
 //! The image is on the host, the app runs it, and it becomes ready.
 
 mod deployed;
-mod pulled;
+mod image_pulled;
+mod image_recorded;
 mod ready;
 mod restarts;
 
+pub(super) use image_recorded::ImageRecorded;
 pub use ready::{readiness, wait};
 
 use super::Steps;
 use crate::component::Component;
 use deployed::Deployed;
-use pulled::Image;
+use image_pulled::Image;
 use ready::Ready;
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What is desired is recorded before it is made, but for images: these when they are ready.
+//! What is desired is recorded before it is made, but for a new image: see
+//! [`ImageRecorded`](crate::steps::deploy).
 
 use crate::{
     component::Component,
@@ -7,6 +8,7 @@ use crate::{
     names::ImageRef,
     plan::{Change, State, Step, StepId},
     state::{Spec, Status, plugin_version},
+    steps::deploy::ImageRecorded,
 };
 use std::sync::Arc;
 
@@ -15,17 +17,14 @@ use std::sync::Arc;
 pub struct RecordSpec {
     spec: Arc<Spec>,
     failed_image: Option<ImageRef>,
-    id: StepId,
     needs: Vec<StepId>,
-    images_only: bool,
 }
 
 impl RecordSpec {
     /// Before anything else is touched. `failed_image` is recorded as the image that did not become
     /// ready, until it does.
     pub fn first(spec: Spec, failed_image: Option<ImageRef>) -> Self {
-        let spec = Arc::new(spec);
-        Self { spec, failed_image, id: ("server", "spec"), needs: vec![], images_only: false }
+        Self { spec: Arc::new(spec), failed_image, needs: vec![] }
     }
 
     /// The same after a step that must not have failed.
@@ -34,34 +33,16 @@ impl RecordSpec {
         Self { needs: vec![step], ..self }
     }
 
-    /// The images, when the component that has a new one is ready.
-    pub(in crate::steps) fn images(&self, desired: &Arc<Spec>, component: &Component) -> Self {
-        Self {
-            spec: desired.clone(),
-            failed_image: self.failed_image.clone().filter(|image| *image != component.image),
-            id: ("server", "images"),
-            needs: vec![component.step("deployed"), component.step("ready")],
-            images_only: true,
-        }
-    }
-
-    /// Whether what is desired has other images than what this step records.
-    pub(in crate::steps) fn images_change(&self, desired: &Spec) -> bool {
-        self.spec.with_images_of(desired) != *self.spec
-    }
-
-    /// At the end only the images are recorded: other steps may have changed the rest meanwhile.
-    fn wanted(&self, recorded: Option<&Spec>) -> Spec {
-        match recorded.filter(|_| self.images_only) {
-            Some(recorded) => recorded.with_images_of(&self.spec),
-            None => (*self.spec).clone(),
-        }
+    /// The step that records the images of what is desired at the end, if they differ from these.
+    pub(in crate::steps) fn at_the_end(&self, component: &Arc<Component>) -> Option<ImageRecorded> {
+        let differ = self.spec.with_images_of(&component.spec) != *self.spec;
+        differ.then(|| ImageRecorded::new(component, self.failed_image.as_ref()))
     }
 }
 
 impl Step for RecordSpec {
     fn id(&self) -> StepId {
-        self.id
+        ("server", "spec")
     }
 
     fn needs(&self) -> Vec<StepId> {
@@ -84,7 +65,7 @@ impl Step for RecordSpec {
             }));
         }
         let recorded = Spec::read(env, name)?;
-        let wanted = self.wanted(recorded.as_ref());
+        let wanted = (*self.spec).clone();
         let status = Status::read(env, name)?;
         if status.failed_image != self.failed_image {
             let (name, image) = (name.clone(), self.failed_image.clone());
