@@ -7,6 +7,7 @@ use super::{
     cmd::{Cmd, Effect, Output},
 };
 use crate::error::{Doing, Error, Result};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::{
     fmt::Debug,
     fs::File,
@@ -52,6 +53,9 @@ const NOT_INHERITED: [&str; 8] = [
     "DOKKU_REDIRECT_OUTPUT",
     "DOKKU_TRACE",
 ];
+
+/// What is wrong when there is no file for the output.
+const FAILED: &str = "cannot reserve memory for the output of a program";
 
 pub(super) fn run(cmd: &Cmd, host: &Host) -> Result<Output> {
     let (mut out, mut err) = (Tail::new()?, Tail::new()?);
@@ -144,10 +148,11 @@ fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
 }
 
-/// An unnamed file that a child writes to and that is read while it grows.
+/// An unnamed file in memory that a child writes to and that is read while it grows.
 ///
 /// Not a pipe: if this process died, the next line that Dokku prints would end it in the middle of
-/// a deploy; and a background process of the child would keep a pipe open.
+/// a deploy; and a background process of the child would keep a pipe open. Not a file on a disk:
+/// many programs ignore that they could not write, and end with 0.
 struct Tail {
     file: File,
     read: u64,
@@ -156,12 +161,12 @@ struct Tail {
 
 impl Tail {
     fn new() -> Result<Self> {
-        let file = tempfile::tempfile().doing(|| "cannot create a temporary file".to_owned())?;
-        Ok(Self { file, read: 0, rest: vec![] })
+        let file = memfd_create(c"output", MFdFlags::MFD_CLOEXEC).doing(|| FAILED.to_owned())?;
+        Ok(Self { file: file.into(), read: 0, rest: vec![] })
     }
 
     fn writer(&self) -> Result<File> {
-        self.file.try_clone().doing(|| "cannot create a temporary file".to_owned())
+        self.file.try_clone().doing(|| FAILED.to_owned())
     }
 
     /// The lines since the last call, with their line ends; once the child has ended, also a last

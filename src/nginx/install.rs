@@ -3,10 +3,11 @@
 //! A location that occurs twice stops nginx for every app of the host. Does not know the content
 //! of the files.
 
+use super::test;
 use crate::{
     dokku::nginx,
     error::{Error, Result},
-    host::{Host, cmd::Cmd, files},
+    host::{Host, files},
     plan::Change,
 };
 use camino::{Utf8Path, Utf8PathBuf};
@@ -53,20 +54,29 @@ pub fn install(host: &Host, app: &str, name: &str, text: &str) -> Result<()> {
     };
     files::write(host, &backup, old.as_deref().unwrap_or_default(), files::PUBLIC)?;
     files::write(host, &path, text, files::PUBLIC)?;
-    let Some(output) = test(host)? else { return files::remove(host, &backup) };
     let restore = |old: Option<&String>| match old {
         Some(old) => files::write(host, &path, old, files::PUBLIC),
         None => files::remove(host, &path),
     };
+    let output = match test::refused(host, None) {
+        Ok(None) => return files::remove(host, &backup),
+        Ok(Some(output)) => output,
+        Err(error) => {
+            // Whatever it is, nothing untested stays.
+            restore(old.as_ref())?;
+            files::remove(host, &backup)?;
+            return Err(error);
+        }
+    };
     // If the old content is the same, nginx rejects that by now: remove it instead.
     restore(old.as_ref().filter(|old| *old != text))?;
-    let is_our_fault = test(host)?.is_none();
+    let is_our_fault = matches!(test::refused(host, None), Ok(None));
     if !is_our_fault {
         restore(old.as_ref())?;
     }
     files::remove(host, &backup)?;
     let error = Error::new(format!("nginx rejects {path}; the change was undone"));
-    let error = error.shown(output);
+    let error = error.shown(output.lines);
     Err(if is_our_fault {
         error.hint(format!("Look for the same location in {}", path.with_file_name("")))
     } else {
@@ -98,10 +108,4 @@ pub fn remove(host: &Host, app: &str, name: &str) -> Result<()> {
     }
     nginx::build(host, app)?;
     files::remove(host, &backup)
-}
-
-/// Tests the host's nginx configuration; `None` if nginx accepts it, else nginx's output.
-fn test(host: &Host) -> Result<Option<Vec<String>>> {
-    let output = host.run(&Cmd::reads("sudo").args(["-n", "nginx", "-t"]))?;
-    Ok((output.code != 0).then_some(output.lines))
 }

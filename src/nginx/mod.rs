@@ -16,6 +16,7 @@ pub mod locations;
 mod quote;
 pub mod scratch;
 mod template;
+mod test;
 pub mod verify;
 
 pub use template::{is_default, template};

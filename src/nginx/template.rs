@@ -2,6 +2,9 @@
 
 const TEMPLATE: &str = include_str!("../../templates/nginx.conf.sigil");
 
+/// The last line of every configuration that is rendered from it: without it the output is cut.
+pub(super) const END: &str = "# End of the configuration by dokku-matrix";
+
 /// The placeholder for the port on which the app is nginx's `default_server`.
 const PLACEHOLDER: &str = "@DEFAULT_SERVER_PORT@";
 
@@ -35,6 +38,12 @@ mod tests {
             assert_eq!(is_default(&filled), default_server);
             assert_eq!(filled.matches('@').count(), TEMPLATE.matches('@').count() - 2);
         }
+    }
+
+    #[test]
+    fn ends_with_the_line_that_shows_that_it_is_whole() {
+        assert!(TEMPLATE.ends_with(&format!("{END}\n")));
+        assert_eq!(TEMPLATE.matches(END).count(), 1);
     }
 
     /// Dokku greps templates for these and prints a warning with the line at every build.

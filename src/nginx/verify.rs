@@ -1,7 +1,7 @@
 //! Verifies the template before Dokku may use it: one that nginx rejects stops nginx for every app
 //! of the host.
 
-use super::{forms, scratch};
+use super::{forms, scratch, template, test};
 use crate::{
     error::{Error, Result},
     host::{
@@ -19,7 +19,13 @@ use sha2::{Digest, Sha256};
 /// What nginx says of its version.
 fn nginx_version(host: &Host) -> Result<String> {
     let nginx = find("nginx").ok_or_else(|| Error::new("there is no nginx on this host"))?;
-    let ran = host.must(&Cmd::reads(&nginx).arg("-v"))?;
+    let cmd = Cmd::reads(&nginx).arg("-v");
+    let ran = host.must(&cmd)?;
+    if !ran.says("nginx version: ") {
+        return Err(Error::new(format!(
+            "`{cmd}` ended with exit code 0 and printed nothing of a version"
+        )));
+    }
     Ok(ran.lines.join("\n"))
 }
 
@@ -54,7 +60,7 @@ pub fn still_refused(host: &Host, spec: &Spec) -> Result<Option<String>> {
         return Ok(None);
     }
     // The host may have been fixed since.
-    test(host, spec)
+    test_all_forms(host, spec)
 }
 
 /// Renders every form with the host's sigil, has the host's nginx test each, and records the result.
@@ -66,13 +72,13 @@ pub fn verify(host: &Host, spec: &Spec) -> Result<Option<String>> {
         return Err(Error::new(format!("{path} is missing"))
             .hint(format!("dokku matrix:deploy {}", spec.app)));
     };
-    let refused = test(host, spec)?;
+    let refused = test_all_forms(host, spec)?;
     let record = Verification { digest, at: clock::now(), refused: refused.clone() };
     Status::update(host, &spec.server_name, |status| status.template = Some(record))?;
     Ok(refused)
 }
 
-fn test(host: &Host, spec: &Spec) -> Result<Option<String>> {
+fn test_all_forms(host: &Host, spec: &Spec) -> Result<Option<String>> {
     let template = spec.paths(host.env()).template();
     let (_guard, directory) = files::scratch()?;
     certificate(host, &directory)?;
@@ -92,13 +98,18 @@ fn test(host: &Host, spec: &Spec) -> Result<Option<String>> {
         if rendered.code != 0 {
             return Ok(Some(refusal("sigil", form.name, &rendered)));
         }
+        if !rendered.stdout.trim_end().ends_with(template::END) {
+            return Err(Error::new(format!(
+                "`sigil` ended with exit code 0 and printed nothing of the end of the form {:?}",
+                form.name
+            )));
+        }
         let conf = directory.join("nginx.conf");
         let user = host.env().dokku_user();
         let text = scratch::scratch_conf(&rendered.stdout, directory.as_str(), user);
         files::write_scratch(&conf, &text)?;
-        let ran = host.run(&Cmd::reads("sudo").args(["-n", "nginx", "-t", "-c", conf.as_str()]))?;
-        if ran.code != 0 {
-            return Ok(Some(refusal("nginx", form.name, &ran)));
+        if let Some(output) = test::refused(host, Some(&conf))? {
+            return Ok(Some(refusal("nginx", form.name, &output)));
         }
     }
     Ok(None)

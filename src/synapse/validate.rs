@@ -19,6 +19,9 @@ pub const PROGRAM: &str = "python";
 /// Its arguments.
 pub const ARGS: [&str; 4] = ["-m", "synapse.config", "-c", DIRECTORY];
 
+/// What Synapse prints of a configuration that it accepts.
+const ACCEPTED: &str = "Config parses OK!";
+
 /// Validates the configuration of a server with an image.
 ///
 /// # Errors
@@ -59,7 +62,7 @@ pub struct Subject<'a> {
 /// The outcome of a validation, from the exit code and the output of [`PROGRAM`].
 ///
 /// # Errors
-/// See [`validate`].
+/// See [`validate`]. Exit code 0 alone proves nothing: another program may have run.
 pub fn outcome(scrubber: &Scrubber, subject: &Subject<'_>, output: &Output) -> Result<()> {
     let on_host = |path: &str| path.replace("/config/", &format!("{}/", subject.config));
     let directory = on_host(DIRECTORY);
@@ -71,6 +74,12 @@ pub fn outcome(scrubber: &Scrubber, subject: &Subject<'_>, output: &Output) -> R
         if has_settings(subject.local) && output.lines.iter().any(ignored) {
             let error = format!("Synapse ignores {local}: it must consist of `key: value` pairs");
             return Err(Error::new(error).hint(fix));
+        }
+        if !output.says(ACCEPTED) {
+            return Err(Error::new(format!(
+                "the configuration could not be validated: Synapse ended with exit code 0 and printed nothing of {ACCEPTED:?}"
+            ))
+            .hint(format!("To try again: dokku matrix:deploy {}", subject.app)));
         }
         return Ok(());
     }
@@ -194,6 +203,7 @@ mod tests {
     fn explains_each_outcome() {
         const FIX: &str = "Fix it, then: dokku matrix:deploy matrix";
         const IGNORED: &str = "File '/config/homeserver.d/90-local.yaml' is empty or doesn't parse into a key-value map. IGNORING.";
+        let accepted = format!("{IGNORED}\n{ACCEPTED}");
         let traceback = format!(
             "{IGNORED}\nTraceback (most recent call last):\n  File \"x.py\", line 1, in y\n    z()\n{}\n{}",
             "yaml.scanner.ScannerError: mapping values are not allowed here",
@@ -201,10 +211,19 @@ mod tests {
         );
         for (code, output, local, want) in [
             (0, "Config parses OK!", "a: b", vec![]),
-            (0, IGNORED, "# a: b\n", vec![]),
+            (0, &accepted, "# a: b\n", vec![]),
             (
                 0,
-                IGNORED,
+                "",
+                "a: b",
+                vec![
+                    "the configuration could not be validated: Synapse ended with exit code 0 and printed nothing of \"Config parses OK!\"",
+                    "To try again: dokku matrix:deploy matrix",
+                ],
+            ),
+            (
+                0,
+                &accepted,
                 "- a\n",
                 vec![
                     "Synapse ignores /c/homeserver.d/90-local.yaml: it must consist of `key: value` pairs",

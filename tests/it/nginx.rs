@@ -68,7 +68,7 @@ fn rendered_forms() {
         insta::assert_snapshot!(name.replace(' ', "_"), rendered);
     }
     let nothing = render(&template(true), &form("nothing to serve", false)).unwrap();
-    assert_eq!(nothing.trim(), "");
+    assert_eq!(nothing.trim(), "# End of the configuration by dokku-matrix");
 }
 
 #[test]

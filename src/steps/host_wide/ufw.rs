@@ -2,7 +2,7 @@
 //! plugin's sudoers file allows.
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     host::{
         Host,
         cmd::{Cmd, Output},
@@ -35,9 +35,13 @@ pub(super) fn status(host: &Host) -> Result<Ufw> {
     if find("ufw").is_none() {
         return Ok(Ufw::Absent);
     }
-    let ran: Output = host.run(&cmd(&["status"], false))?;
+    let cmd = cmd(&["status"], false);
+    let ran: Output = host.run(&cmd)?;
     if ran.code != 0 {
         return Ok(Ufw::Forbidden);
+    }
+    if ran.lines.is_empty() {
+        return Err(Error::new(format!("`{cmd}` ended with exit code 0 and printed nothing")));
     }
     if ran.says("Status: inactive") {
         return Ok(Ufw::Inactive);

@@ -3,13 +3,14 @@
 //! continues from there.
 
 use super::harness::{SYNAPSE, TestHost, in_parallel};
+use super::small_disk::SmallDisk;
 use nix::unistd::{Uid, chown};
 use serde_json::Value;
 use stand_in::{Fault, Kind, State};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -109,38 +110,6 @@ To go on: dokku matrix:deploy matrix
     );
 }
 
-/// A small file system, mounted over the plugin's data directory.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// `None` where tests may not mount anything.
-    #[expect(clippy::print_stderr, reason = "shows that a test is skipped")]
-    fn new(host: &TestHost, blocks: u32) -> Option<Self> {
-        let directory = host.lib("data/matrix");
-        fs::create_dir_all(&directory).unwrap();
-        let options = format!("size={}k,mode=755", blocks * 4);
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&directory);
-        let mounted = mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
-        if !mounted {
-            eprintln!("skipped: a full disk, for this account may not mount a file system");
-        }
-        mounted.then_some(Self(directory))
-    }
-
-    fn grow(&self) {
-        let mut mount = Command::new("mount");
-        mount.args(["-o", "remount,size=4m"]).arg(&self.0);
-        assert!(mount.status().unwrap().success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        Command::new("umount").arg(&self.0).status().ok();
-    }
-}
-
 /// Every file below a directory, with its content.
 fn all(directory: &Path) -> Vec<(PathBuf, String)> {
     let mut files = vec![];
@@ -168,7 +137,7 @@ fn disk_is_full() {
     let failed = std::sync::Mutex::new(0);
     in_parallel(&sizes, |blocks| {
         let host = TestHost::new();
-        let Some(small) = SmallDisk::new(&host, *blocks) else { return };
+        let Some(small) = SmallDisk::at(&host.lib("data/matrix"), *blocks) else { return };
         let output = host.dokku(line);
         if output.code == Some(1) {
             *failed.lock().unwrap() += 1;
@@ -204,15 +173,15 @@ fn disk_is_full() {
 #[test]
 fn disk_fills_up_later() {
     let host = TestHost::new();
-    let Some(small) = SmallDisk::new(&host, 256) else { return };
+    let Some(_small) = SmallDisk::at(&host.lib("data/matrix"), 256) else { return };
     host.ok("matrix:create matrix --tls off");
     let container = host.state().running("matrix").next().unwrap().id.clone();
-    let before = all(&small.0.join("matrix.site.test"));
+    let before = all(&host.lib("data/matrix/matrix.site.test"));
     let url = host.state().apps["matrix"].config["DATABASE_URL"].clone();
     let (head, tail) = (url.find("://postgres:").unwrap() + 12, url.find('@').unwrap());
     let new = format!("{}other{}", &url[..head], &url[tail..]);
     host.setup(&[&format!("config:set --no-restart matrix DATABASE_URL={new}")]);
-    let filler = small.0.join("matrix.site.test/data/media");
+    let filler = host.file("data/media");
     let mut text = vec![b'x'; 1 << 20];
     while fs::write(&filler, &text).is_err() {
         text.truncate(text.len() - 4096);
@@ -229,7 +198,7 @@ fn disk_fills_up_later() {
     assert!(output.stderr.contains("No space left on device (os error 28)"), "{output:#?}");
     assert_eq!(host.state().running("matrix").next().unwrap().id, container);
     fs::remove_file(&filler).unwrap();
-    assert_eq!(all(&small.0.join("matrix.site.test")), before);
+    assert_eq!(all(&host.lib("data/matrix/matrix.site.test")), before);
     host.ok("matrix:deploy matrix");
     assert!(host.read("config/homeserver.d/20-database.yaml").contains("password: other"));
 }

@@ -24,6 +24,8 @@ mod list_report;
 mod normalize;
 mod preflight;
 mod rename;
+mod silent_calls;
+mod small_disk;
 mod snapshot;
 mod third_component;
 mod triggers;

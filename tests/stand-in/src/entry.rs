@@ -54,6 +54,10 @@ fn answer(call: &mut Call) -> Result<i32> {
             1
         }
         Some(Kind::Die | Kind::KillBefore) => 137,
+        Some(Kind::Silent) => {
+            fault::silence()?;
+            serve(call)
+        }
         Some(Kind::OrphanMs(wait)) => {
             // The plugin records its child once it has started it: this one has run for a while.
             sleep(Duration::from_secs(1));

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, dup2_stderr, dup2_stdout};
 use serde::{Deserialize, Serialize};
 
 use crate::store::Store;
@@ -47,6 +47,9 @@ pub enum Kind {
     Fail,
     /// The call is killed by a signal and has no effect; its caller continues.
     Die,
+    /// The call takes effect, but nothing of what it prints arrives, as on a full file system: many
+    /// programs ignore that they could not write.
+    Silent,
     /// The calling plugin is killed; the call has no effect.
     KillBefore,
     /// The call takes effect; then the calling plugin is killed.
@@ -126,6 +129,13 @@ pub(crate) fn kill_caller() {
             None => return,
         }
     }
+}
+
+/// From here on, whatever this process and its children print is lost.
+pub(crate) fn silence() -> Result<()> {
+    let null = fs::OpenOptions::new().write(true).open("/dev/null")?;
+    dup2_stdout(&null)?;
+    Ok(dup2_stderr(&null)?)
 }
 
 /// Kills this process with the signal that the kernel sends when memory runs out.

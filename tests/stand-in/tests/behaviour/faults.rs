@@ -133,3 +133,15 @@ fn parallel_calls_lose_no_update() {
     let seqs: Vec<u64> = scene.calls().unwrap().iter().map(|record| record.seq).collect();
     assert_eq!(seqs, (1..=24).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_silent_call_takes_effect() {
+    let scene = scene();
+    let silent = |call| Fault { call: Some(call), kind: Kind::Silent, ..Fault::default() };
+    scene.set_fault(&silent(1)).unwrap();
+    let output = run(&scene, "dokku apps:create a");
+    assert_eq!((output.status.code(), output.stdout, output.stderr), (Some(0), vec![], vec![]));
+    assert_eq!(scene.state().unwrap().apps.len(), 1);
+    scene.set_fault(&silent(1)).unwrap();
+    assert_eq!(stderr(&refused(&scene, "dokku apps:create a")), "");
+}
