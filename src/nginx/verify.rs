@@ -29,17 +29,25 @@ fn nginx_version(host: &Host) -> Result<String> {
     Ok(ran.lines.join("\n"))
 }
 
-/// The template that is on disk and the nginx that would read it, as one digest.
+/// What sigil says of its version, or whatever else it says: a few milliseconds, as with nginx.
+fn sigil_version(host: &Host) -> Result<String> {
+    let ran = host.run(&Cmd::reads("sigil").arg("-v"))?;
+    Ok(ran.lines.join("\n"))
+}
+
+/// The template that is on disk, and the sigil and the nginx that would read it, as one digest.
 fn digest(host: &Host, spec: &Spec) -> Result<Option<String>> {
     let Some(text) = files::read(&spec.paths(host.env()).template())? else { return Ok(None) };
     let mut hash = Sha256::new();
-    hash.update(nginx_version(host)?);
-    hash.update([0]);
+    for version in [nginx_version(host)?, sigil_version(host)?] {
+        hash.update(version);
+        hash.update([0]);
+    }
     hash.update(text);
     Ok(Some(hex(&hash.finalize())))
 }
 
-/// What is recorded of the template on disk with this very nginx; `None` if nothing is.
+/// What is recorded of the template on disk with this very sigil and nginx; `None` if nothing is.
 fn recorded(host: &Host, spec: &Spec) -> Result<Option<Verification>> {
     let Some(record) = Status::read(host.env(), &spec.server_name)?.template else {
         return Ok(None);
@@ -48,7 +56,7 @@ fn recorded(host: &Host, spec: &Spec) -> Result<Option<Verification>> {
     Ok(is_current.then_some(record))
 }
 
-/// Whether the template on disk was accepted by this very nginx.
+/// Whether the template on disk was accepted by this very sigil and nginx.
 pub fn is_verified(host: &Host, spec: &Spec) -> Result<bool> {
     Ok(recorded(host, spec)?.is_some_and(|record| record.refused.is_none()))
 }

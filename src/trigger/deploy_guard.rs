@@ -167,7 +167,7 @@ fn configuration(host: &Host, desired: &Homeserver, tag: &str) -> Result<()> {
     validate_now(spec, host, &image)
 }
 
-/// nginx may have been upgraded since the template was verified.
+/// nginx or sigil may have been upgraded since the template was verified.
 fn verify_template(call: &Call, spec: &Spec) {
     let refused = match verify::is_verified(&call.host, spec) {
         Ok(true) => return,

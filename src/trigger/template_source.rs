@@ -3,7 +3,7 @@
 use super::Call;
 use crate::{error::Result, nginx::verify};
 
-/// For the app's own configuration only, and only while it is verified with this nginx.
+/// For the app's own configuration only, and only while it is verified with this sigil and nginx.
 pub(super) fn run(call: &Call) -> Result<()> {
     if call.args.get(1).map(String::as_str) != Some("app-config") {
         return Ok(());

@@ -146,7 +146,7 @@ fn template_is_used_only_while_verified() {
     for args in others {
         assert_eq!(template(args), silent(), "{args}");
     }
-    let breaks: [(&str, fn(&TestHost)); 4] = [
+    let breaks: [(&str, fn(&TestHost)); 5] = [
         ("changed by hand", |host| {
             let template = host.read("nginx/nginx.conf.sigil") + "# mine\n";
             fs::write(host.file("nginx/nginx.conf.sigil"), template).unwrap();
@@ -157,6 +157,9 @@ fn template_is_used_only_while_verified() {
         }),
         ("nginx upgraded", |host| {
             host.scene.update(|state| state.nginx_version = "1.26.0".into()).unwrap();
+        }),
+        ("sigil upgraded", |host| {
+            host.scene.update(|state| state.sigil_version = "0.12.1".into()).unwrap();
         }),
     ];
     for (case, action) in breaks {

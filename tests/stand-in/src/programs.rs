@@ -167,7 +167,7 @@ pub(crate) fn sigil(call: &Call) -> Result<()> {
         return exit_with(code(status));
     }
     if arg(&call.args, 0) == "-v" {
-        call.line("0.11.6");
+        call.line(call.state()?.sigil_version);
         return Ok(());
     }
     let file = match call.args.as_slice() {

@@ -339,6 +339,7 @@ fn initial() -> State {
         pullable: pullable.map(str::to_owned).into(),
         sudo_ufw: true,
         nginx_version: "1.22.1".to_owned(),
+        sigil_version: "0.11.6".to_owned(),
         ..State::default()
     };
     let synapse = Image { ports: vec![8008, 8009, 8448], ..Image::default() };

@@ -45,6 +45,8 @@ pub struct State {
     pub sudo_ufw: bool,
     /// The version that `nginx -v` prints.
     pub nginx_version: String,
+    /// What `sigil -v` prints.
+    pub sigil_version: String,
     /// Where the real parts are; `None` on a host without real parts.
     pub parts: Option<Parts>,
 }
