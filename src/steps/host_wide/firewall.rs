@@ -45,6 +45,7 @@ fn is_wanted(host: &Host, except: Option<&ServerName>) -> Result<Option<bool>> {
 /// Closes 8448 where no homeserver of the host wants it any more. Says nothing where ufw is not
 /// active, or may not be asked.
 pub fn close_if_unused(host: &Host) -> Result<bool> {
+    let _lock = locks::host(host)?;
     if is_wanted(host, None)? != Some(false) {
         return Ok(false);
     }
@@ -90,8 +91,13 @@ impl Step for Firewall {
         }
         let command = format!("ufw {}", ufw::rule(wanted).join(" "));
         let (refusal, description) = (self.refusal.clone(), command.clone());
+        let name = self.spec.server_name.clone();
         Ok(State::missing(description, move |host| {
             let _lock = locks::host(host)?;
+            // Another command may have recorded meanwhile that it wants the port.
+            if !wanted && is_wanted(host, Some(&name))? != Some(false) {
+                return Ok(());
+            }
             if ufw::set(host, wanted)?.code != 0 {
                 refusal.keep(format!("The firewall could not be set.\nsudo {command}"));
             }

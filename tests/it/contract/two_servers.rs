@@ -144,6 +144,30 @@ fn nginx_stays_valid_when_the_default_is_destroyed() {
     assert!(host.state().max_mains.values().all(|mains| *mains == 1));
 }
 
+/// Whoever closes the port holds the host's lock: another command may just be opening it.
+#[test]
+fn port_is_closed_under_the_lock_of_the_host() {
+    let prepared = PreparedHost::from_host(two_servers().host);
+    for lines in [
+        ["matrix:create matrix --no-8448", "matrix:create matrix2 --no-8448"],
+        ["--force apps:destroy matrix", "--force apps:destroy matrix2"],
+    ] {
+        let host = prepared.copy();
+        let _second = host.homeserver("matrix2");
+        let log = host.scene.path().join("ufw");
+        let lock = host.lib("data/matrix/.host/locks/host");
+        // flock succeeds where nobody holds the lock.
+        let held = format!("! flock --nonblock {} true && echo held", lock.display());
+        let action = format!("({held} || echo free) >> {}", log.display());
+        host.override_program("sudo", r#"[[ $* == *"ufw delete"* ]]"#, &action);
+        for line in lines {
+            host.ok(line);
+        }
+        assert!(!port_is_open(&host), "{lines:?}");
+        assert_eq!(fs::read_to_string(log).unwrap(), "held\n", "{lines:?}");
+    }
+}
+
 /// The machine fails while the default moves to the next server. A deploy of either one completes
 /// it.
 #[test]
