@@ -1,6 +1,6 @@
 //! Certificates that exist but are not valid.
 
-use super::harness::TestHost;
+use super::harness::{TestHost, in_parallel};
 use insta::assert_snapshot;
 use std::fs;
 
@@ -30,4 +30,36 @@ fn expired() {
 fn untrusted() {
     let host = TestHost::new();
     assert_snapshot!(host.transcript(&format!("{LINE} --domain matrix.elsewhere.test")));
+}
+
+/// Without an e-mail address of its own, an app uses the host's. A question about that which fails is
+/// not a host without one.
+#[test]
+fn global_email_that_is_not_told() {
+    const NONE: &str = " !     letsencrypt needs an e-mail address\n";
+    let json = |email: &str| format!(r#"echo '{{"global-email":"{email}"}}'"#);
+    let no_apps = "echo \" !     You haven't deployed any applications yet\" >&2; exit";
+    let cases = [
+        (json(""), 2, NONE),
+        (format!("{no_apps} 1"), 2, NONE),
+        (format!("{no_apps} 2"), 1, "` ended with exit code 2\n"),
+        ("exit 1".to_owned(), 1, "` ended with exit code 1\n"),
+        (json("a@site.test") + "; exit 1", 1, "` ended with exit code 1\n"),
+        ("exit 0".to_owned(), 1, "` ended with exit code 0 and printed nothing\n"),
+        ("echo '{\"global-em'".to_owned(), 1, "printed incomplete JSON\n"),
+        ("echo '{}'".to_owned(), 1, "printed JSON without the field \"global-email\"\n"),
+        ("echo a@site.test".to_owned(), 1, "printed something else than JSON\n"),
+    ];
+    in_parallel(&cases, |(action, code, error)| {
+        let host = TestHost::new();
+        let question = r#"[[ $* == "letsencrypt:report --global --format json" ]]"#;
+        host.override_program("dokku", question, &format!("{action}; exit 0"));
+        let output = host.dokku("matrix:create matrix");
+        assert_eq!(output.code, Some(*code), "{output:#?}");
+        assert!(output.stderr.contains(error), "{output:#?}");
+        assert_eq!(host.changes(), [""; 0]);
+    });
+    let host = TestHost::new();
+    host.setup(&["letsencrypt:set --global email a@site.test"]);
+    host.ok("matrix:create matrix");
 }
