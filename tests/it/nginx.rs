@@ -2,6 +2,7 @@
 
 mod harness;
 pub(crate) mod http;
+mod paths;
 pub(crate) mod serving;
 pub(crate) mod tools;
 
@@ -83,7 +84,7 @@ fn rendered_locations() {
     insta::assert_snapshot!("element", locations::element());
     // A sibling gets the well-known files, which are the first part of the homeserver's locations.
     // The support file needs a contact.
-    let hidden = locations::homeserver(&known).split_once("location ^~").unwrap().0.to_owned();
+    let hidden = locations::homeserver(&known).split_once("if (").unwrap().0.to_owned();
     assert_eq!(locations::sibling(&known), hidden);
     let without = hidden.split_once("location = /.well-known/matrix/support").unwrap().0;
     assert_eq!(locations::sibling(&well_known(None)), without);

@@ -20,7 +20,7 @@ fn support() -> Support {
     }
 }
 
-fn homeserver() -> String {
+pub(super) fn homeserver() -> String {
     locations::homeserver(&WellKnown {
         base_url: "https://matrix.test".to_owned(),
         server: "matrix.test:443".to_owned(),

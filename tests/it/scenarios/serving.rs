@@ -21,9 +21,13 @@ pub(super) fn run(host: &impl Host) {
         host.register(APP, name, PASSWORD);
         User::new(host, &domain, name, PASSWORD)
     });
+    let root = host.dokku(&format!("matrix:register-user {APP} root --admin"), PASSWORD);
+    host.assert_success("matrix:register-user --admin", root);
+    let root = User::new(host, &domain, "root", PASSWORD);
     thread::scope(|scope| {
         let poll = scope.spawn(|| long_poll_is_not_cut_off(&erin));
         hides_the_admin_api(host, &domain);
+        hides_the_admin_api_from_administrators(&root, &carol, &domain);
         passes_the_client_address(&carol, &domain);
         keeps_encoded_paths(&carol, &domain);
         limits_upload_size(&carol);
@@ -69,6 +73,43 @@ fn hides_the_admin_api(host: &impl Host, domain: &str) {
         }
         let response = get(host, &[&format!("https://{domain}:8448{target}")]);
         assert_eq!(response.status, "404", "{target} on 8448: {response:?}");
+    }
+}
+
+/// Synapse gets the path as it was sent, and nginx finds another location for it: an administrator's
+/// token is no use on either way.
+fn hides_the_admin_api_from_administrators<P: Host>(
+    root: &User<'_, P>,
+    carol: &User<'_, P>,
+    domain: &str,
+) {
+    let body = json!({ "password": PASSWORD, "admin": true }).to_string();
+    for (before, after) in [
+        ("", ""),
+        ("", "%2F..%2F..%2F..%2F..%2F..%2F_matrix"),
+        ("", "%2f%2e%2E%2f..%2f..%2f..%2f..%2f_matrix"),
+        ("", "%2F..%2F..%2F..%2F..%2F..%2F_synapse%2Fclient%2F"),
+        ("/", "%2F..%2F..%2F..%2F..%2F..%2F_matrix"),
+        ("/_matrix/client/..%2F..", ""),
+    ] {
+        let path = format!("{before}/_synapse/admin/v2/users/@evil{after}:{domain}");
+        let (status, response) = root.request("PUT", &path, body.as_bytes(), "path-as-is\n");
+        assert_eq!(status, 404, "{path}: {}", String::from_utf8_lossy(&response));
+    }
+    for user in ["evil", "evil/../../../../../_matrix"] {
+        let id = format!("@{user}:{domain}").replace('/', "%2F");
+        let path = format!("/_matrix/client/v3/profile/{id}");
+        let (status, _) = carol.request("GET", &path, b"", "");
+        assert_eq!(status, 404, "{path}");
+    }
+    // With such a path, and an alias that nginx reads as one of the hidden paths.
+    let message = carol.send_in_new_room("hello");
+    let body = json!({ "room_id": message.room }).to_string();
+    for name in ["a%2F..%2Fb", "%2F..%2F..%2F..%2F..%2F..%2F..%2F_synapse%2Fadmin"] {
+        let alias = format!("/_matrix/client/v3/directory/room/%23{name}%3A{domain}");
+        let (status, response) = carol.request("PUT", &alias, body.as_bytes(), "");
+        assert_eq!(status, 200, "{alias}: {}", String::from_utf8_lossy(&response));
+        assert_eq!(carol.get(&alias)["room_id"], message.room);
     }
 }
 
