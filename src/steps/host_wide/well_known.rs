@@ -1,6 +1,7 @@
 //! Delegation: the well-known files of a server name whose domain another app of this host has.
 
 use crate::{
+    component::CATALOG,
     dokku::{domains, nginx},
     error::Result,
     host::{
@@ -13,7 +14,7 @@ use crate::{
         locations::{self, WellKnown},
     },
     plan::{Change, Refusal, State, Step, StepId},
-    state::{Spec, Tls},
+    state::{Spec, Tls, marker},
 };
 use std::sync::Arc;
 
@@ -80,6 +81,22 @@ fn first_line(name: &ServerName) -> String {
     format!("# For the Matrix server {name}.\n")
 }
 
+/// The other homeserver of this host whose well-known files an app serves. nginx has one location for
+/// all domains of an app, so the app can serve those of one homeserver.
+fn other_server(host: &Host, app: &AppName, name: &ServerName) -> Result<Option<ServerName>> {
+    let text = install::installed_or_pending(host, app.as_str(), FILE)?.unwrap_or_default();
+    for (other, spec) in Spec::all(host.env())? {
+        if other != *name && text.starts_with(&first_line(&other)) {
+            // What one needs that cannot be read is not known.
+            let Ok(spec) = spec else { return Ok(Some(other)) };
+            let kind = CATALOG.homeserver().name;
+            let is_alive = marker::is(host.env(), &spec.app, kind, &other)?;
+            return Ok((is_alive && spec.is_delegated()).then_some(other));
+        }
+    }
+    Ok(None)
+}
+
 /// The apps that serve well-known files for a server although they should not.
 fn stale(host: &Host, name: &ServerName, wanted: Option<&AppName>) -> Result<Vec<String>> {
     let mut stale = vec![];
@@ -142,6 +159,16 @@ impl Step for WellKnownFiles {
         let file = install::path(host, app.as_str(), FILE);
         if files::stat(&file)?.is_none() && self.is_served(host, nginx::via(host, &app)?) {
             return Ok(State::of(changes));
+        }
+        if let Some(other) = other_server(host, &app, &spec.server_name)? {
+            return Ok(if changes.is_empty() {
+                State::Attention(format!(
+                    "{app} serves the well-known files of {other}, and can serve those of one homeserver only.\n{}",
+                    self.instructions()
+                ))
+            } else {
+                State::of(changes)
+            });
         }
         let text = self.text();
         if install::change_to(host, app.as_str(), FILE, &text)?.is_some()

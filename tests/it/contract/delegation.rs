@@ -318,6 +318,33 @@ fn reloads_nginx_after_removing_a_file() {
     }
 }
 
+/// Two server names are domains of one app, which can serve the files of one of them.
+#[test]
+fn one_app_serves_the_files_of_one_server() {
+    const OTHER: &str = "matrix:create other --email a@site.test --server-name www.site.test";
+    let host = create_host();
+    let _other = host.homeserver("other");
+    host.setup(&["domains:add site www.site.test"]);
+    host.ok(CREATE);
+    let before = well_known_file(&host);
+    let output = host.ok(OTHER);
+    let error =
+        "site serves the well-known files of site.test, and can serve those of one homeserver only.
+www.site.test must serve these two files over https, so that others find www.site.test:\n";
+    assert!(errors(&output.stderr).starts_with(error), "{output:#?}");
+    assert_eq!(output.code, Some(3));
+    assert_eq!(well_known_file(&host), before);
+    host.changes();
+    host.ok("matrix:deploy matrix");
+    host.ok("matrix:deploy other");
+    assert_eq!(host.changes(), [""; 0]);
+    // The other one's turn.
+    assert_eq!(host.dokku("--force apps:destroy matrix").code, Some(0));
+    let output = host.ok("matrix:deploy other");
+    assert_eq!(errors(&output.stderr), "");
+    assert!(well_known_file(&host).unwrap().contains("other.site.test:443"));
+}
+
 /// If one app's nginx configuration cannot be built, that is reported, and the files are removed
 /// from the other apps all the same.
 #[test]
