@@ -107,9 +107,15 @@ impl ServerName {
         self.0.split(':').next().unwrap_or(&self.0)
     }
 
-    /// Whether the name includes a port: then other servers do not look for well-known files.
+    /// The port, where the name includes one: then other servers do not look for well-known files,
+    /// and connect to this port.
+    pub fn port(&self) -> Option<u16> {
+        self.0.split_once(':')?.1.parse().ok()
+    }
+
+    /// Whether the name includes a port.
     pub fn has_port(&self) -> bool {
-        self.0.contains(':')
+        self.port().is_some()
     }
 }
 
@@ -304,5 +310,6 @@ mod tests {
         assert_eq!(app.service().unwrap().as_str(), "a-b-db");
         let name: ServerName = "example.org:8448".parse().unwrap();
         assert_eq!((name.directory().as_str(), name.host()), ("example.org_8448", "example.org"));
+        assert_eq!((name.port(), name.has_port()), (Some(8448), true));
     }
 }

@@ -103,6 +103,16 @@ impl Spec {
         self.port_8448 && self.tls != Tls::Off
     }
 
+    /// Whether another server can connect to the port in the server name, if there is one. Without TLS
+    /// somebody else ends it, on whatever port.
+    pub fn serves_its_port(&self) -> bool {
+        match self.server_name.port() {
+            None | Some(443) => true,
+            Some(8448) => self.port_8448 || self.tls == Tls::Off,
+            Some(_) => self.tls == Tls::Off,
+        }
+    }
+
     /// The image of a component, by the name of its kind; Synapse's if no optional component has it.
     pub fn image_of(&self, kind: &str) -> &ImageRef {
         self.components.get(kind).map_or(&self.image, |component| &component.image)

@@ -10,6 +10,7 @@ use crate::{
 
 pub(super) fn check(host: &Host, desired: &Homeserver) -> Result<()> {
     server_name(host, desired)?;
+    port(host, &desired.spec)?;
     beside(desired)?;
     for component in &desired.components {
         domain(host, component)?;
@@ -36,6 +37,31 @@ fn server_name(host: &Host, desired: &Homeserver) -> Result<()> {
         .hint(format!("dokku matrix:report {}", other.app)));
     }
     Ok(())
+}
+
+/// Other servers reach the port in the server name. What was recorded without that goes on: the name
+/// cannot be changed any more.
+fn port(host: &Host, spec: &Spec) -> Result<()> {
+    let recorded = Spec::read(host.env(), &spec.server_name)?;
+    let Some(port) = spec.server_name.port().filter(|_| !spec.serves_its_port()) else {
+        return Ok(());
+    };
+    if recorded.is_some_and(|recorded| !recorded.serves_its_port()) {
+        return Ok(());
+    }
+    let (app, name) = (&spec.app, &spec.server_name);
+    let error = Error::usage(format!(
+        "{app} would not be served on port {port}, which the server name {name} requires"
+    ))
+    .hint("Other servers connect to exactly this port, and the name can never be changed.");
+    Err(if port == 8448 {
+        error.hint("Leave --no-8448 out.")
+    } else {
+        let host = name.host();
+        error
+            .hint("Use port 8448, or a server name without a port:")
+            .hint(format!("  dokku matrix:create {app} --server-name {host}"))
+    })
 }
 
 /// A component beside the homeserver has an app and a domain of its own.

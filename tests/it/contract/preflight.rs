@@ -264,3 +264,56 @@ fn allows_another_service_before_the_first() {
     );
     assert_eq!(output.code, Some(2));
 }
+
+/// A server name can never be changed, so one with a port that nothing serves is refused at once. A
+/// homeserver that has such a name already goes on.
+#[test]
+fn port_of_the_server_name_must_be_served() {
+    const CREATE: &str = "matrix:create matrix --tls provided --server-name ";
+    const WHY: &str =
+        "Other servers connect to exactly this port, and the name can never be changed.";
+    const OTHER: &str = "Use port 8448, or a server name without a port:
+ !       dokku matrix:create matrix --server-name example.org";
+    let cases = [
+        ("example.org:9999", "9999", OTHER),
+        ("example.org:80", "80", OTHER),
+        ("example.org:8448 --no-8448", "8448", "Leave --no-8448 out."),
+    ];
+    in_parallel(&cases, |(flags, port, advice)| {
+        let host = TestHost::new();
+        let output = host.dokku(&format!("{CREATE}{flags}"));
+        let name = flags.split(' ').next().unwrap();
+        let stderr = format!(
+            " !     matrix would not be served on port {port}, which the server name {name} requires
+ !     {WHY}
+ !     {advice}\n"
+        );
+        assert_eq!((output.code, output.stderr), (Some(2), stderr), "{flags}");
+        assert_eq!(host.changes(), [""; 0], "{flags}");
+        assert!(!host.lib("data/matrix/example.org_8448/server.json").exists());
+    });
+    let good = [
+        "example.org:8448",
+        "example.org:443 --no-8448",
+        "example.org",
+        "matrix",
+        "localhost:8448",
+    ];
+    in_parallel(&good, |flags| drop(TestHost::new().ok(&format!("{CREATE}{flags}"))));
+    // Without TLS somebody else serves the port. Version 1 also accepted this with TLS.
+    let host = TestHost::after("matrix:create matrix --tls off --server-name example.org:9999");
+    let path = host.lib("data/matrix/example.org_9999/server.json");
+    assert_eq!(host.dokku("matrix:create matrix --tls provided").code, Some(2));
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"off\"", "\"provided\"")).unwrap();
+    for line in [
+        "matrix:deploy matrix",
+        "matrix:create matrix",
+        "matrix:report matrix",
+        "ps:restart matrix",
+    ] {
+        host.ok(line);
+    }
+    let report = host.ok("matrix:report matrix --matrix-server-name");
+    assert_eq!(report.stdout, "example.org:9999\n");
+}
