@@ -324,3 +324,23 @@ impl Homeserver {
         Some(client.url())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The name of a kind is that of its directory beside those of the homeserver, and a part of the
+    /// names of commands.
+    #[test]
+    fn names_of_kinds_collide_with_nothing() {
+        let mut names: Vec<_> = CATALOG.0.iter().map(|kind| kind.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        for name in names {
+            assert!(!name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase()), "{name}");
+            assert!(!["clone", "config", "data", "nginx"].contains(&name), "{name}");
+        }
+    }
+}

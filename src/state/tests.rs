@@ -7,7 +7,7 @@ use crate::{
     names::ServerName,
 };
 use camino::{Utf8Path, Utf8PathBuf};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 const VERSION1: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/state/fixtures/version1");
 const VERSION2: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/state/fixtures/version2");
@@ -234,4 +234,74 @@ fn two_default_servers_count_as_none() {
     }
     HostStatus::migrate(&host.host).unwrap();
     assert_eq!(host.read("default-8448"), None);
+}
+
+/// Whatever a server or an app is called, its files are no other's: not those of another server, nor
+/// the plugin's own of this version or the first.
+#[test]
+fn names_collide_with_nothing() {
+    const NAMES: [&str; 24] = [
+        "default-8448",
+        "default-8448:8448",
+        "host",
+        "host:1",
+        "host.json",
+        "apps",
+        "locks",
+        "writing",
+        "a",
+        "a.server",
+        "a.data",
+        "a.lock",
+        "a.server.server",
+        "server",
+        "data",
+        "config",
+        "nginx",
+        "server.json",
+        "status.json",
+        "judged",
+        "clone",
+        "synapse",
+        "matrix",
+        "example.org:8448",
+    ];
+    for fixture in [VERSION1, VERSION2] {
+        let host = TestHost::new(fixture);
+        let example = Spec::load(host.env(), &name("example.org")).unwrap();
+        let before = HostStatus::read(host.env()).unwrap();
+        let apps = marker::apps(host.env()).unwrap();
+        HostStatus::migrate(&host.host).unwrap();
+        let mut held = vec![locks::host(&host.host).unwrap()];
+        let spec = |text: &str| Spec { server_name: name(text), ..example.clone() };
+        let app = |text: &str| text.replace(':', "-");
+        for text in NAMES {
+            held.push(locks::server(&host.host, &name(text), "one").unwrap());
+            held.push(locks::data(&host.host, &name(text), locks::Data::Replace, "two").unwrap());
+            let paths = spec(text).paths(host.env());
+            for directory in [paths.root(), paths.config(), paths.data(), paths.nginx()] {
+                files::make_directory(&host.host, &directory, 0o700).unwrap();
+            }
+            spec(text).write(&host.host).unwrap();
+            let validated = Some(text.to_owned());
+            Status::update(&host.host, &name(text), |status| status.validated = validated).unwrap();
+            marker::write(&host.host, &app(text), &Marker::component("synapse", &name(text)))
+                .unwrap();
+        }
+        for text in NAMES {
+            assert_eq!(Spec::load(host.env(), &name(text)).unwrap(), spec(text), "{text}");
+            let status = Status::read(host.env(), &name(text)).unwrap();
+            assert_eq!(status.validated.as_deref(), Some(text));
+            let marker = marker::read(host.env(), &app(text)).unwrap();
+            assert_eq!(marker, Some(Marker::component("synapse", &name(text))));
+        }
+        assert_eq!(HostStatus::read(host.env()).unwrap(), before);
+        before.write(&host.host).unwrap();
+        assert_eq!(HostStatus::read(host.env()).unwrap(), before);
+        let all = Spec::all(host.env()).unwrap();
+        assert!(all.iter().all(|(name, spec)| spec.as_ref().unwrap().server_name == *name));
+        let all: BTreeSet<_> = NAMES.iter().map(|text| app(text)).chain(apps).collect();
+        assert_eq!(marker::apps(host.env()).unwrap(), all.into_iter().collect::<Vec<_>>());
+        assert_eq!(Spec::load(host.env(), &name("example.org")).unwrap(), example);
+    }
 }

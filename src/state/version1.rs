@@ -117,24 +117,28 @@ fn remove(host: &Host, files: impl IntoIterator<Item = Utf8PathBuf>) -> Result<(
     Ok(())
 }
 
-fn default_8448_path(env: &Env) -> Utf8PathBuf {
-    data_root(env).join("default-8448")
+/// The file of version 1. A directory of that name is a homeserver's: its server name is the same.
+fn default_8448_file(env: &Env) -> Result<Option<Utf8PathBuf>> {
+    let path = data_root(env).join("default-8448");
+    let is_file = files::stat(&path)?.is_some_and(|stat| !stat.directory);
+    Ok(is_file.then_some(path))
 }
 
 /// The default server on 8448 that version 1 recorded. One that is damaged counts as none: then it is
 /// chosen again.
 pub(super) fn default_8448(env: &Env) -> Result<Option<ServerName>> {
-    Ok(files::read(&default_8448_path(env))?.and_then(|text| text.trim().parse().ok()))
+    let Some(path) = default_8448_file(env)? else { return Ok(None) };
+    Ok(files::read(&path)?.and_then(|text| text.trim().parse().ok()))
 }
 
 /// Whether the file of version 1 is there.
 pub(super) fn has_host_status(env: &Env) -> Result<bool> {
-    Ok(files::stat(&default_8448_path(env))?.is_some())
+    Ok(default_8448_file(env)?.is_some())
 }
 
 /// Removes what `host.json` holds by now.
 pub(super) fn remove_host_status(host: &Host) -> Result<()> {
-    remove(host, [default_8448_path(host.env())])
+    remove(host, default_8448_file(host.env())?)
 }
 
 /// Takes a lock file of version 1 once more, for an older plugin or what it left behind may still

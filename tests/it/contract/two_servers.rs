@@ -86,6 +86,24 @@ fn run_side_by_side() {
     assert_eq!(ids(second), ["@al:matrix2.site.test"]);
 }
 
+/// A file of version 1 had the name that this server has.
+#[test]
+fn server_named_like_an_internal_file() {
+    let host = TestHost::new();
+    let _odd = host.homeserver("odd");
+    host.ok("matrix:create matrix --email a@site.test");
+    host.ok("matrix:create odd --email a@site.test --server-name default-8448");
+    host.changes();
+    for line in ["matrix:deploy odd", "matrix:deploy matrix", "matrix:report", "ps:restart matrix"]
+    {
+        host.ok(line);
+    }
+    assert_eq!(host.default_8448().as_deref(), Some("matrix.site.test"));
+    assert_eq!(host.dokku("--force apps:destroy matrix").code, Some(0));
+    assert_eq!(host.default_8448().as_deref(), Some("default-8448"));
+    host.ok("matrix:deploy odd");
+}
+
 #[test]
 fn next_server_becomes_the_default() {
     let two = two_servers();
