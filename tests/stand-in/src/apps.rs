@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, BufRead};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::app::App;
 use crate::call::{Call, fail, stop};
@@ -16,10 +16,18 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     match verb {
         "exists" => call.app(arg(args, 0)).map(|_| ())?,
         "list" => {
+            let apps = call.visible(call.state()?.apps.into_keys().collect())?;
+            if has(args, "--format") {
+                call.line(serde_json::to_string(&apps)?);
+                return Ok(true);
+            }
             if !call.quiet {
                 call.info2("My Apps");
             }
-            call.state()?.apps.keys().for_each(|name| call.line(name));
+            if apps.is_empty() {
+                call.warn("You haven't deployed any applications yet");
+            }
+            apps.iter().for_each(|name| call.line(name));
         }
         "report" => of_apps(call, args, |name| report(call, name))?,
         "create" => {
@@ -76,6 +84,10 @@ pub(crate) fn create(call: &Call, name: &str) -> Result<()> {
     check_name(name)?;
     let state = call.state()?;
     if state.apps.contains_key(name) {
+        if call.visible(vec![name.to_owned()])?.is_empty() {
+            // Dokku would create it over the app that it hides.
+            bail!("`dokku apps:create` of an app that the user may not see is not supported");
+        }
         return fail("Name is already taken");
     }
     call.info1(format!("Creating {name}..."));

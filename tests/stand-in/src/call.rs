@@ -110,8 +110,8 @@ impl Call {
             return fail("Please specify an app to run the command on");
         }
         match self.state()?.apps.remove(name) {
-            Some(app) => Ok(app),
-            None => stop(20, format!("App {name} does not exist")),
+            Some(app) if self.visible(vec![name.to_owned()])?.len() == 1 => Ok(app),
+            _ => stop(20, format!("App {name} does not exist")),
         }
     }
 

@@ -161,7 +161,7 @@ pub(crate) fn of_apps(
     }
     let apps = match &request.app {
         Some(app) => vec![app.clone()],
-        None => call.state()?.apps.into_keys().collect(),
+        None => call.visible(call.state()?.apps.into_keys().collect())?,
     };
     for app in apps {
         call.app(&app)?;

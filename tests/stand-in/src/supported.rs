@@ -28,7 +28,7 @@ const COMMANDS: [(&str, Takes); 85] = [
     ("plugin:list", Args(&["--format="], 0)),
     ("plugin:installed", Args(&[], 1)),
     ("apps:exists", Args(&[], 1)),
-    ("apps:list", Args(&[], 0)),
+    ("apps:list", Args(&["--format="], 0)),
     ("apps:report", Report),
     ("apps:create", Args(&["-x"], 1)),
     ("apps:destroy", Args(&["--force"], 1)),

@@ -1,6 +1,7 @@
 //! Runs the triggers of the enabled plugins, as plugn does: in alphabetical order, until the first
 //! failure.
 
+use std::env;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
@@ -39,6 +40,29 @@ impl Call {
             }
         }
         Ok(answer.trim().to_owned())
+    }
+
+    /// The apps that the user may see, as plugins with the trigger `user-auth-app` decide. Without one
+    /// these are all; one that prints nothing hides every app. The exit code has no meaning.
+    pub(crate) fn visible(&self, apps: Vec<String>) -> Result<Vec<String>> {
+        const NAME: &str = "user-auth-app";
+        // Dokku does not count its own plugin for events.
+        let events = self.plugins.join("20_events").join(NAME);
+        let programs = self.implementors(NAME);
+        if programs.iter().all(|program| *program == events) {
+            return Ok(apps);
+        }
+        let first = |names: [&str; 2]| names.iter().find_map(|name| env::var(name).ok());
+        let user = first(["SSH_USER", "USER"]).unwrap_or_default();
+        let name = first(["SSH_NAME", "NAME"]).unwrap_or_else(|| "default".to_owned());
+        let mut args = vec![user.as_str(), name.as_str()];
+        args.extend(apps.iter().map(String::as_str));
+        let mut visible = String::new();
+        for program in programs {
+            let output = self.trigger(&program, NAME, &args)?.stderr(Stdio::inherit()).output()?;
+            visible += &String::from_utf8_lossy(&output.stdout);
+        }
+        Ok(visible.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
     }
 
     fn implementors(&self, name: &str) -> Vec<PathBuf> {

@@ -10,6 +10,7 @@ mod nginx;
 mod programs;
 mod rename_clone;
 mod unsupported;
+mod visibility;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
