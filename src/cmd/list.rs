@@ -1,24 +1,24 @@
 //! `matrix:list`: the homeservers of this host.
 
-use super::Subcommand;
+use super::{Subcommand, session::Session};
 use crate::{
     component::Catalog,
+    dokku,
     error::{Exit, Result},
-    host::env::Env,
+    host::{Host, env::Env},
     state::{Marker, marker},
-    ui::Ui,
 };
 
 #[derive(Debug, clap::Args)]
 struct Args {}
 
 pub(super) fn subcommand() -> Subcommand {
-    Subcommand::new("list", "", "List the homeservers", |env, catalog, Args {}| run(&env, catalog))
+    Subcommand::new("list", "", "List the homeservers", |env, catalog, Args {}| run(env, catalog))
 }
 
-/// The apps that run a homeserver.
-pub(super) fn apps(env: &Env, catalog: Catalog) -> Result<Vec<String>> {
-    let mut apps = vec![];
+/// The apps that run a homeserver, and that the user may see.
+pub(super) fn apps(host: &Host, catalog: Catalog) -> Result<Vec<String>> {
+    let (env, mut apps) = (host.env(), vec![]);
     for app in marker::apps(env)? {
         if let Some(Marker::Component { kind, .. }) = marker::read(env, &app)?
             && kind == catalog.homeserver().name
@@ -26,12 +26,12 @@ pub(super) fn apps(env: &Env, catalog: Catalog) -> Result<Vec<String>> {
             apps.push(app);
         }
     }
-    Ok(apps)
+    dokku::apps::visible(host, apps)
 }
 
-fn run(env: &Env, catalog: Catalog) -> Result<Exit> {
-    let ui = Ui::new(env.get("DOKKU_QUIET_OUTPUT").is_some(), false);
-    let apps = apps(env, catalog)?;
+fn run(env: Env, catalog: Catalog) -> Result<Exit> {
+    let session = Session::new(env, catalog, "matrix:list");
+    let (ui, apps) = (&session.ui, apps(&session.host, catalog)?);
     if apps.is_empty() {
         ui.warn("There are no Matrix homeservers");
         return Ok(Exit::Done);

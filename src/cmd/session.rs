@@ -164,8 +164,12 @@ impl Session {
     /// The homeserver of an app, as it is recorded.
     ///
     /// # Errors
-    /// There is no such app (exit code 20), or it is not a homeserver's own.
+    /// There is no such app, or none that the user may see (exit code 20), or it is not a homeserver's
+    /// own.
     pub(super) fn spec(&self, app: &AppName) -> Result<Spec> {
+        if apps::is_hidden(&self.host, app)? {
+            return Err(dokku::no_such_app(app.as_str()));
+        }
         let error = match marker::read(self.env(), app.as_str())? {
             Some(Marker::Component { kind, server }) => {
                 let spec = Spec::load(self.env(), &server)?;

@@ -20,6 +20,7 @@ const TIMEOUT: u32 = 300;
 /// created again, under whatever name, takes up its own data.
 pub(super) fn server_name(session: &Session, args: &Args) -> Result<ServerName> {
     let app = &args.app;
+    apps::must_not_be_hidden(&session.host, app)?;
     let name = match marker::read(session.env(), app.as_str())? {
         Some(Marker::Component { kind, server }) => {
             let kind = session.kind(&kind)?;

@@ -12,6 +12,7 @@ use crate::{
 
 pub(super) fn check(host: &Host, component: &Component) -> Result<()> {
     let app = &component.app;
+    apps::must_not_be_hidden(host, app)?;
     let marked = match marker::read(host.env(), app.as_str())? {
         Some(Marker::Component { kind, server }) if component.is_marked_by(&kind, &server) => true,
         Some(Marker::Component { server, .. }) => {

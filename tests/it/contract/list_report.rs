@@ -2,6 +2,8 @@
 
 use super::harness::TestHost;
 use insta::assert_snapshot;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn no_homeservers() {
@@ -50,4 +52,59 @@ fn reports() {
     }
     assert_snapshot!(text);
     drop(other);
+}
+
+/// A plugin hides apps from users, as Dokku lets it: for a command of ours they do not exist either.
+#[test]
+fn hidden_apps_do_not_exist() {
+    const NONE: (i32, &str) = (20, " !     App matrix does not exist\n");
+    const TAKEN: (i32, &str) = (1, " !     Name is already taken\n");
+    let host = TestHost::new();
+    let _other = host.homeserver("m2");
+    host.ok("matrix:create matrix --tls off --element");
+    host.ok("matrix:create m2 --tls off");
+    let trigger = host.scene.enabled().join("auth/user-auth-app");
+    fs::create_dir(trigger.parent().unwrap()).unwrap();
+    let hide = |apps: &str| {
+        let script = format!(
+            "#!/usr/bin/env bash\n[[ $1 == dokku && $2 == default ]] || exit 1\nshift 2\n\
+             for app; do [[ ' {apps} ' == *\" $app \"* ]] || echo $app; done\n"
+        );
+        fs::write(&trigger, script).unwrap();
+        fs::set_permissions(&trigger, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    // All of them are visible.
+    hide("");
+    assert_eq!(host.ok("--quiet matrix:list").stdout, "m2\nmatrix\n");
+    assert_eq!(host.ok("matrix:report m2 --matrix-app").stdout, "m2\n");
+    hide("matrix chat");
+    host.changes();
+    let before = host.dump();
+    assert_eq!(host.ok("--quiet matrix:list").stdout, "m2\n");
+    assert_eq!(host.ok("matrix:report --matrix-app").stdout, "m2\n");
+    for (line, (code, error)) in [
+        ("matrix:report matrix", NONE),
+        ("matrix:report matrix --format json", NONE),
+        ("matrix:deploy matrix", NONE),
+        ("matrix:email matrix --off", NONE),
+        ("matrix:enable-element matrix", NONE),
+        ("matrix:disable-element matrix", NONE),
+        ("matrix:register-user matrix al", NONE),
+        ("report matrix", NONE),
+        ("matrix:create matrix --tls off", TAKEN),
+        ("matrix:create chat --tls off", TAKEN),
+        ("matrix:enable-element m2", TAKEN),
+        ("matrix:create m2 --element", TAKEN),
+    ] {
+        let output = host.dokku_with(line, b"secret");
+        assert_eq!((output.code, output.stderr.as_str()), (Some(code), error), "{line}");
+        assert_eq!(host.changes(), [""; 0], "{line}");
+    }
+    assert_eq!(host.dump(), before);
+    hide("matrix chat m2");
+    assert_eq!(host.ok("matrix:list").stderr, " !     There are no Matrix homeservers\n");
+    // Triggers work for every app.
+    hide("matrix chat");
+    let named = host.trigger("nginx-app-template-source", "matrix app-config").stdout;
+    assert!(named.ends_with("nginx.conf.sigil\n"), "{named}");
 }
