@@ -2,13 +2,16 @@
 
 use super::{Subcommand, session::Session, summary};
 use crate::{
-    component::{Catalog, Component, Kind},
+    component::{
+        Catalog, Component, Kind,
+        identity::{self, Identity},
+    },
     dokku::{apps, config, domains, ps, storage},
     error::{Error, Exit, Result},
     host::{Host, env::Env},
     names::AppName,
     nginx::install,
-    state::{Spec, marker},
+    state::{Marker, Spec, marker},
     steps::{
         app::{Ports, remove_label},
         container, nginx,
@@ -43,14 +46,11 @@ fn run(env: Env, catalog: Catalog, kind: &'static Kind, args: &Args) -> Result<E
     let host = &session.host;
     let app = &recorded.app;
     let desired = session.homeserver(spec.clone())?;
-    let marked = marker::read(host.env(), app.as_str())?;
     let component = desired.component(kind.name);
-    // The name may be another homeserver's by now; an app that only lost its marker is still ours.
-    let is_ours = marked.is_none_or(|marker| Some(marker) == component.map(|one| one.marker()));
-    if is_ours
-        && apps::exists(host, app)?
-        && let Some(component) = component
-    {
+    // The name may be another app's by now; an app that only lost its marker is still ours.
+    let identity = identity::of(host, catalog, app.as_str())?;
+    let ours = Identity::Component { kind: kind.name.to_owned(), server: spec.server_name.clone() };
+    if let Some(component) = component.filter(|_| identity == ours) {
         if recorded.created {
             session.ui.step(&format!("Destroying app {app}"));
             apps::destroy(host, app)?;
@@ -60,11 +60,17 @@ fn run(env: Env, catalog: Catalog, kind: &'static Kind, args: &Args) -> Result<E
             session.ui.detail(&format!("It keeps its domain {}", recorded.domain));
         }
     }
+    if let Identity::Stranger | Identity::Replaced { .. } = identity
+        && apps::exists(host, app)?
+    {
+        session.ui.warn(&format!("{app} is another app by now; it was not touched"));
+    }
     // Recorded last: until here the same command goes on where it was interrupted.
     let mut without: Spec = spec;
     without.components.remove(kind.name);
     without.write(host)?;
-    if is_ours {
+    let ours = Marker::component(kind.name, &without.server_name);
+    if marker::read(host.env(), app.as_str())? == Some(ours) {
         marker::remove(host, app.as_str())?;
     }
     session.ui.heading(&format!("{title} is disabled for {}", without.app));

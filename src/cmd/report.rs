@@ -48,7 +48,7 @@ fn run(env: Env, catalog: Catalog, args: &Args) -> Result<Exit> {
     if let Some(app) = app {
         return print(&session, &app.parse()?, flag, json);
     }
-    let apps = list::apps(&session.host, catalog)?;
+    let apps = list::apps(&session)?;
     if apps.is_empty() {
         session.ui.warn("There are no Matrix homeservers");
     }

@@ -1,7 +1,10 @@
 //! What the commands share: the machine, the output, the locks, and one converging run.
 
 use crate::{
-    component::{Catalog, Homeserver, Role},
+    component::{
+        Catalog, Homeserver, Role,
+        identity::{self, Identity},
+    },
     dokku::{self, apps},
     error::{Error, Exit, Result},
     host::{
@@ -13,9 +16,9 @@ use crate::{
     names::{AppName, ServerName},
     plan::{self, Mode, Observer, Outcome, Step},
     state::{
-        HostStatus, Marker, Spec, Status,
+        HostStatus, Spec, Status,
         locks::{self, Data},
-        marker, plugin_version,
+        plugin_version,
     },
     steps::Steps,
     ui::Ui,
@@ -94,7 +97,19 @@ impl Session {
     /// As [`Session::spec`]; or another command holds the lock.
     pub(super) fn locked(&self, app: &AppName) -> Result<(Spec, Option<Lock>)> {
         let lock = self.lock(&self.spec(app)?.server_name, app)?;
+        self.recorded(&self.spec(app)?.server_name)?;
         Ok((self.spec(app)?, lock))
+    }
+
+    /// What is recorded of a homeserver, read under its lock. Apps that were renamed while the plugin was
+    /// not told are taken up first.
+    pub(super) fn recorded(&self, name: &ServerName) -> Result<Option<Spec>> {
+        let Some(spec) = Spec::read(self.env(), name)? else { return Ok(None) };
+        if self.dry_run {
+            return Ok(Some(spec));
+        }
+        identity::take_up(&self.host, self.catalog, &spec)?;
+        Spec::read(self.env(), name)
     }
 
     /// The homeserver that a spec describes.
@@ -170,13 +185,12 @@ impl Session {
         if apps::is_hidden(&self.host, app)? {
             return Err(dokku::no_such_app(app.as_str()));
         }
-        let error = match marker::read(self.env(), app.as_str())? {
-            Some(Marker::Component { kind, server }) => {
+        let error = match identity::of(&self.host, self.catalog, app.as_str())? {
+            Identity::Component { kind, server } | Identity::Renamed { kind, server, .. } => {
                 let spec = Spec::load(self.env(), &server)?;
                 let kind = self.kind(&kind)?;
                 match kind.role {
-                    Role::Homeserver if spec.app == *app => return Ok(spec),
-                    Role::Homeserver => spec.not_the_app(app.as_str()),
+                    Role::Homeserver => return self.spec_in(spec, app),
                     Role::Optional => Error::new(format!(
                         "{app} runs {} of the homeserver {}",
                         kind.title, spec.app
@@ -184,13 +198,34 @@ impl Session {
                     .hint(format!("dokku matrix:report {}", spec.app)),
                 }
             }
-            Some(Marker::Clone) => is_a_clone(app),
-            None if apps::exists(&self.host, app)? => {
+            Identity::Gone { kind, server } => {
+                let spec = Spec::load(self.env(), &server)?;
+                match identity::current_app(&self.host, self.catalog, &spec, &kind)? {
+                    Some(other) => dokku::no_such_app(app.as_str())
+                        .hint(format!("The homeserver {server} is in the app {other}.")),
+                    None => return self.spec_in(spec, app),
+                }
+            }
+            Identity::Replaced { server, .. } => identity::replaced(app.as_str(), &server),
+            Identity::Clone => is_a_clone(app),
+            Identity::Stranger if apps::exists(&self.host, app)? => {
                 Error::new(format!("{app} is not a Matrix homeserver")).hint("dokku matrix:list")
             }
-            None => dokku::no_such_app(app.as_str()),
+            Identity::Stranger => dokku::no_such_app(app.as_str()),
         };
         Err(error)
+    }
+
+    /// The homeserver in this app, which may have been renamed from the recorded one.
+    fn spec_in(&self, spec: Spec, app: &AppName) -> Result<Spec> {
+        if spec.app == *app {
+            return Ok(spec);
+        }
+        let kind = self.catalog.homeserver().name;
+        match identity::current_app(&self.host, self.catalog, &spec, kind)? {
+            Some(now) if now == *app => Ok(Spec { app: now, ..spec }),
+            _ => Err(spec.not_the_app(app.as_str())),
+        }
     }
 
     /// The kind of a component, by its name in a marker.

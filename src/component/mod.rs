@@ -2,15 +2,16 @@
 //!
 //! A [`Component`] is a value that is made from the [`Spec`]; steps and triggers read it, and
 //! nothing outside this directory asks which kind it is. One file for each kind: a new one is a
-//! file, a line in [`CATALOG`], and its tests. Must not ask the machine anything.
+//! file, a line in [`CATALOG`], and its tests. Only [`identity`] asks the machine.
 
 pub mod element;
+pub mod identity;
 pub mod synapse;
 
 use crate::{
     error::{Error, Result},
     host::{Host, env::Env, net::Reply},
-    names::{AppName, Domain, ImageRef, ServerName},
+    names::{AppName, Domain, ImageRef},
     plan::StepId,
     state::{Marker, Paths, Spec},
     synapse::health::Readiness,
@@ -232,11 +233,6 @@ impl Component {
         Marker::component(self.kind.name, &self.spec.server_name)
     }
 
-    /// Whether a marker is that of this component.
-    pub fn is_marked_by(&self, kind: &str, server: &ServerName) -> bool {
-        kind == self.kind.name && *server == self.spec.server_name
-    }
-
     /// The port map of its app, in Dokku's words and sorted as Dokku sorts it.
     pub fn port_map(&self) -> Vec<String> {
         let port = self.port;
@@ -268,6 +264,8 @@ pub const LABEL: &str = "com.dokku-matrix.server";
 /// A homeserver as it is desired.
 #[derive(Clone, Debug)]
 pub struct Homeserver {
+    /// The kinds of components that there are.
+    pub catalog: Catalog,
     /// What is desired of it.
     pub spec: Arc<Spec>,
     /// Where its files are.
@@ -300,7 +298,7 @@ impl Homeserver {
             })?;
             components.push(complete(kind, (&one.app, &one.domain, &one.image))?);
         }
-        Ok(Self { spec, paths, components })
+        Ok(Self { catalog, spec, paths, components })
     }
 
     /// The component that is the homeserver itself.

@@ -53,6 +53,16 @@ struct Entry {
     host_path: String,
 }
 
+/// The apps that have mounts.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn apps_with_mounts(env: &Env) -> Result<Vec<AppName>> {
+    let names = files::list(&env.lib_root().join("config/storage"))?;
+    // `--global` is not an app.
+    Ok(names.into_iter().filter_map(|name| name.parse().ok()).collect())
+}
+
 /// The mounts of an app as Dokku's files record them: triggers run at each deploy of each app, so
 /// they must not run Dokku. One that cannot be read does not hide the others.
 ///

@@ -8,6 +8,9 @@ use crate::{
 };
 use camino::Utf8PathBuf;
 
+/// The end of the marker of an app that has no label yet: it is being created or taken over.
+const NEW: &str = " new";
+
 /// What an app is to this plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Marker {
@@ -58,9 +61,10 @@ pub fn read(env: &Env, app: &str) -> Result<Option<Marker>> {
         text = files::read(&path)?;
     }
     let Some(text) = text else { return Ok(None) };
-    let marker = match text.trim().split_once(' ') {
+    let text = text.trim();
+    let marker = match text.strip_suffix(NEW).unwrap_or(text).split_once(' ') {
         Some((kind, name)) => name.parse().ok().map(|name| Marker::component(kind, &name)),
-        None if text.trim() == "clone" => Some(Marker::Clone),
+        None if text == "clone" => Some(Marker::Clone),
         None => None,
     };
     marker.map(Some).ok_or_else(|| {
@@ -85,14 +89,32 @@ pub fn app_of(env: &Env, kind: &str, server: &ServerName) -> Result<Option<Strin
     Ok(None)
 }
 
+/// Whether an app is marked, and has nothing else yet that says whose it is.
+pub fn is_new(env: &Env, app: &str) -> Result<bool> {
+    let text = files::read(&host_root(env).join("apps").join(app))?;
+    Ok(text.is_some_and(|text| text.trim_end().ends_with(NEW)))
+}
+
 /// Writes the marker of an app.
 pub fn write(host: &Host, app: &str, marker: &Marker) -> Result<()> {
-    version1::move_markers(host)?;
-    let text = match marker {
+    write_text(host, app, &text_of(marker))
+}
+
+/// Writes the marker of an app that has nothing else yet that says whose it is.
+pub fn write_new(host: &Host, app: &str, marker: &Marker) -> Result<()> {
+    write_text(host, app, &(text_of(marker) + NEW))
+}
+
+fn text_of(marker: &Marker) -> String {
+    match marker {
         Marker::Component { kind, server } => format!("{kind} {server}"),
         Marker::Clone => "clone".to_owned(),
-    };
-    store::write_text(host, &directory(host.env())?.join(app), &text)
+    }
+}
+
+fn write_text(host: &Host, app: &str, text: &str) -> Result<()> {
+    version1::move_markers(host)?;
+    store::write_text(host, &directory(host.env())?.join(app), text)
 }
 
 /// Removes the marker of an app.

@@ -5,31 +5,23 @@
 
 use super::Call;
 use crate::{
-    component::Role,
+    component::{Role, identity},
     error::{Doing, Result},
-    names::AppName,
     plan::{self, Mode},
-    state::{Marker, Spec, marker},
+    state::{Marker, marker},
     steps::{self, Options, app},
 };
 
 /// `<old> <new>`: the new name is ours, the old one is not any more.
 pub(super) fn setup(call: &Call) -> Result<()> {
     let Some(new) = call.args.get(1) else { return Ok(()) };
-    let host = &call.host;
-    // The new marker first: should this be interrupted, the guard refuses rather than does nothing.
-    marker::write(host, new, &call.marker)?;
+    let (host, old) = (&call.host, &call.app);
     if let Marker::Component { kind, server } = &call.marker {
-        let app: AppName = new.parse().doing(|| "apps:rename".to_owned())?;
-        let mut spec = Spec::load(call.env(), server)?;
-        match spec.components.get_mut(kind) {
-            Some(component) if component.app.as_str() == call.app => component.app = app,
-            None if *kind == call.catalog.homeserver().name => spec.app = app,
-            _ => {}
-        }
-        spec.write(host)?;
+        let new = new.parse().doing(|| "apps:rename".to_owned())?;
+        return identity::record_rename(host, call.catalog, (kind, server), old, &new);
     }
-    marker::remove(host, &call.app)
+    marker::write(host, new, &call.marker)?;
+    marker::remove(host, old)
 }
 
 /// `<old> <new>`: domain, checks, e-mail, and certificate as desired.

@@ -1,7 +1,7 @@
 //! What Dokku calls: one file for each trigger, or for two that belong together.
 //!
 //! They run for every app of the host, so the first thing is always the marker: an app that is not
-//! ours costs one file that does not exist, or two. Only `scheduler-deploy` may fail, and only for
+//! ours costs one file that does not exist, or two. Then the app itself must confirm its marker. Only `scheduler-deploy` may fail, and only for
 //! an app of ours.
 
 mod app_rename;
@@ -13,12 +13,13 @@ mod report;
 mod template_source;
 
 use crate::{
-    component::{Catalog, Component, Homeserver},
-    dokku::storage,
+    component::{
+        Catalog, Component, Homeserver,
+        identity::{self, Identity},
+    },
     error::{Error, Exit, Result},
     host::{Host, env::Env, run::Nowhere},
-    names::ServerName,
-    state::{Marker, Spec, data_root, marker},
+    state::{Marker, Spec, marker},
     ui::Ui,
 };
 use std::sync::Arc;
@@ -82,31 +83,52 @@ pub fn run(env: Env, catalog: Catalog, trigger: &str, args: &[String]) -> Exit {
         warn(&ui(), &error);
         None
     });
-    let marker = match marker {
-        None if trigger == GUARD => by_mounts(&env, catalog, app),
-        marker => marker,
-    };
-    let Some(marker) = marker else { return Exit::Done };
+    // Only the guard asks what an app has mounted that has no marker.
+    if marker.is_none() && trigger != GUARD {
+        return Exit::Done;
+    }
     let host = Host::new(env, Arc::new(Nowhere), false);
-    let call = Call { host, catalog, ui: ui(), marker, app: app.clone(), args: args.to_vec() };
-    let Err(error) = dispatch(&call, trigger) else { return Exit::Done };
-    call.warn(&error);
+    let marker = confirmed(&host, catalog, (trigger, app), marker);
+    let done = marker.and_then(|marker| match marker {
+        None => Ok(()),
+        Some(marker) => {
+            let (app, args) = (app.clone(), args.to_vec());
+            dispatch(&Call { host, catalog, ui: ui(), marker, app, args }, trigger)
+        }
+    });
+    let Err(error) = done else { return Exit::Done };
+    warn(&ui(), &error);
     if trigger == GUARD { Exit::Failed } else { Exit::Done }
 }
 
-/// What an app without a readable marker is, if it has a homeserver's configuration mounted: it
-/// would be a second process on the same data, whoever mounted it.
-fn by_mounts(env: &Env, catalog: Catalog, app: &str) -> Option<Marker> {
-    let root = env.for_daemon(&data_root(env));
-    let mounts = storage::recorded(env, app).ok()?;
-    let name: ServerName = mounts.iter().flatten().find_map(|mount| {
-        let below = mount.host.strip_prefix(root.as_str())?.strip_prefix('/')?;
-        let directory = below.strip_suffix("/config").filter(|_| mount.container == "/config")?;
-        directory.replace('_', ":").parse().ok()
-    })?;
-    let is_own = Spec::read(env, &name).ok().flatten().is_some_and(|own| own.app.as_str() == app);
-    let own = || Marker::component(catalog.homeserver().name, &name);
-    Some(if is_own { own() } else { Marker::Clone })
+/// The marker that an app has, or should have, if the app itself confirms it; `None` if it is not
+/// ours.
+fn confirmed(
+    host: &Host,
+    catalog: Catalog,
+    (trigger, app): (&str, &str),
+    marker: Option<Marker>,
+) -> Result<Option<Marker>> {
+    // Dokku has begun to remove the old app, and to make the new one. `pre-delete` and
+    // `post-app-rename-setup` have looked before.
+    if matches!(trigger, "post-delete" | "post-app-rename") {
+        return Ok(marker);
+    }
+    Ok(match identity::with_marker(host, catalog, app, marker)? {
+        Identity::Component { kind, server } => Some(Marker::Component { kind, server }),
+        Identity::Renamed { kind, server, old } => {
+            let new = app.parse()?;
+            identity::record_rename(host, catalog, (&kind, &server), old.as_str(), &new)?;
+            Some(Marker::Component { kind, server })
+        }
+        Identity::Clone => Some(Marker::Clone),
+        // With this app its marker goes, and nothing else.
+        Identity::Replaced { .. } if trigger == "pre-delete" => {
+            marker::remove(host, app)?;
+            None
+        }
+        Identity::Replaced { .. } | Identity::Gone { .. } | Identity::Stranger => None,
+    })
 }
 
 fn dispatch(call: &Call, trigger: &str) -> Result<()> {

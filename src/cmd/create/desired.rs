@@ -3,12 +3,15 @@
 use super::{Args, Requested};
 use crate::{
     cmd::session::{Session, is_a_clone},
-    component::{Kind, Role},
+    component::{
+        Kind, Role,
+        identity::{self, Identity},
+    },
     dokku::{apps, domains},
     error::{Error, Result},
     host::Host,
     names::{AppName, Domain, ImageRef, ServerName},
-    state::{ComponentSpec, Marker, Spec, Support, Tls, marker},
+    state::{ComponentSpec, Spec, Support, Tls},
     steps::database,
 };
 use std::collections::BTreeMap;
@@ -21,8 +24,10 @@ const TIMEOUT: u32 = 300;
 pub(super) fn server_name(session: &Session, args: &Args) -> Result<ServerName> {
     let app = &args.app;
     apps::must_not_be_hidden(&session.host, app)?;
-    let name = match marker::read(session.env(), app.as_str())? {
-        Some(Marker::Component { kind, server }) => {
+    let name = match identity::of(&session.host, session.catalog, app.as_str())? {
+        Identity::Component { kind, server }
+        | Identity::Renamed { kind, server, .. }
+        | Identity::Gone { kind, server } => {
             let kind = session.kind(&kind)?;
             if kind.role != Role::Homeserver {
                 return Err(Error::new(format!(
@@ -33,8 +38,9 @@ pub(super) fn server_name(session: &Session, args: &Args) -> Result<ServerName> 
             }
             server
         }
-        Some(Marker::Clone) => return Err(is_a_clone(app)),
-        None => match &args.server_name {
+        Identity::Clone => return Err(is_a_clone(app)),
+        // Whether it can be taken over is for the preflight to say.
+        Identity::Stranger | Identity::Replaced { .. } => match &args.server_name {
             Some(name) => name.clone(),
             None => domain(&session.host, args, None)?.server_name(),
         },

@@ -38,7 +38,7 @@ fn run(env: Env, catalog: Catalog, args: &Args, requested: &Requested) -> Result
     let session = Session::with_flags(env, catalog, "matrix:create", args.dry_run, args.verbose);
     let name = desired::server_name(&session, args)?;
     let _lock = session.lock(&name, &args.app)?;
-    let recorded = Spec::read(session.env(), &name)?;
+    let recorded = session.recorded(&name)?;
     let spec = desired::spec(&session, args, requested, name, recorded.as_ref())?;
     // A new image is recorded when it is ready; before that the record names the one that runs.
     let old_image = recorded.filter(|old| old.image != spec.image).map(|old| old.image);

@@ -1,7 +1,7 @@
 //! The app exists, and its marker says whose it is.
 
 use crate::{
-    component::Component,
+    component::{Component, identity},
     dokku::apps,
     error::{Error, Result},
     host::Host,
@@ -41,6 +41,8 @@ impl Step for Exists {
         let app = &self.0.app;
         let marked = match marker::read(host.env(), app.as_str())? {
             None => false,
+            // By now it may be another app.
+            Some(marker) if identity::is_replaced(host, app, &marker)? => false,
             Some(marker) if marker == self.0.marker() => true,
             // Another command was faster.
             Some(_) => {
@@ -52,12 +54,12 @@ impl Step for Exists {
             (true, true) => State::Satisfied,
             (true, false) => State::missing(format!("mark {app} as ours"), move |host| {
                 record_as_taken_over(host, &component)?;
-                marker::write(host, component.app.as_str(), &component.marker())
+                marker::write_new(host, component.app.as_str(), &component.marker())
             }),
             (false, _) => State::missing(format!("dokku apps:create {app}"), move |host| {
                 let app = &component.app;
                 // Marked first: an interrupted run leaves no app that is not known to be ours.
-                marker::write(host, app.as_str(), &component.marker())?;
+                marker::write_new(host, app.as_str(), &component.marker())?;
                 apps::create(host, app).or_else(|error| {
                     marker::remove(host, app.as_str())?;
                     Err(error)

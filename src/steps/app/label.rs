@@ -3,12 +3,12 @@
 
 use super::docker_option;
 use crate::{
-    component::{Component, LABEL},
+    component::{Component, identity::label_value},
     dokku::options,
     error::Result,
     host::Host,
-    names::AppName,
-    plan::{State, Step, StepId},
+    plan::{Change, State, Step, StepId},
+    state::marker,
 };
 use std::sync::Arc;
 
@@ -35,26 +35,21 @@ impl Step for Label {
 
     fn check(&self, host: &Host) -> Result<State> {
         let wanted = option(&self.0.label());
-        let is_label = |option: &str| value(option).is_some();
-        docker_option::exactly(host, &self.0.app, &["deploy"], &wanted, is_label).map(State::of)
+        let is_label = |option: &str| label_value(option).is_some();
+        let app = &self.0.app;
+        let mut changes = docker_option::exactly(host, app, &["deploy"], &wanted, is_label)?;
+        if marker::is_new(host.env(), app.as_str())? {
+            let (component, app) = (self.0.clone(), app.clone());
+            changes.push(Change::new(format!("record that {app} has its label"), move |host| {
+                marker::write(host, app.as_str(), &component.marker())
+            }));
+        }
+        Ok(State::of(changes))
     }
 }
 
 fn option(label: &str) -> String {
     format!("--label {label}")
-}
-
-/// The homeserver that an option names as the app's.
-fn value(option: &str) -> Option<&str> {
-    let label = option.strip_prefix("--label ").or_else(|| option.strip_prefix("--label="))?;
-    label.strip_prefix(LABEL)?.strip_prefix('=')
-}
-
-/// The homeserver that an app's label names; `None` if it has no label, and if there is no such app.
-pub fn label_of(host: &Host, app: &AppName) -> Result<Option<String>> {
-    let options = options::of(host, app).option()?;
-    let deploy = options.map(|options| options.deploy).unwrap_or_default();
-    Ok(deploy.iter().find_map(|option| value(option)).map(str::to_owned))
 }
 
 /// Removes the label of a component from its app.

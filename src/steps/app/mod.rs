@@ -7,7 +7,7 @@ mod label;
 mod ports;
 
 pub use domains::{Domains, keep_server_name};
-pub use label::{label_of, remove_label};
+pub use label::remove_label;
 pub use ports::Ports;
 
 use super::Steps;

@@ -5,7 +5,7 @@
 //! template, so an interrupted run leaves the two apart: see [`is_unfinished`].
 
 use crate::{
-    component::{CATALOG, Kind},
+    component::{CATALOG, Kind, identity},
     dokku::nginx as dokku_nginx,
     error::Result,
     host::{Host, files},
@@ -70,7 +70,7 @@ fn kind() -> &'static Kind {
 /// Whether a homeserver that wants 8448 still has its app.
 pub(super) fn is_alive(host: &Host, name: &ServerName) -> Result<bool> {
     let Some(spec) = Spec::read(host.env(), name)? else { return Ok(false) };
-    let marked = marker::is(host.env(), &spec.app, kind().name, name)?;
+    let marked = identity::is(host, &spec.app, kind().name, name)?;
     let home = host.env().dokku_root().join(spec.app.as_str());
     Ok(spec.is_on_8448() && marked && files::stat(&home)?.is_some())
 }

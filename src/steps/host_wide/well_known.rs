@@ -1,7 +1,7 @@
 //! Delegation: the well-known files of a server name whose domain another app of this host has.
 
 use crate::{
-    component::CATALOG,
+    component::{CATALOG, identity},
     dokku::{domains, nginx},
     error::Result,
     host::{
@@ -14,7 +14,7 @@ use crate::{
         locations::{self, WellKnown},
     },
     plan::{Change, Refusal, State, Step, StepId},
-    state::{Spec, Tls, marker},
+    state::{Spec, Tls},
 };
 use std::sync::Arc;
 
@@ -90,7 +90,7 @@ fn other_server(host: &Host, app: &AppName, name: &ServerName) -> Result<Option<
             // What one needs that cannot be read is not known.
             let Ok(spec) = spec else { return Ok(Some(other)) };
             let kind = CATALOG.homeserver().name;
-            let is_alive = marker::is(host.env(), &spec.app, kind, &other)?;
+            let is_alive = identity::is(host, &spec.app, kind, &other)?;
             return Ok((is_alive && spec.is_delegated()).then_some(other));
         }
     }

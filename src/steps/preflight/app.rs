@@ -1,34 +1,39 @@
 //! The app of a component is free, or never deployed, or ours.
 
 use crate::{
-    component::{Component, LABEL, Role},
-    dokku::{apps, docker, letsencrypt, nginx, ps, storage, version},
+    component::{
+        Catalog, Component, LABEL, Role,
+        identity::{self, Identity},
+    },
+    dokku::{apps, docker, letsencrypt, nginx, ps, version},
     error::{Error, Result},
     host::Host,
     names::ImageRef,
-    state::{Marker, Spec, Tls, marker},
-    steps::{app::label_of, container},
+    state::{Marker, Tls},
 };
 
-pub(super) fn check(host: &Host, component: &Component) -> Result<()> {
+pub(super) fn check(host: &Host, catalog: Catalog, component: &Component) -> Result<()> {
     let app = &component.app;
-    apps::must_not_be_hidden(host, app)?;
-    let marked = match marker::read(host.env(), app.as_str())? {
-        Some(Marker::Component { kind, server }) if component.is_marked_by(&kind, &server) => true,
-        Some(Marker::Component { server, .. }) => {
-            return Err(Error::new(format!("{app} is an app of the homeserver {server}"))
-                .hint("dokku matrix:list"));
+    let is_ours = match identity::of(host, catalog, app.as_str())? {
+        Identity::Component { kind, server }
+        | Identity::Renamed { kind, server, .. }
+        | Identity::Gone { kind, server } => {
+            if Marker::component(&kind, &server) != component.marker() {
+                return Err(Error::new(format!("{app} is an app of the homeserver {server}"))
+                    .hint("dokku matrix:list"));
+            }
+            true
         }
-        Some(Marker::Clone) => {
+        Identity::Clone => {
             return Err(Error::new(format!("{app} is a clone of a homeserver's app"))
                 .hint(format!("dokku apps:destroy {app}")));
         }
-        None => false,
+        Identity::Stranger | Identity::Replaced { .. } => false,
     };
     let exists = apps::exists(host, app)?;
     proxy_and_scheduler(host, component, exists)?;
     if exists {
-        if !marked {
+        if !is_ours {
             is_free(host, component)?;
         }
         no_certificate_without_tls(host, component)?;
@@ -63,14 +68,15 @@ fn proxy_and_scheduler(host: &Host, component: &Component, exists: bool) -> Resu
 /// An app that is not marked is taken over, unless it serves something else.
 fn is_free(host: &Host, component: &Component) -> Result<()> {
     let (app, server) = (&component.app, &component.spec.server_name);
-    if let Some(other) = label_of(host, app)?.filter(|other| other != server.as_str()) {
+    let label = identity::label(host, app.as_str())?;
+    if let Some(other) = label.filter(|other| other != server.as_str()) {
         return Err(Error::new(format!("{app} is labelled as an app of the homeserver {other}"))
             .hint("If it is not any more:")
             .hint(format!(
                 "  dokku docker-options:remove {app} deploy \"--label {LABEL}={other}\""
             )));
     }
-    if ps::deployed(host, app).option()? == Some(true) && !was_ours(host, component)? {
+    if ps::deployed(host, app).option()? == Some(true) && !was_given_back(host, component)? {
         return Err(Error::new(format!(
             "{app} is an app that is deployed already, and not this homeserver's"
         ))
@@ -85,29 +91,15 @@ fn is_free(host: &Host, component: &Component) -> Result<()> {
     Ok(())
 }
 
-/// Whether only its marker is lost: it is the recorded app, and has our mounts. Or it is an app that
-/// was given back, and that does not run.
-fn was_ours(host: &Host, component: &Component) -> Result<bool> {
+/// Whether it is an app that was given back, and that does not run.
+fn was_given_back(host: &Host, component: &Component) -> Result<bool> {
     let app = &component.app;
-    if component.kind.role == Role::Optional && docker::running(host, app).option()?.is_none() {
-        let image = ps::source_image(host, app).option()?;
-        let image = image.and_then(|image| image.parse::<ImageRef>().ok());
-        if image.is_some_and(|image| image.repository() == component.image.repository()) {
-            return Ok(true);
-        }
-    }
-    let recorded = Spec::read(host.env(), &component.spec.server_name)?;
-    let is_recorded = recorded.is_some_and(|recorded| match component.kind.role {
-        Role::Homeserver => recorded.app == *app,
-        Role::Optional => {
-            recorded.components.get(component.kind.name).is_some_and(|one| one.app == *app)
-        }
-    });
-    if !is_recorded {
+    if component.kind.role != Role::Optional || docker::running(host, app).option()?.is_some() {
         return Ok(false);
     }
-    let mounts = storage::of(host, app).or_absent(vec![])?;
-    Ok(container::of_host(host, component).iter().all(|mount| mounts.contains(mount)))
+    let image = ps::source_image(host, app).option()?;
+    let image = image.and_then(|image| image.parse::<ImageRef>().ok());
+    Ok(image.is_some_and(|image| image.repository() == component.image.repository()))
 }
 
 /// With a certificate nginx sends everybody on to https.

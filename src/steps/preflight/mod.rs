@@ -6,12 +6,12 @@ mod names;
 
 use super::{Options, database::Service, server_directory::Secrets};
 use crate::{
-    component::Homeserver,
+    component::{Homeserver, identity},
     dokku::version::{self, Version},
     error::{Error, Result},
     host::Host,
     plan::Step,
-    state::{Status, Tls, marker},
+    state::{Status, Tls},
 };
 
 /// The oldest Dokku that has all we need.
@@ -65,11 +65,11 @@ pub fn run(host: &Host, desired: &Homeserver) -> Result<Preflight> {
     preflight.warnings.extend(machine::check(host)?);
     names::check(host, desired)?;
     for component in &desired.components {
-        app::check(host, component)?;
+        app::check(host, desired.catalog, component)?;
     }
     // An app that is ours already is the steps' to look after.
     let main = desired.main();
-    if !marker::is(host.env(), &main.app, main.kind.name, &spec.server_name)? {
+    if !identity::is(host, &main.app, main.kind.name, &spec.server_name)? {
         Service::of(desired).check(host)?;
         Secrets::of(desired).check(host)?;
     }

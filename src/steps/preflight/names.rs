@@ -1,11 +1,11 @@
 //! No two homeservers share a server name or a service, no two apps a domain.
 
 use crate::{
-    component::{Component, Homeserver, Role},
-    dokku::{apps, domains},
+    component::{Component, Homeserver, Role, identity},
+    dokku::domains,
     error::{Error, Result},
     host::Host,
-    state::{Spec, marker},
+    state::Spec,
 };
 
 pub(super) fn check(host: &Host, desired: &Homeserver) -> Result<()> {
@@ -20,23 +20,24 @@ pub(super) fn check(host: &Host, desired: &Homeserver) -> Result<()> {
 
 /// Whether that homeserver still has its app.
 fn has_app(host: &Host, desired: &Homeserver, spec: &Spec) -> Result<bool> {
-    marker::is(host.env(), &spec.app, desired.main().kind.name, &spec.server_name)
+    identity::is(host, &spec.app, desired.main().kind.name, &spec.server_name)
 }
 
 fn server_name(host: &Host, desired: &Homeserver) -> Result<()> {
     let spec = &desired.spec;
     let recorded = Spec::read(host.env(), &spec.server_name)?;
-    if let Some(other) = recorded.filter(|recorded| recorded.app != spec.app)
-        && has_app(host, desired, &other)?
-        && apps::exists(host, &other.app)?
-    {
-        return Err(Error::new(format!(
-            "the server name {} is that of the app {}",
-            spec.server_name, other.app
+    let Some(recorded) = recorded.filter(|recorded| recorded.app != spec.app) else {
+        return Ok(());
+    };
+    let kind = desired.main().kind.name;
+    match identity::current_app(host, desired.catalog, &recorded, kind)? {
+        Some(other) if other != spec.app => Err(Error::new(format!(
+            "the server name {} is that of the app {other}",
+            spec.server_name
         ))
-        .hint(format!("dokku matrix:report {}", other.app)));
+        .hint(format!("dokku matrix:report {other}"))),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Other servers reach the port in the server name. What was recorded without that goes on: the name

@@ -18,6 +18,7 @@ mod guard;
 pub(crate) mod harness;
 mod hold;
 pub(crate) mod homeserver;
+mod identity;
 mod invalid_commands;
 mod killed_runs;
 mod list_report;

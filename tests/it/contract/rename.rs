@@ -226,7 +226,10 @@ fn deploy_completes_a_killed_rename() {
         assert_eq!(output.code, Some(3), "{call}: {output:#?}");
         assert_eq!(host.state().running("synapse").count(), 1, "{call}");
         assert_single_process(&host);
-        assert_same(&host.dump(), &expected, &call);
+        // Killed while it requested a certificate, dokku-letsencrypt leaves its file until its next request.
+        let dump = host.dump();
+        let left = |line: &&str| !line.contains("/nginx.conf.d/letsencrypt.conf ");
+        assert_same(&dump.lines().filter(left).collect::<Vec<_>>().join("\n"), &expected, &call);
     });
     assert!(seen.lock().unwrap().len() >= 5, "hosts that differ: {}", seen.lock().unwrap().len());
 }
@@ -237,7 +240,11 @@ fn deploy_completes_a_killed_rename() {
 fn only_the_recorded_app_runs_after_a_kill() {
     let host = TestHost::after("matrix:create matrix --tls off");
     let _synapse = host.homeserver("synapse");
-    host.setup(&["apps:create synapse"]);
+    // Dokku copies the docker options before it calls this plugin, and the mounts after it.
+    host.setup(&[
+        "apps:create synapse",
+        "docker-options:add synapse deploy --label=com.dokku-matrix.server=matrix.site.test",
+    ]);
     let marker = host.lib("data/matrix/.host/apps/synapse");
     fs::write(&marker, "synapse matrix.site.test\n").unwrap();
     // While the record names the old app, that one is the homeserver, and the new one is refused.

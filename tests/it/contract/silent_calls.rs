@@ -27,7 +27,7 @@ const LINES: [&str; 20] = [
     "matrix:report",
     "matrix:report matrix --matrix-running",
     "matrix:register-user matrix bob",
-    "matrix:email matrix --remove",
+    "matrix:report matrix --format json",
     "matrix:enable-element matrix",
     "matrix:disable-element matrix",
     "ps:restart matrix",

@@ -35,6 +35,7 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
 
 fn list(call: &Call, name: &str, as_json: bool) -> Result<()> {
     let app = call.app(name)?;
+    readable(call, name)?;
     if !as_json {
         call.info1(format!("{name} volume bind-mounts:"));
         app.mounts.iter().for_each(|mount| call.verbose(mount.spec()));
@@ -42,6 +43,20 @@ fn list(call: &Call, name: &str, as_json: bool) -> Result<()> {
     }
     let rows: Vec<String> = app.mounts.iter().map(row).collect();
     call.line(format!("[{}]", rows.join(",")));
+    Ok(())
+}
+
+/// Dokku reads its own files; one that is damaged ends the call.
+fn readable(call: &Call, app: &str) -> Result<()> {
+    let path = call.lib.join("config/storage").join(app).join("mounts");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        if serde_json::from_str::<Value>(line).is_err() {
+            return fail(format!(
+                "unable to parse storage attachment for \"{app}\": unexpected end of JSON input"
+            ));
+        }
+    }
     Ok(())
 }
 
