@@ -61,7 +61,7 @@ fn print_dry_run(session: &Session, desired: &Homeserver, outcome: &Outcome) {
     }
     let changes = if count == 1 { "change" } else { "changes" };
     ui.heading(&format!("Dry run: {count} {changes} would be made, none was"));
-    for line in dns_records(spec) {
+    for line in dns_records(&session.host, spec) {
         ui.detail(&line);
     }
 }

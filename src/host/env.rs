@@ -14,11 +14,12 @@ impl Env {
     /// Reads the process's environment.
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn read() -> Self {
-        const NAMES: [&str; 13] = [
+        const NAMES: [&str; 14] = [
             "DOCKER_BIN",
             "DOKKU_APP_NAME",
             "DOKKU_LIB_HOST_ROOT",
             "DOKKU_LIB_ROOT",
+            "DOKKU_MATRIX_DNS",
             "DOKKU_MATRIX_HTTP_PORT",
             "DOKKU_MATRIX_HTTPS_PORT",
             "DOKKU_MATRIX_8448_PORT",
@@ -37,8 +38,7 @@ impl Env {
     }
 
     /// An environment with these variables, for tests.
-    #[cfg(test)]
-    pub(crate) fn of(vars: &[(&str, &str)]) -> Self {
+    pub fn of(vars: &[(&str, &str)]) -> Self {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Self { vars: vars.iter().map(owned).collect() }
     }

@@ -3,8 +3,14 @@
 //! Owns the trusted certificates (the system's store) and the address that a request goes to. Knows
 //! nothing about Matrix.
 
-use super::{Host, secret::Secret};
+mod dns;
+
+pub use dns::Srv;
+
+use super::{Host, Reading, env::Env, secret::Secret};
+use crate::error::Error;
 use std::{
+    io,
     net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs},
     sync::{Arc, LazyLock},
     time::Duration,
@@ -55,12 +61,21 @@ pub struct Request<'a> {
     pub via: Via,
     /// The timeout of the whole request.
     pub timeout: Duration,
+    /// How many redirects are followed. [`Via::Here`] is for the first host alone.
+    pub redirects: u32,
+    /// The largest response body that is read, in bytes.
+    pub limit: u64,
+    /// The host and port to connect to instead of those in the URL, which the certificate and the
+    /// header `Host` are for all the same.
+    pub connect: Option<(&'a str, u16)>,
 }
 
 impl<'a> Request<'a> {
     /// A `GET` with a timeout of 10 s.
     pub fn get(url: &'a str, via: Via) -> Self {
-        Self { url, json: None, bearer: None, via, timeout: Duration::from_secs(10) }
+        let timeout = Duration::from_secs(10);
+        let (json, bearer, connect) = (None, None, None);
+        Self { url, json, bearer, via, timeout, redirects: 0, limit: MAX_BODY, connect }
     }
 }
 
@@ -88,7 +103,7 @@ pub fn ask(host: &Host, request: &Request<'_>) -> Result<Reply, String> {
     let https = request.url.starts_with("https:");
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
-        .max_redirects(0)
+        .max_redirects(request.redirects)
         .timeout_global(Some(request.timeout))
         // Requests go to this host or to public addresses of its own: never through a proxy.
         .proxy(None)
@@ -96,7 +111,14 @@ pub fn ask(host: &Host, request: &Request<'_>) -> Result<Reply, String> {
     if https {
         config = config.tls_config(TLS.clone()?);
     }
-    let resolver = Names { via: request.via, ports: ports(host) };
+    let first = request.url.parse::<Uri>().ok().and_then(|uri| Some(uri.host()?.to_owned()));
+    let resolver = Names {
+        env: host.env().clone(),
+        via: request.via,
+        first: first.unwrap_or_default(),
+        connect: request.connect.map(|(host, port)| (host.to_owned(), port)),
+        ports: ports(host),
+    };
     let agent = Agent::with_parts(config.build(), DefaultConnector::default(), resolver);
     let bearer = request.bearer.as_ref().map(|token| format!("Bearer {}", token.expose()));
     let answer = if let Some(body) = &request.json {
@@ -116,14 +138,48 @@ pub fn ask(host: &Host, request: &Request<'_>) -> Result<Reply, String> {
     };
     let mut answer = answer.map_err(|error| phrase(&error))?;
     let status = answer.status().as_u16();
-    let body = answer.body_mut().with_config().limit(MAX_BODY).lossy_utf8(true).read_to_string();
+    let body =
+        answer.body_mut().with_config().limit(request.limit).lossy_utf8(true).read_to_string();
     Ok(Reply { status, body: body.map_err(|error| phrase(&error))? })
 }
 
-/// The addresses of a name in the DNS; an empty list if it has none.
-pub fn resolve(name: &str) -> Vec<IpAddr> {
-    let found = (name, 443).to_socket_addrs();
-    found.map(|all| all.map(|address| address.ip()).collect()).unwrap_or_default()
+/// The addresses of a name; absent if the DNS says that it has none.
+pub fn resolve(host: &Host, name: &str) -> Reading<Vec<IpAddr>> {
+    let found = addresses(host.env(), name).unwrap_or_default();
+    if !found.is_empty() {
+        return Reading::Value(found);
+    }
+    // Why the system's resolver found nothing, it does not tell.
+    match dns::addresses(host.env(), name) {
+        Ok(addresses) if addresses.is_empty() => Reading::Absent,
+        Ok(addresses) => Reading::Value(addresses),
+        Err(why) => Reading::Unknown(Error::new(why)),
+    }
+}
+
+/// The SRV records of a name, the first one first; an empty list if it has none.
+///
+/// # Errors
+/// The DNS does not answer: the reason, as a short phrase.
+pub fn srv(host: &Host, name: &str) -> Result<Vec<Srv>, String> {
+    dns::srv(host.env(), name)
+}
+
+/// The addresses that the system's resolver gives.
+fn addresses(env: &Env, name: &str) -> io::Result<Vec<IpAddr>> {
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse();
+    if let Ok(address) = address {
+        return Ok(vec![address]);
+    }
+    if dns::test_server(env).is_none() {
+        return Ok((name, 443).to_socket_addrs()?.map(|address| address.ip()).collect());
+    }
+    match dns::addresses(env, name) {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => {
+            Err(io::Error::other("failed to lookup address information: Name or service not known"))
+        }
+    }
 }
 
 fn phrase(error: &ureq::Error) -> String {
@@ -161,7 +217,11 @@ fn ports(host: &Host) -> [(u16, u16); 3] {
 
 #[derive(Debug)]
 struct Names {
+    env: Env,
     via: Via,
+    /// The host of the request; redirects lead to others.
+    first: String,
+    connect: Option<(String, u16)>,
     ports: [(u16, u16); 3],
 }
 
@@ -173,16 +233,30 @@ impl Resolver for Names {
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let is_first = uri.host() == Some(self.first.as_str());
+        let other = match &self.connect {
+            Some((host, port)) if is_first => {
+                let text = format!("https://{host}:{port}/");
+                Some(text.parse().map_err(|_| ureq::Error::BadUri(text))?)
+            }
+            _ => None,
+        };
+        let uri = other.as_ref().unwrap_or(uri);
         let asked = uri.port_u16().unwrap_or(default);
         let port = self.ports.iter().find(|(from, _)| *from == asked).map_or(asked, |(_, to)| *to);
         let mut found = self.empty();
         match self.via {
-            Via::Dns => {
+            Via::Here(address) if is_first => found.push(SocketAddr::from((address, port))),
+            _ if dns::test_server(&self.env).is_some() => {
+                for address in addresses(&self.env, uri.host().unwrap_or_default())? {
+                    found.push(SocketAddr::from((address, port)));
+                }
+            }
+            _ => {
                 for address in &DefaultResolver::default().resolve(uri, config, timeout)? {
                     found.push(SocketAddr::from((address.ip(), port)));
                 }
             }
-            Via::Here(address) => found.push(SocketAddr::from((address, port))),
         }
         Ok(found)
     }

@@ -29,9 +29,9 @@ fn nginx_version(host: &Host) -> Result<String> {
     Ok(ran.lines.join("\n"))
 }
 
-/// What sigil says of its version, or whatever else it says: a few milliseconds, as with nginx.
+/// What sigil says of its version: that takes a few milliseconds, as with nginx.
 fn sigil_version(host: &Host) -> Result<String> {
-    let ran = host.run(&Cmd::reads("sigil").arg("-v"))?;
+    let ran = host.must(&Cmd::reads("sigil").arg("-v"))?;
     Ok(ran.lines.join("\n"))
 }
 

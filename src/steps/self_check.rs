@@ -1,16 +1,18 @@
-//! The last step: asks the public addresses what a client and another server would ask.
+//! The last step: asks the public addresses what a client would ask, and finds the homeserver as
+//! another server would.
 
 use crate::{
     component::{Component, Homeserver, QuestionPort},
     dokku::{letsencrypt, nginx},
     error::{Error, Result},
     host::{
-        Host, clock,
+        Host, Reading, clock, files,
         net::{self, Reply, Request, Via},
     },
     names::{AppName, Domain},
     plan::{State, Step, StepId},
     state::{Spec, Tls},
+    synapse::{discovery, signing_key},
 };
 use std::time::Duration;
 
@@ -57,7 +59,13 @@ impl Step for SelfCheck {
             }
         }
         requests.retain(|request| !untrusted.contains(&request.app));
-        lines.extend(self.unreachable(host, &requests));
+        let unreachable = self.unreachable(host, &requests);
+        // Where its own address does not answer, others do not find it either.
+        let federates = requests.iter().any(|request| request.is_for_servers);
+        if unreachable.is_empty() && federates {
+            lines.extend(self.federation(host)?);
+        }
+        lines.extend(unreachable);
         Ok(if lines.is_empty() { State::Satisfied } else { State::Attention(lines.join("\n")) })
     }
 }
@@ -68,6 +76,8 @@ struct PublicRequest {
     url: String,
     here: Via,
     expect: fn(&Reply) -> bool,
+    /// Whether other servers ask this.
+    is_for_servers: bool,
 }
 
 impl PublicRequest {
@@ -120,7 +130,8 @@ impl SelfCheck {
                 };
                 let url = format!("{base}{}", question.path);
                 let (app, expect) = (component.app.clone(), question.expect);
-                requests.push(PublicRequest { app, url, here, expect });
+                let is_for_servers = question.port != QuestionPort::Web;
+                requests.push(PublicRequest { app, url, here, expect, is_for_servers });
             }
         }
         Ok(requests)
@@ -137,9 +148,34 @@ impl SelfCheck {
                 0,
                 "Through the DNS, as others see it, this does not answer yet:".to_owned(),
             );
-            lines.extend(missing_records(&self.0.spec));
+            lines.extend(missing_records(host, &self.0.spec));
         }
         lines
+    }
+
+    /// What another server finds that looks for this one.
+    fn federation(&self, host: &Host) -> Result<Vec<String>> {
+        let name = &self.0.spec.server_name;
+        let path = self.0.paths.signing_key();
+        let key = files::read(&path)?.as_deref().and_then(signing_key::id);
+        let key = key.ok_or_else(|| {
+            let deploy = format!("dokku matrix:deploy {}", self.0.spec.app);
+            Error::new(format!("{path} has no signing key")).hint(deploy)
+        })?;
+        let (place, why) = match discovery::find(host, name) {
+            Ok(place) => match discovery::ask(host, &place, name, &key) {
+                None => return Ok(vec![]),
+                Some(why) => {
+                    let (to, port) = &place.connect;
+                    (format!("{to}:{port} (by {})", place.by), why)
+                }
+            },
+            Err(why) => ("nothing".to_owned(), why),
+        };
+        Ok(vec![
+            format!("Other servers do not find {name}. They are led to {place}, and there:"),
+            why,
+        ])
     }
 }
 
@@ -152,23 +188,38 @@ fn has_certificate(host: &Host, component: &Component) -> Result<bool> {
 }
 
 /// The DNS records that are needed, and where each leads now.
-pub fn dns_records(spec: &Spec) -> Vec<String> {
+pub fn dns_records(host: &Host, spec: &Spec) -> Vec<String> {
     let line = |name: &Domain| {
-        let now: Vec<_> = net::resolve(name.as_str()).iter().map(ToString::to_string).collect();
-        let now = if now.is_empty() { "missing".to_owned() } else { now.join(", ") };
-        format!("{name}.  A  <address of this host>  (now: {now})")
+        let now = match net::resolve(host, name.as_str()) {
+            Reading::Value(now) => {
+                now.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            }
+            Reading::Absent => "missing".to_owned(),
+            Reading::Unknown(_) => "unknown".to_owned(),
+        };
+        format!("{}  (now: {now})", record(name.as_str()))
     };
-    let heading = "These DNS records are needed:".to_owned();
-    std::iter::once(heading).chain(domains(spec).map(line)).collect()
+    std::iter::once(NEEDED.to_owned()).chain(domains(spec).map(line)).collect()
 }
 
-/// The DNS records that are still missing, as one would type them into a zone.
-fn missing_records(spec: &Spec) -> Vec<String> {
-    let missing = |name: &&Domain| net::resolve(name.as_str()).is_empty();
-    let line = |name: &Domain| format!("{name}.  A  <address of this host>");
-    let mut lines: Vec<_> = domains(spec).filter(missing).map(line).collect();
+const NEEDED: &str = "These DNS records are needed:";
+
+/// A record as one would type it into a zone.
+fn record(name: &str) -> String {
+    format!("{name}.  A  <address of this host>")
+}
+
+/// The records of names that lead nowhere yet.
+fn missing_records(host: &Host, spec: &Spec) -> Vec<String> {
+    let missing = |name: &&Domain| !matches!(net::resolve(host, name.as_str()), Reading::Value(_));
+    needed_records(domains(spec).filter(missing).map(Domain::as_str))
+}
+
+/// The records of these names, below a line that says so; nothing for none.
+pub(super) fn needed_records<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut lines: Vec<_> = names.map(record).collect();
     if !lines.is_empty() {
-        lines.insert(0, "These DNS records are missing:".to_owned());
+        lines.insert(0, NEEDED.to_owned());
     }
     lines
 }

@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod database;
+pub mod discovery;
 pub mod email;
 pub mod health;
 pub mod signing_key;

@@ -52,6 +52,13 @@ pub fn check(text: &str) -> Result<()> {
     Ok(())
 }
 
+/// The id of the key that signs, `ed25519:<version>`, from the content of the file.
+pub fn id(text: &str) -> Option<String> {
+    let line = text.lines().find(|line| !line.trim().is_empty())?;
+    let mut words = line.split_whitespace();
+    Some(format!("{}:{}", words.next()?, words.next()?))
+}
+
 /// Decodes both base64 alphabets, with padding or without, like Synapse.
 fn decode(text: &str) -> Option<Vec<u8>> {
     const ANY: GeneralPurposeConfig = GeneralPurposeConfig::new()
@@ -72,6 +79,8 @@ mod tests {
         check(one.expose()).unwrap();
         let words: Vec<&str> = one.expose().split(' ').collect();
         assert_eq!((words[0], words[1].len(), words[2].len()), ("ed25519", 6, 44));
+        assert_eq!(id(one.expose()), Some(format!("ed25519:{}", words[1])));
+        assert_eq!((id(""), id("\n ed25519")), (None, None));
         assert!(one.expose().ends_with('\n') && !one.expose().contains('='));
     }
 

@@ -75,7 +75,7 @@ pub fn register(
     let ask = |json| {
         // Password hashing is slow by design.
         let timeout = Duration::from_secs(60);
-        let request = Request { url: &url, json, bearer: None, via: Via::Dns, timeout };
+        let request = Request { json, timeout, ..Request::get(&url, Via::Dns) };
         net::ask(host, &request)
             .map_err(|why| Error::new(format!("Synapse at {address} does not respond: {why}")))
     };

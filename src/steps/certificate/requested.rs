@@ -5,9 +5,10 @@ use crate::{
     component::Component,
     dokku::{domains, letsencrypt, nginx},
     error::Result,
-    host::Host,
+    host::{Host, Reading, net},
     names::AppName,
     plan::{Refusal, State, Step, StepId},
+    steps::self_check::needed_records,
 };
 use std::sync::Arc;
 
@@ -59,6 +60,14 @@ impl Step for Certificate {
         {
             return Ok(State::Satisfied);
         }
+        let missing = missing_names(host, &app, domain.as_str())?;
+        if !missing.is_empty() {
+            let records = needed_records(missing.iter().map(String::as_str)).join("\n");
+            return Ok(State::Attention(format!(
+                "No certificate was requested for {domain}: the request would fail, and few failed ones are allowed in an hour.\n{records}\nThen: dokku matrix:deploy {}",
+                self.component.spec.app
+            )));
+        }
         let refusal = self.refusal.clone();
         let description = format!("dokku letsencrypt:enable {app}");
         Ok(State::missing(description, move |host| {
@@ -73,6 +82,19 @@ impl Step for Certificate {
             Ok(())
         }))
     }
+}
+
+/// The domains of an app that the DNS does not know. The authority visits each of them; one that
+/// cannot be looked up from here may be known there.
+fn missing_names(host: &Host, app: &AppName, domain: &str) -> Result<Vec<String>> {
+    let mut names = domains::of(host, app).or_absent(vec![])?;
+    if !names.iter().any(|name| name == domain) {
+        names.push(domain.to_owned());
+    }
+    names.retain(|name| {
+        !name.starts_with("*.") && matches!(net::resolve(host, name), Reading::Absent)
+    });
+    Ok(names)
 }
 
 /// Whether the app's certificate is for this domain too. dokku-letsencrypt calls a certificate

@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     host::{
         Host, files,
-        net::{self, Request, Via},
+        net::{self, Via},
     },
     names::{AppName, ServerName},
     nginx::{
@@ -15,6 +15,7 @@ use crate::{
     },
     plan::{Change, Refusal, State, Step, StepId},
     state::{Spec, Tls},
+    synapse::discovery,
 };
 use std::sync::Arc;
 
@@ -54,7 +55,9 @@ impl WellKnownFiles {
         let ask = |file: &str| {
             let name = self.spec.server_name.host();
             let url = format!("https://{name}/.well-known/matrix/{file}");
-            net::ask(host, &Request::get(&url, via)).map(|reply| reply.json()).unwrap_or_default()
+            net::ask(host, &discovery::well_known_request(&url, via))
+                .map(|reply| reply.json())
+                .unwrap_or_default()
         };
         let wanted = WellKnown::of(&self.spec);
         // Clients accept the address with a slash at its end as well.

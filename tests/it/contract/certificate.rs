@@ -63,3 +63,46 @@ fn global_email_that_is_not_told() {
     host.setup(&["letsencrypt:set --global email a@site.test"]);
     host.ok("matrix:create matrix");
 }
+
+/// A request for a name that does not exist would fail, and few failed ones are allowed in an hour.
+#[test]
+fn not_requested_for_a_missing_name() {
+    const REQUEST: &str = "dokku letsencrypt:enable matrix";
+    let requests = |host: &TestHost| host.changes().iter().filter(|call| *call == REQUEST).count();
+    let message = |names: &[&str]| {
+        let record = |name: &&str| format!(" !     {name}.  A  <address of this host>\n");
+        format!(
+            " !     No certificate was requested for matrix.site.test: the request would fail, and few failed ones are allowed in an hour.
+ !     These DNS records are needed:\n{} !     Then: dokku matrix:deploy matrix\n",
+            names.iter().map(record).collect::<String>()
+        )
+    };
+    let host = TestHost::new();
+    host.dns.deny(&["matrix.site.test"]);
+    for line in [LINE, "matrix:deploy matrix"] {
+        let output = host.dokku(line);
+        assert_eq!(output.code, Some(3), "{output:#?}");
+        assert!(output.stderr.contains(&message(&["matrix.site.test"])), "{output:#?}");
+        assert_eq!(requests(&host), 0, "{line}");
+    }
+    // It is requested for all domains of the app; a wildcard is none that a request is about.
+    host.setup(&["domains:add matrix chat.site.test", "domains:add matrix *.site.test"]);
+    host.dns.deny(&["chat.site.test"]);
+    host.dns.lead_here(&["matrix.site.test"]);
+    let output = host.dokku("matrix:deploy matrix");
+    assert!(output.stderr.contains(&message(&["chat.site.test"])), "{output:#?}");
+    assert_eq!(requests(&host), 0);
+    // A private address may be right: the authority may be in the same network.
+    host.dns.lead_here(&["chat.site.test"]);
+    assert_eq!(host.dokku("matrix:deploy matrix").code, Some(0));
+    assert_eq!(requests(&host), 1);
+    // A DNS that does not answer says nothing about the name.
+    let host = TestHost::new();
+    host.ok(LINE);
+    assert_eq!(requests(&host), 1);
+    // A certificate that is there stays in use.
+    host.dns.deny(&["matrix.site.test"]);
+    let output = host.ok("matrix:deploy matrix");
+    assert!(!output.stderr.contains("No certificate was requested"), "{output:#?}");
+    assert_eq!(host.changes(), [""; 0]);
+}

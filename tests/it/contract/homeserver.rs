@@ -126,6 +126,14 @@ pub(crate) fn public(state: &State, container: &Container, path: &str) -> Answer
         "/_matrix/federation/v1/version" => {
             (200, json!({ "server": { "name": "Synapse", "version": "1.163.2" } }))
         }
+        "/_matrix/key/v2/server" => {
+            let file = config(container, "secrets/signing.key");
+            let mut words = file.split_whitespace();
+            let id =
+                words.next().zip(words.next()).map(|(kind, version)| format!("{kind}:{version}"));
+            let keys = json!({ id.unwrap_or_default(): { "key": "" } });
+            (200, json!({ "server_name": server_name(container), "verify_keys": keys }))
+        }
         _ => (404, json!({ "errcode": "M_UNRECOGNIZED", "error": "Unrecognized request" })),
     })
 }

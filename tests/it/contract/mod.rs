@@ -14,6 +14,7 @@ mod element;
 mod email;
 mod failed_calls;
 mod failures;
+mod federation;
 mod guard;
 pub(crate) mod harness;
 mod hold;

@@ -115,11 +115,13 @@ fn serve(
         to,
     };
     let (status, answer) = answer(&request)?;
+    let location = answer["location"].as_str().filter(|_| status == 301);
+    let location = location.map(|url| format!("\r\nLocation: {url}")).unwrap_or_default();
     let answer = answer.to_string();
     let mut stream = reader.into_inner();
     let head =
         format!("HTTP/1.1 {status} So\r\nContent-Type: application/json\r\nConnection: close");
-    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{answer}", answer.len()).ok()?;
+    write!(stream, "{head}{location}\r\nContent-Length: {}\r\n\r\n{answer}", answer.len()).ok()?;
     stream.flush().ok()
 }
 
@@ -189,7 +191,11 @@ fn location(scene: &Scene, app: &str, path: &str) -> Answer {
     for entry in fs::read_dir(scene.root().join(app).join("nginx.conf.d")).ok()?.flatten() {
         let text = fs::read_to_string(entry.path()).unwrap_or_default();
         let Some((_, rest)) = text.split_once(&format!("location = {path} {{")) else { continue };
-        let (_, rest) = rest.split_once("return 200 '")?;
+        let code = rest.split_once("return ")?.1;
+        if let Some(url) = code.strip_prefix("301 ") {
+            return Some((301, json!({ "location": url.split(';').next()? })));
+        }
+        let (_, rest) = code.split_once("200 '")?;
         return Some((200, serde_json::from_str(rest.split("';").next()?).ok()?));
     }
     None

@@ -109,7 +109,8 @@ impl Homeserver {
         let url = format!("http://{}{path}", self.address());
         let timeout = Duration::from_secs(30);
         let bearer = bearer.map(Secret::new);
-        net::ask(&host(), &Request { url: &url, json, bearer, via: Via::Dns, timeout }).unwrap()
+        net::ask(&host(), &Request { json, bearer, timeout, ..Request::get(&url, Via::Dns) })
+            .unwrap()
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod daemon;
 pub(crate) mod directories;
+pub(crate) mod dns;
 pub(crate) mod homeserver;
 pub(crate) mod postgres;
 pub(crate) mod python;
