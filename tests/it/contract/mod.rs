@@ -29,6 +29,7 @@ mod rename;
 mod silent_calls;
 mod small_disk;
 mod snapshot;
+mod terminal;
 mod third_component;
 mod triggers;
 mod two_servers;

@@ -161,3 +161,35 @@ fn prompts_for_the_password_on_a_terminal() {
     }
     assert_eq!(host.synapse.users()["@alice:localhost"].password, "hunter2hunter2");
 }
+
+/// A signal ends or stops the command as usual, and the terminal shows what is typed afterwards.
+#[test]
+fn signals_leave_the_terminal_as_it_was() {
+    use nix::sys::signal::{Signal, killpg};
+    use std::os::unix::process::ExitStatusExt;
+    let host = create_host();
+    let start = || host.start_on_terminal("matrix:register-user matrix alice");
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
+        let mut terminal = start();
+        terminal.wait_for_prompt();
+        assert!(!terminal.echoes());
+        killpg(terminal.group(), signal).unwrap();
+        let status = terminal.wait();
+        assert_eq!(status.signal(), Some(signal as i32));
+        assert!(terminal.echoes(), "{signal}");
+    }
+    let mut terminal = start();
+    terminal.wait_for_prompt();
+    killpg(terminal.group(), Signal::SIGTSTP).unwrap();
+    terminal.wait_until_stopped();
+    assert!(terminal.echoes());
+    killpg(terminal.group(), Signal::SIGCONT).unwrap();
+    for _ in 0..2 {
+        terminal.wait_for_prompt();
+        assert!(!terminal.echoes());
+        terminal.answer("hunter2hunter2");
+    }
+    assert!(terminal.wait().success());
+    assert!(terminal.echoes());
+    assert_eq!(host.synapse.users()["@alice:localhost"].password, "hunter2hunter2");
+}
