@@ -7,9 +7,10 @@ use crate::{
     names::AppName,
 };
 use serde::Deserialize;
+use std::fmt;
 
-/// The options of an app, by phase.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+/// The options of an app, by phase. The administrator's may hold secrets: they are not printed.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Options {
     /// For the containers that are deployed.
     #[serde(rename = "deploy-list")]
@@ -17,6 +18,12 @@ pub struct Options {
     /// For the containers of `dokku run`.
     #[serde(rename = "run-list")]
     pub run: Vec<String>,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Options({} for deploy, {} for run)", self.deploy.len(), self.run.len())
+    }
 }
 
 /// The options of an app; absent if there is no such app.
@@ -55,5 +62,12 @@ mod tests {
             let got = got.map(|options| options.deploy.join(" "));
             assert_eq!(got, want.map(str::to_owned).map_err(str::to_owned), "{stdout}");
         }
+    }
+
+    #[test]
+    fn hides_the_options() {
+        let all = vec!["-e PASSWORD=hidden".to_owned()];
+        let options = Options { deploy: all.clone(), run: all };
+        assert_eq!(format!("{options:?}"), "Options(1 for deploy, 1 for run)");
     }
 }

@@ -102,7 +102,7 @@ pub fn quoted(arg: &str) -> String {
 }
 
 /// The exit code and output of a program that has ended.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Output {
     /// Its exit code; 128 plus the signal's number if a signal ended it.
     pub code: i32,
@@ -110,6 +110,13 @@ pub struct Output {
     pub stdout: String,
     /// The lines of both streams, in the order in which they were printed. May hold secrets.
     pub lines: Vec<String>,
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (code, lines) = (self.code, self.lines.len());
+        write!(f, "Output {{ code: {code}, {lines} lines }}")
+    }
 }
 
 impl Output {
@@ -133,5 +140,12 @@ mod tests {
         let cmd = Cmd::reads("dokku").args(["a", "b c", "it's", "", "--x=1"]).stdin("hidden");
         assert_eq!(cmd.to_string(), r"dokku a 'b c' 'it'\''s' '' --x=1");
         assert!(!format!("{cmd:?}").contains("hidden"));
+    }
+
+    #[test]
+    fn hides_output() {
+        let lines = vec!["hidden".to_owned()];
+        let output = Output { code: 1, stdout: "hidden\n".to_owned(), lines };
+        assert_eq!(format!("{output:?}"), "Output { code: 1, 1 lines }");
     }
 }

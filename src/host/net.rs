@@ -10,7 +10,7 @@ pub use dns::Srv;
 use super::{Host, Reading, env::Env, secret::Secret};
 use crate::error::Error;
 use std::{
-    io,
+    fmt, io,
     net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs},
     sync::{Arc, LazyLock},
     time::Duration,
@@ -48,8 +48,7 @@ impl Via {
     }
 }
 
-/// A request.
-#[derive(Debug)]
+/// A request. Its body may hold a password: that is not printed.
 pub struct Request<'a> {
     /// The URL.
     pub url: &'a str,
@@ -79,13 +78,25 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A response, whatever its status.
-#[derive(Debug)]
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let method = if self.json.is_some() { "POST" } else { "GET" };
+        write!(f, "Request({method} {}, {:?})", self.url, self.via)
+    }
+}
+
+/// A response, whatever its status. Its body may hold a token: that is not printed.
 pub struct Reply {
     /// The status code.
     pub status: u16,
     /// The body.
     pub body: String,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({}, {} bytes)", self.status, self.body.len())
+    }
 }
 
 impl Reply {
@@ -277,5 +288,15 @@ mod tests {
         ] {
             assert_eq!(Via::here(bound), Via::Here(address.into()), "{bound:?}");
         }
+    }
+
+    #[test]
+    fn hides_bodies_and_tokens() {
+        let bearer = Some(Secret::new("hidden"));
+        let json = Some(serde_json::json!({ "password": "hidden" }));
+        let request = Request { json, bearer, ..Request::get("http://a/", Via::Dns) };
+        assert_eq!(format!("{request:?}"), "Request(POST http://a/, Dns)");
+        let reply = Reply { status: 200, body: "{\"access_token\": \"hidden\"}".to_owned() };
+        assert_eq!(format!("{reply:?}"), "Reply(200, 26 bytes)");
     }
 }
