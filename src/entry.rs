@@ -6,8 +6,9 @@
 use std::path::Path;
 
 /// The triggers, by the names of their links at the plugin's root.
-pub const TRIGGERS: [&str; 9] = [
+pub const TRIGGERS: [&str; 10] = [
     "nginx-app-template-source",
+    "nginx-pre-reload",
     "post-app-clone-setup",
     "post-app-rename",
     "post-app-rename-setup",

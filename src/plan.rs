@@ -33,6 +33,16 @@ impl Change {
         Self { description: description.into(), apply: Box::new(apply) }
     }
 
+    /// The same change with something else right before it.
+    #[must_use]
+    pub fn after(self, first: impl FnOnce(&Host) -> Result<()> + Send + 'static) -> Self {
+        let then = self.apply;
+        Self::new(self.description, move |host| {
+            first(host)?;
+            then(host)
+        })
+    }
+
     /// Applies the change outside of a plan.
     pub fn apply(self, host: &Host) -> Result<()> {
         (self.apply)(host)

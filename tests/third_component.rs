@@ -29,10 +29,9 @@ fn describe(component: Component, paths: &Paths) -> Result<Component> {
     Ok(Component {
         port: 3000,
         mounts: vec![Mount { source: path.clone(), target: "/srv/page.json", readonly: true }],
-        files: vec![File { path: path.clone(), text }],
+        files: vec![File { path, text }],
         environment: vec![("PAGE_TITLE", component.spec.server_name.to_string())],
         locations: "add_header X-Content-Type-Options nosniff always;\n".to_owned(),
-        read_at_start: vec![path],
         questions: vec![Question {
             path: "/page.json",
             port: QuestionPort::Web,

@@ -4,14 +4,13 @@ use super::{Subcommand, session::Session, summary};
 use crate::{
     component::{Catalog, Homeserver},
     error::{Error, Exit, Result},
-    host::{env::Env, files, owner::Owner, secret::Secret, terminal},
+    host::{env::Env, files, secret::Secret, terminal},
     names::{AppName, Sender},
     state::{Spec, Status},
     steps::{self, preflight, server_directory::RecordSpec},
     synapse::{
         config::EMAIL_FILE,
         email::{self, Smtp},
-        validate,
     },
 };
 use camino::Utf8Path;
@@ -135,8 +134,7 @@ fn replace(session: &Session, spec: &Spec, path: &Utf8Path, text: Option<&Secret
         return Ok(());
     }
     put(text)?;
-    let owner = Owner::of(session.env().dokku_user())?;
-    validate::validate(host, spec, &spec.image, owner).or_else(|error| {
+    steps::config::validate_now(spec, host, &spec.image).or_else(|error| {
         put(before.as_ref())?;
         Err(error.hint("The mail server was not changed."))
     })

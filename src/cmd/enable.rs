@@ -76,6 +76,7 @@ fn run(env: Env, catalog: Catalog, kind: &'static Kind, args: Args) -> Result<Ex
     let Some(component) = desired.component(kind.name).cloned() else {
         return Err(Error::new(format!("{} is not in the list of components", kind.title)));
     };
+    let _optional = session.lock_optional(&desired)?;
     let preflight = preflight::run(&session.host, &desired)?;
     let failed_image = Status::read(session.env(), &recorded.server_name)?.failed_image;
     let first = RecordSpec::first(first, failed_image);

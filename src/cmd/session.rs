@@ -24,6 +24,7 @@ use crate::{
     ui::Ui,
 };
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -80,6 +81,23 @@ impl Session {
         let lock = locks::server(&self.host, name, &self.named(app))?;
         HostStatus::migrate(&self.host)?;
         Ok(Some(lock))
+    }
+
+    /// Takes the lock of an app that becomes the app of a homeserver, before it is read whose it is.
+    pub(super) fn lock_app(&self, app: &AppName, homeserver: &AppName) -> Result<Option<Lock>> {
+        if self.dry_run {
+            return Ok(None);
+        }
+        locks::app(&self.host, app, &self.named(homeserver)).map(Some)
+    }
+
+    /// Takes the locks of the optional components' apps. The preflight refuses one app for two.
+    pub(super) fn lock_optional(&self, desired: &Homeserver) -> Result<Vec<Lock>> {
+        let own = &desired.spec.app;
+        let apps = desired.optional().iter().map(|component| &component.app);
+        let apps: BTreeSet<_> = apps.filter(|app| *app != own).collect();
+        let locks = apps.into_iter().map(|app| self.lock_app(app, own));
+        Ok(locks.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
     /// Takes the lock of a homeserver's data, which this command replaces or changes in form.

@@ -38,10 +38,9 @@ fn describe(component: Component, paths: &Paths) -> Result<Component> {
     Ok(Component {
         port: PORT,
         mounts: vec![Mount { source: path.clone(), target: MOUNTED, readonly: true }],
-        files: vec![File { path: path.clone(), text }],
+        files: vec![File { path, text }],
         environment: vec![("ELEMENT_WEB_PORT", PORT.to_string())],
         locations: locations::element(),
-        read_at_start: vec![path],
         questions: QUESTIONS.to_vec(),
         ..component
     })

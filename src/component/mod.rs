@@ -17,7 +17,7 @@ use crate::{
     synapse::health::Readiness,
 };
 use camino::Utf8PathBuf;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The kinds of components that this program knows, Synapse first.
 pub const CATALOG: Catalog = Catalog(&[&synapse::KIND, &element::KIND]);
@@ -115,8 +115,8 @@ pub struct Component {
     pub nginx_properties: &'static [AtLeast],
     /// The content of the plugin's file in its app's `nginx.conf.d`, which holds under any template.
     pub locations: String,
-    /// The files and directories whose change means a restart; of a directory all that is in it.
-    pub read_at_start: Vec<Utf8PathBuf>,
+    /// Lists the files that its container reads when it starts: a change of one means a restart.
+    pub read_at_start: ReadAtStart,
     /// How it is asked whether it is ready; without one, a container that runs is enough.
     pub probe: Option<Probe>,
     /// What is asked of it in public when all is done.
@@ -175,6 +175,18 @@ pub enum Measure {
 /// Asks the component at an address, `ip:port`, whether it is ready.
 pub type Probe = fn(&Host, &str) -> Result<Readiness>;
 
+/// The files that the container of a component reads when it starts, by names that do not depend on
+/// the host.
+pub type ReadAtStart = fn(&Env, &Component) -> Result<BTreeMap<String, Utf8PathBuf>>;
+
+/// The files that are written for a component.
+#[expect(clippy::unnecessary_wraps, reason = "others can fail")]
+fn own_files(_: &Env, component: &Component) -> Result<BTreeMap<String, Utf8PathBuf>> {
+    let name = |path: &Utf8PathBuf| path.file_name().unwrap_or_default().to_owned();
+    let paths = component.files.iter().map(|file| &file.path);
+    Ok(paths.map(|path| (name(path), path.clone())).collect())
+}
+
 /// What is asked of a component in public.
 #[derive(Clone, Copy, Debug)]
 pub struct Question {
@@ -217,7 +229,7 @@ impl Component {
             uses_template: false,
             nginx_properties: &[],
             locations: String::new(),
-            read_at_start: vec![],
+            read_at_start: own_files,
             probe: None,
             questions: vec![],
         }

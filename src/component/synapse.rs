@@ -6,8 +6,8 @@ use crate::{
     nginx::locations::{self, WellKnown},
     state::Paths,
     synapse::{
-        config::{DIRECTORY, LOG_FILE, PORT},
-        health,
+        config::{DIRECTORY, PORT},
+        health, inputs,
     },
 };
 
@@ -68,7 +68,7 @@ fn describe(component: Component, paths: &Paths) -> Result<Component> {
         uses_template: true,
         nginx_properties: &NGINX,
         locations: locations::homeserver(&WellKnown::of(&spec)),
-        read_at_start: vec![paths.homeserver_d(), paths.config().join(LOG_FILE)],
+        read_at_start: |env, component| inputs::files(env, &component.spec),
         probe: Some(health::probe),
         questions: QUESTIONS.to_vec(),
         ..component

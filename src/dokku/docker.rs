@@ -3,8 +3,10 @@
 //! Owns the arguments of `docker` and the format of its output. Decides nothing.
 
 mod container;
+mod one_off;
 
 pub use container::Container;
+pub use one_off::{OneOff, run_one_off};
 
 use super::parse;
 use crate::{
@@ -16,7 +18,6 @@ use crate::{
     names::{AppName, ImageRef},
 };
 use camino::Utf8Path;
-use std::time::Duration;
 
 /// Selects the containers that Dokku deployed.
 const DEPLOYED: &str = "label=com.dokku.container-type=deploy";
@@ -71,15 +72,15 @@ pub fn is_running(host: &Host, name: &str) -> Result<bool> {
     running.or_absent(false)
 }
 
-/// When the container of that name was created, in milliseconds since 1970; absent if there is
-/// none.
-pub fn created_at(host: &Host, name: &str) -> Reading<i64> {
-    let cmd = inspect_cmd(host, "container", "{{.Created}}", name);
+/// The id of the container of that name; absent if there is none. One that is created again has
+/// another.
+pub fn id_of(host: &Host, name: &str) -> Reading<String> {
+    let cmd = inspect_cmd(host, "container", "{{.Id}}", name);
     inspect(host, &cmd).and_then(|output| {
-        let text = parse::value(&cmd, &output.stdout);
-        text.and_then(|text| {
-            container::milliseconds(&text).map_err(|_| parse::malformed(&cmd, "no time"))
-        })
+        let id = parse::value(&cmd, &output.stdout);
+        id.and_then(
+            |id| if parse::is_id(&id) { Ok(id) } else { Err(parse::malformed(&cmd, "no id")) },
+        )
         .into()
     })
 }
@@ -133,40 +134,4 @@ pub fn running_ids(host: &Host, app: &AppName) -> Result<Vec<String>> {
 /// Stops a container. Docker does not restart it.
 pub fn stop(host: &Host, id: &str) -> Result<()> {
     host.must(&Cmd::changes(host.env().docker()).args(["container", "stop", id])).map(drop)
-}
-
-/// A program to run in a container that is removed when it has ended.
-#[derive(Debug)]
-pub struct OneOff<'a> {
-    /// The image.
-    pub image: &'a ImageRef,
-    /// The user and group in the container, `uid:gid`.
-    pub user: String,
-    /// The mounts, as `docker run -v` takes them.
-    pub mounts: Vec<String>,
-    /// The program.
-    pub program: &'a str,
-    /// Its arguments.
-    pub args: &'a [&'a str],
-}
-
-/// Runs a program in a container without a network. The caller looks at its exit code.
-pub fn run_one_off(host: &Host, run: &OneOff<'_>) -> Result<Output> {
-    // Python may start slowly on a busy host.
-    let mut cmd = docker(host).timeout(Duration::from_secs(300)).args([
-        "run",
-        "--rm",
-        "--label=dokku",
-        "--label=com.dokku.plugin=matrix",
-        "--network=none",
-        "--no-healthcheck",
-        "--user",
-        &run.user,
-        "--entrypoint",
-        run.program,
-    ]);
-    for mount in &run.mounts {
-        cmd = cmd.args(["-v", mount]);
-    }
-    host.run(&cmd.arg(run.image.as_str()).args(run.args))
 }

@@ -3,7 +3,7 @@
 use super::{change, flag, json, value};
 use crate::{
     error::{Error, Result},
-    host::{Host, Reading, files, net::Via},
+    host::{Host, Reading, digest::Digest, files, net::Via},
     names::AppName,
 };
 use serde::Deserialize;
@@ -29,6 +29,22 @@ impl Properties {
 /// The nginx properties of an app; absent if there is no such app.
 pub fn properties(host: &Host, app: &AppName) -> Reading<Properties> {
     json(host, &["nginx:report", app.as_str(), "--format", "json"])
+}
+
+/// Adds the properties of an app and those of the host to a digest. Reads Dokku's files, because a
+/// trigger asks at each build.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn add_properties(digest: &mut Digest, host: &Host, app: &AppName) -> Result<()> {
+    for of in ["--global", app.as_str()] {
+        let directory = host.env().lib_root().join("config/nginx").join(of);
+        for name in files::list(&directory)? {
+            digest.file(&name, &directory.join(&name))?;
+        }
+        digest.text("end");
+    }
+    Ok(())
 }
 
 /// How this host's own nginx is reached for an app.

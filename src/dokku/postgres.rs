@@ -3,7 +3,11 @@
 use super::{change, docker, parse, read_cmd};
 use crate::{
     error::Result,
-    host::{Host, Reading, cmd::Output, files},
+    host::{
+        Host, Reading,
+        cmd::{Cmd, Output},
+        files,
+    },
     names::{AppName, ServiceName},
 };
 use camino::Utf8PathBuf;
@@ -23,8 +27,43 @@ fn directory(host: &Host, service: &ServiceName) -> Utf8PathBuf {
 }
 
 /// Creates a service.
+///
+/// # Errors
+/// With the lines that say why, which are somewhere in the whole log of PostgreSQL.
 pub fn create(host: &Host, service: &ServiceName) -> Result<()> {
-    change(host, ["postgres:create", service.as_str(), "--custom-env", RIGHT_ENV]).map(drop)
+    let args = ["postgres:create", service.as_str(), "--custom-env", RIGHT_ENV];
+    let cmd = Cmd::changes("dokku").args(args);
+    let output = host.run(&cmd)?;
+    if output.code == 0 {
+        return Ok(());
+    }
+    let lines: Vec<&str> = reasons(&output.lines);
+    let error = host.failure(&cmd, &output);
+    let log = format!("dokku postgres:logs {service}");
+    Err(if lines.is_empty() {
+        error
+    } else {
+        let lines = lines.into_iter().map(|line| host.scrubber().scrub(line)).collect();
+        error.shown(lines).hint(log)
+    })
+}
+
+/// The lines that say why the creation of a service failed, each once: PostgreSQL starts again and
+/// again, and its log holds the same lines each time.
+fn reasons(lines: &[String]) -> Vec<&str> {
+    const WORDS: [&str; 7] =
+        ["error", "fatal:", "panic:", "no space", "denied", "cannot", "could not"];
+    const MOST: usize = 10;
+    let mut reasons: Vec<&str> = vec![];
+    for line in lines.iter().map(|line| line.trim()) {
+        let lower = line.to_ascii_lowercase();
+        if WORDS.iter().any(|word| lower.contains(word)) && !reasons.contains(&line) {
+            reasons.push(line);
+        }
+    }
+    // The first ones are the cause of the others.
+    reasons.truncate(MOST);
+    reasons
 }
 
 /// Destroys a service with all its data. Only for one whose creation was interrupted.
@@ -59,7 +98,16 @@ pub fn is_running(host: &Host, service: &ServiceName) -> Result<bool> {
 /// Whether the service's container runs. Asks Docker, which is fast; false if Docker has no
 /// container of that name.
 pub fn container_runs(host: &Host, service: &ServiceName) -> Result<bool> {
-    docker::is_running(host, &format!("dokku.postgres.{service}"))
+    docker::is_running(host, &container(service))
+}
+
+/// The id of the service's container; absent if it has none, for it is stopped.
+pub fn container_id(host: &Host, service: &ServiceName) -> Reading<String> {
+    docker::id_of(host, &container(service))
+}
+
+fn container(service: &ServiceName) -> String {
+    format!("dokku.postgres.{service}")
 }
 
 /// Whether PostgreSQL has not written anything for a service yet.
@@ -113,4 +161,25 @@ pub fn linked(host: &Host, service: &ServiceName, app: &AppName) -> Result<bool>
 /// Links a service to an app, without a restart.
 pub fn link(host: &Host, service: &ServiceName, app: &AppName) -> Result<()> {
     change(host, ["postgres:link", service.as_str(), app.as_str(), "--no-restart"]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What dokku-postgres 1.48.0 prints when PostgreSQL does not start.
+    #[test]
+    fn finds_the_reason_in_a_log() {
+        let lines: Vec<String> =
+            include_str!("postgres.test.txt").lines().map(str::to_owned).collect();
+        assert!(lines.len() > 100);
+        assert_eq!(
+            reasons(&lines),
+            [
+                "Waiting for dokku-postgres-cont-bad:5432  ...............................  ERROR: unable to connect",
+                "initdb: error: \"NOPE\" is not a valid server encoding name",
+            ]
+        );
+        assert_eq!(reasons(&["=====> Start".to_owned()]), [""; 0]);
+    }
 }

@@ -37,14 +37,16 @@ pub fn read(path: &Utf8Path) -> Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if absent(&error) => Ok(None),
-        Err(error) => {
-            let denied = error.kind() == ErrorKind::PermissionDenied;
-            let error = Error::new(format!("cannot read {path}: {error}"));
-            // A file that root edited may belong to root.
-            let hint = format!("Make dokku its owner: sudo chown dokku:dokku {path}");
-            Err(if denied { error.hint(hint) } else { error })
-        }
+        Err(error) => Err(cannot_read(path, &error)),
     }
+}
+
+pub(super) fn cannot_read(path: &Utf8Path, error: &std::io::Error) -> Error {
+    let denied = error.kind() == ErrorKind::PermissionDenied;
+    let error = Error::new(format!("cannot read {path}: {error}"));
+    // A file that root edited may belong to root.
+    let hint = format!("Make dokku its owner: sudo chown dokku:dokku {path}");
+    if denied { error.hint(hint) } else { error }
 }
 
 /// The metadata of a file or directory; `None` if it does not exist.
@@ -188,7 +190,7 @@ pub fn free_space(path: &Utf8Path) -> Result<u64> {
     Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
 }
 
-fn absent(error: &std::io::Error) -> bool {
+pub(super) fn absent(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 

@@ -4,14 +4,14 @@
 //! now: an interrupted run leaves its Dokku command behind, and while that lives the lock counts as
 //! busy. Must not know what a lock is for.
 
-use super::{Host, clock};
+use super::{Host, clock, process::start_of};
 use crate::error::{Doing, Error, Exit, Result};
 use camino::Utf8Path;
 use nix::fcntl::{Flock, FlockArg};
 use std::{
     fs::{File, OpenOptions},
     io::{Read, Seek, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -96,6 +96,17 @@ pub fn wait(path: &Utf8Path) -> Result<Lock> {
 }
 
 fn take(path: &Utf8Path, how: FlockArg) -> Result<Option<(Lock, String)>> {
+    // Between the opening and the locking, the file may have been removed by who held it.
+    loop {
+        match take_file(path, how)? {
+            Some((lock, text)) if lock.is_at(path)? => return Ok(Some((lock, text))),
+            Some(_) => {}
+            None => return Ok(None),
+        }
+    }
+}
+
+fn take_file(path: &Utf8Path, how: FlockArg) -> Result<Option<(Lock, String)>> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -112,6 +123,32 @@ fn take(path: &Utf8Path, how: FlockArg) -> Result<Option<(Lock, String)>> {
         }
         Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
         Err((_, error)) => Err(Error::new(format!("cannot lock {path}: {error}"))),
+    }
+}
+
+impl Lock {
+    /// Whether its file is still the one at this path: a lock on a removed file keeps nobody out.
+    fn is_at(&self, path: &Utf8Path) -> Result<bool> {
+        let doing = || format!("cannot read the metadata of {path}");
+        let own = self.file.metadata().doing(doing)?;
+        match std::fs::metadata(path) {
+            Ok(now) => Ok((now.dev(), now.ino()) == (own.dev(), own.ino())),
+            Err(error) if super::files::absent(&error) => Ok(false),
+            Err(error) => Err(error).doing(doing),
+        }
+    }
+}
+
+/// Removes a lock file that nobody holds, and whose holder has left no program behind. Whoever has
+/// opened it meanwhile notices.
+pub fn remove_unused(host: &Host, path: &Utf8Path) -> Result<()> {
+    if super::files::stat(path)?.is_none() {
+        return Ok(());
+    }
+    let Some((_lock, text)) = take(path, FlockArg::LockExclusiveNonblock)? else { return Ok(()) };
+    match refuse_while_children_live(&text) {
+        Ok(()) => super::files::remove(host, path),
+        Err(_) => Ok(()),
     }
 }
 
@@ -161,20 +198,6 @@ impl Drop for Lock {
             rewrite(&mut self.file, "").ok();
         }
     }
-}
-
-/// When a process started, in the kernel's ticks since boot: with its number, its identity.
-fn start_of(pid: u32) -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "a process that is gone is no error")]
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let after_name = stat.rsplit_once(')')?.1;
-    let mut fields = after_name.split_whitespace();
-    let state = fields.next()?;
-    // A zombie has ended; only its parent has not noticed.
-    if state == "Z" {
-        return None;
-    }
-    fields.nth(18).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -233,5 +256,61 @@ mod tests {
                 assert_eq!(error.code(), Exit::Busy);
             }
         }
+    }
+
+    /// Who has opened the file before it is removed must not hold a lock that keeps nobody out.
+    #[test]
+    fn a_removed_file_locks_nobody() {
+        let (_guard, directory) = files::scratch().unwrap();
+        let path = directory.join("lock");
+        let host = Host::new(Env::read(), Arc::new(Nowhere), false);
+        let (held, _) = take_file(&path, FlockArg::LockExclusiveNonblock).unwrap().unwrap();
+        assert!(held.is_at(&path).unwrap());
+        remove_unused(&host, &path).unwrap();
+        assert!(files::stat(&path).unwrap().is_some(), "somebody holds it");
+        std::fs::remove_file(&path).unwrap();
+        assert!(!held.is_at(&path).unwrap());
+        let other = exclusive(&host, &path, "dokku x").unwrap();
+        assert!(!held.is_at(&path).unwrap(), "another file");
+        drop(other);
+        files::write_scratch(&path, &format!("child {}\n", own_child())).unwrap();
+        remove_unused(&host, &path).unwrap();
+        assert!(files::stat(&path).unwrap().is_some(), "a child is at work");
+        files::write_scratch(&path, "").unwrap();
+        remove_unused(&host, &path).unwrap();
+        assert!(files::stat(&path).unwrap().is_none());
+        remove_unused(&host, &path).unwrap();
+    }
+
+    fn own_child() -> String {
+        let pid = std::process::id();
+        format!("{pid} {}", start_of(pid).unwrap())
+    }
+
+    /// Many take the lock and remove its file at the same time: never two hold it.
+    #[test]
+    fn removals_let_nobody_in() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        let (_guard, directory) = files::scratch().unwrap();
+        let path = directory.join("lock");
+        let host = Host::new(Env::read(), Arc::new(Nowhere), false);
+        let (inside, taken) = (AtomicU32::new(0), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while taken.load(Ordering::SeqCst) < 400 {
+                        remove_unused(&host, &path).unwrap();
+                        let Some(_lock) = take(&path, FlockArg::LockExclusiveNonblock).unwrap()
+                        else {
+                            continue;
+                        };
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                        std::thread::yield_now();
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                        taken.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
     }
 }

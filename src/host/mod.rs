@@ -5,11 +5,13 @@
 mod cache;
 pub mod clock;
 pub mod cmd;
+pub mod digest;
 pub mod env;
 pub mod files;
 pub mod lock;
 pub mod net;
 pub mod owner;
+pub mod process;
 pub mod random;
 mod reading;
 pub mod run;

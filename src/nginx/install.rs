@@ -84,13 +84,6 @@ pub fn install(host: &Host, app: &str, name: &str, text: &str) -> Result<()> {
     })
 }
 
-/// Whether Dokku has built the app's configuration since the file was written.
-pub fn is_built(host: &Host, app: &str, name: &str) -> Result<bool> {
-    let built = files::stat(&host.env().dokku_root().join(app).join("nginx.conf"))?;
-    let file = files::stat(&path(host, app, name))?;
-    Ok(matches!((built, file), (Some(built), Some(file)) if built.changed >= file.changed))
-}
-
 /// The content of the file, or of one whose removal was interrupted, so that nginx may still serve
 /// it; `None` if there is neither.
 pub fn installed_or_pending(host: &Host, app: &str, name: &str) -> Result<Option<String>> {

@@ -8,13 +8,15 @@
 //!
 //! On the machine, through [`host`](crate::host):
 //! - [`verify`]: whether this host's sigil and nginx accept the template;
-//! - [`install`]: installs such a file, and restores the old one if nginx rejects it.
+//! - [`install`]: installs such a file, and restores the old one if nginx rejects it;
+//! - [`served`]: whether nginx serves what was written.
 
 pub mod forms;
 pub mod install;
 pub mod locations;
 mod quote;
 pub mod scratch;
+pub mod served;
 mod template;
 mod test;
 pub mod verify;

@@ -56,6 +56,11 @@ fn recorded(host: &Host, spec: &Spec) -> Result<Option<Verification>> {
     Ok(is_current.then_some(record))
 }
 
+/// Whether the template on disk was verified with this very sigil and nginx, whatever came of it.
+pub fn is_recorded(host: &Host, spec: &Spec) -> Result<bool> {
+    Ok(recorded(host, spec)?.is_some())
+}
+
 /// Whether the template on disk was accepted by this very sigil and nginx.
 pub fn is_verified(host: &Host, spec: &Spec) -> Result<bool> {
     Ok(recorded(host, spec)?.is_some_and(|record| record.refused.is_none()))
@@ -73,7 +78,7 @@ pub fn still_refused(host: &Host, spec: &Spec) -> Result<Option<String>> {
 
 /// Renders every form with the host's sigil, has the host's nginx test each, and records the result.
 /// A refusal is the answer, not an error: Dokku's built-in template then serves. It is recorded as
-/// well: what Dokku has built before is older than the record, and is built again.
+/// well: what Dokku has built from the template before is built again.
 pub fn verify(host: &Host, spec: &Spec) -> Result<Option<String>> {
     let Some(digest) = digest(host, spec)? else {
         let path = spec.paths(host.env()).template();

@@ -114,7 +114,7 @@ fn text_of(marker: &Marker) -> String {
 
 fn write_text(host: &Host, app: &str, text: &str) -> Result<()> {
     version1::move_markers(host)?;
-    store::write_text(host, &directory(host.env())?.join(app), text)
+    store::write_text(host, &directory(host.env())?.join(app), text, files::PUBLIC)
 }
 
 /// Removes the marker of an app.

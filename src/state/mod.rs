@@ -24,7 +24,7 @@ pub use host_status::HostStatus;
 pub use marker::Marker;
 pub use paths::{Paths, data_root};
 pub use spec::{ComponentSpec, Spec, Support, Tls};
-pub use status::{Hold, Status, Verification, plugin_version};
+pub use status::{Hold, Started, Status, Verification, plugin_version};
 
 #[cfg(test)]
 mod tests;

@@ -51,7 +51,7 @@ impl Spec {
         if Self::is_outdated(host.env(), &self.server_name)? {
             Status::update(host, &self.server_name, |_| ())?;
         }
-        store::write(host, &self.paths(host.env()).spec(), self)
+        store::write(host, &self.paths(host.env()).spec(), self, files::PUBLIC)
     }
 
     /// All homeservers of this host, also those whose file cannot be read: what such a one needs is
@@ -99,7 +99,8 @@ impl Status {
         let _lock = locks::writing(host)?;
         let mut status = Self::read(host.env(), server_name)?;
         change(&mut status);
-        store::write(host, &paths.status(), &status)?;
+        // Of short secrets it holds digests.
+        store::write(host, &paths.status(), &status, files::PRIVATE)?;
         version1::remove_status(host, &paths)
     }
 }
@@ -120,7 +121,7 @@ impl HostStatus {
 
     /// Records it, under [`locks::host`] only.
     pub fn write(&self, host: &Host) -> Result<()> {
-        store::write(host, &host_root(host.env()).join("host.json"), self)?;
+        store::write(host, &host_root(host.env()).join("host.json"), self, files::PUBLIC)?;
         version1::remove_host_status(host)
     }
 

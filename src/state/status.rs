@@ -6,6 +6,7 @@ use crate::{
     names::{ImageRef, ServiceName},
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What was done to one homeserver.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,12 @@ pub struct Status {
     /// What this host's sigil and nginx said of the nginx template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<Verification>,
+    /// What the containers of each component were started with, by the name of its kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub started: BTreeMap<String, Started>,
+    /// The digests of what nginx serves: see [`served`](crate::nginx::served).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub served: BTreeMap<String, String>,
     /// An image that was tried and did not become ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_image: Option<ImageRef>,
@@ -30,6 +37,21 @@ pub struct Status {
     /// Journal: the operation that must be finished before the homeserver may start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+}
+
+/// What the containers of a component were started with. It is written before a deploy, so each
+/// container but those of before has read these files, or newer ones, whoever has started it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Started {
+    /// The digest of the files.
+    pub files: String,
+    /// The id of the database's container that the component is linked to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// The containers that ran when this was written: what these have read is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
 }
 
 /// The version of this plugin.

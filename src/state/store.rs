@@ -48,7 +48,12 @@ pub(super) fn read(path: &Utf8Path, repair: &'static str) -> Result<Option<Versi
 }
 
 /// Writes a file with the version of this program.
-pub(super) fn write<T: Serialize>(host: &Host, path: &Utf8Path, content: &T) -> Result<()> {
+pub(super) fn write<T: Serialize>(
+    host: &Host,
+    path: &Utf8Path,
+    content: &T,
+    mode: u32,
+) -> Result<()> {
     #[derive(Serialize)]
     struct File<'a, T> {
         version: u64,
@@ -57,17 +62,17 @@ pub(super) fn write<T: Serialize>(host: &Host, path: &Utf8Path, content: &T) -> 
     }
     let file = File { version: VERSION, content };
     let text = serde_json::to_string_pretty(&file).doing(|| format!("cannot write {path}"))?;
-    write_text(host, path, &text)
+    write_text(host, path, &text, mode)
 }
 
 /// Writes a file of text; the directory is made if it is not there.
-pub(super) fn write_text(host: &Host, path: &Utf8Path, text: &str) -> Result<()> {
+pub(super) fn write_text(host: &Host, path: &Utf8Path, text: &str, mode: u32) -> Result<()> {
     if let Some(directory) = path.parent()
         && files::stat(directory)?.is_none()
     {
         files::make_directory(host, directory, 0o755)?;
     }
-    files::write(host, path, &format!("{text}\n"), files::PUBLIC)
+    files::write(host, path, &format!("{text}\n"), mode)
 }
 
 fn damaged(path: &Utf8Path, error: &serde_json::Error, repair: &str) -> Error {

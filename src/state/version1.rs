@@ -15,6 +15,7 @@ use crate::{
 };
 use camino::Utf8PathBuf;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// `server.json` of version 1.
 #[derive(Deserialize)]
@@ -82,6 +83,8 @@ pub(super) fn status(paths: &Paths) -> Result<Status> {
         validated: files::read(&validated(paths))?.map(|text| text.trim().to_owned()),
         template: verification(paths)?,
         failed_image,
+        started: BTreeMap::new(),
+        served: BTreeMap::new(),
         creating_service: creating_service
             .transpose()
             .map_err(|error: Error| error.context(format!("{path} is damaged")))?,
@@ -148,6 +151,21 @@ pub(super) fn retire_lock(host: &Host, name: &str, command: &str) -> Result<()> 
     if files::stat(&path)?.is_some() {
         let _lock = lock::exclusive(host, &path, command)?;
         files::remove(host, &path)?;
+    }
+    Ok(())
+}
+
+/// Removes the lock files of version 1 of homeservers that have no directory any more: no command
+/// will take them once more.
+pub(super) fn remove_unused_locks(host: &Host) -> Result<()> {
+    let root = data_root(host.env());
+    for name in files::list(&root)? {
+        let server = name.strip_prefix('.').and_then(|name| name.strip_suffix(".lock"));
+        if let Some(server) = server
+            && files::stat(&root.join(server))?.is_none()
+        {
+            lock::remove_unused(host, &root.join(&name))?;
+        }
     }
     Ok(())
 }

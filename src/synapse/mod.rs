@@ -8,6 +8,7 @@ pub mod database;
 pub mod discovery;
 pub mod email;
 pub mod health;
+pub mod inputs;
 pub mod signing_key;
 pub mod users;
 pub mod validate;

@@ -20,6 +20,7 @@ use crate::{
     steps::{
         config::{Config, is_validated, validate_now},
         container::scale_changes,
+        deploy::record_start,
         server_directory::Secrets,
     },
 };
@@ -29,7 +30,15 @@ pub(super) fn run(call: &Call) -> Result<()> {
     let app = &call.app;
     let Marker::Component { kind, server } = &call.marker else { return Err(is_a_clone(app)) };
     match call.catalog.find(kind) {
-        Some(kind) if !kind.single_process => return Ok(()),
+        Some(kind) if !kind.single_process => {
+            let recorded = call.component().and_then(|found| match found {
+                Some((_, component)) => record_start(&call.host, &component),
+                None => Ok(()),
+            });
+            // At worst it is restarted once more.
+            recorded.unwrap_or_else(|error| call.warn(&error));
+            return Ok(());
+        }
         Some(_) => {}
         None => {
             return Err(Error::new(format!("this version of the plugin does not know {kind}"))
@@ -49,6 +58,7 @@ pub(super) fn run(call: &Call) -> Result<()> {
     if let Ok((desired, _)) = &desired {
         refuse_shared_data(host, desired)?;
     }
+    let component = desired.as_ref().ok().map(|(_, component)| component.clone());
     let prepared = desired.and_then(|(server, component)| prepare(call, &server, &component));
     if let Err(error) = prepared {
         if runs {
@@ -56,7 +66,17 @@ pub(super) fn run(call: &Call) -> Result<()> {
         }
         call.warn(&error);
     }
-    stop_untracked(host, &app)
+    stop_untracked(host, &app)?;
+    // At last, for what was refused starts nothing.
+    let Some(component) = component else { return Ok(()) };
+    match record_start(host, &component) {
+        Err(error) if runs => Err(error.hint("Nothing was stopped: the old server runs on.")),
+        Err(error) => {
+            call.warn(&error);
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 /// An interrupted operation on the data must be finished first, also at boot. A status that cannot

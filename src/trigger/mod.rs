@@ -9,6 +9,7 @@ mod clone_setup;
 mod delete;
 mod deploy_guard;
 mod post_deploy;
+mod pre_reload;
 mod report;
 mod template_source;
 
@@ -134,6 +135,7 @@ fn confirmed(
 fn dispatch(call: &Call, trigger: &str) -> Result<()> {
     match trigger {
         "nginx-app-template-source" => template_source::run(call),
+        "nginx-pre-reload" => pre_reload::run(call),
         GUARD => deploy_guard::run(call),
         "post-deploy" => post_deploy::run(call),
         "post-app-rename-setup" => app_rename::setup(call),

@@ -36,6 +36,7 @@ pub(super) fn subcommand(catalog: Catalog) -> Subcommand {
 
 fn run(env: Env, catalog: Catalog, args: &Args, requested: &Requested) -> Result<Exit> {
     let session = Session::with_flags(env, catalog, "matrix:create", args.dry_run, args.verbose);
+    let _app = session.lock_app(&args.app, &args.app)?;
     let name = desired::server_name(&session, args)?;
     let _lock = session.lock(&name, &args.app)?;
     let recorded = session.recorded(&name)?;
@@ -54,6 +55,7 @@ fn run(env: Env, catalog: Catalog, args: &Args, requested: &Requested) -> Result
     let prepared_only = old_image.is_some() && args.no_deploy;
     let first = Spec { image: old_image.unwrap_or_else(|| spec.image.clone()), ..spec.clone() };
     let desired = session.homeserver(spec)?;
+    let _optional = session.lock_optional(&desired)?;
     let preflight = preflight::run(&session.host, &desired)?;
     for warning in &preflight.warnings {
         session.ui.warn(warning);

@@ -3,13 +3,19 @@
 //! Owns the fields that Docker always gives. Runs nothing.
 
 use super::parse;
-use crate::{dokku::storage::Mount, error::Result, host::cmd::Cmd};
+use crate::{
+    dokku::storage::Mount,
+    error::Result,
+    host::{cmd::Cmd, secret::Secret},
+};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::collections::BTreeMap;
 
 /// A container of an app, as it was started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Container {
+    /// Its id.
+    pub id: String,
     /// The image that the app was deployed from; Dokku builds its own image from that. Empty if
     /// the app was not deployed from an image.
     pub source_image: String,
@@ -29,8 +35,8 @@ pub struct Container {
     pub addresses: Vec<String>,
     /// The user and group in the container, as given to Docker: `1001:1001`.
     pub user: String,
-    /// Its environment, `NAME=value`.
-    env: Vec<String>,
+    /// Its environment, `NAME=value`: with the password of the database.
+    env: Vec<Secret>,
     labels: BTreeMap<String, String>,
     /// What it has mounted of the host.
     pub mounts: Vec<Mount>,
@@ -52,18 +58,19 @@ impl Container {
 
     /// Whether a variable of its environment has this value.
     pub fn has_variable(&self, name: &str, value: &str) -> bool {
-        self.env.iter().any(|pair| pair.split_once('=') == Some((name, value)))
+        self.env.iter().any(|pair| pair.expose().split_once('=') == Some((name, value)))
     }
 }
 
 /// A time as Docker writes it, in milliseconds since 1970; 0 for Docker's "never", the year 1.
-pub(super) fn milliseconds(time: &str) -> Result<i64, jiff::Error> {
+fn milliseconds(time: &str) -> Result<i64, jiff::Error> {
     time.parse::<jiff::Timestamp>().map(|time| time.as_millisecond().max(0))
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Inspect {
+    id: String,
     #[serde(deserialize_with = "time")]
     created: i64,
     state: State,
@@ -156,6 +163,7 @@ pub(super) fn parse(cmd: &Cmd, stdout: &str) -> Result<Container> {
         readonly: !mount.rw,
     };
     Ok(Container {
+        id: all.id,
         source_image: tags.into_iter().next_back().unwrap_or_default(),
         created: all.created,
         links: all.host_config.links.iter().map(link).collect::<Result<_>>()?,
@@ -165,7 +173,7 @@ pub(super) fn parse(cmd: &Cmd, stdout: &str) -> Result<Container> {
         restarting: all.state.restarting,
         addresses: addresses.filter(|address| !address.is_empty()).collect(),
         user: all.config.user,
-        env: all.config.env,
+        env: all.config.env.into_iter().map(Secret::new).collect(),
         labels: all.config.labels,
         mounts: all.mounts.into_iter().map(mount).collect(),
     })
@@ -179,6 +187,7 @@ mod tests {
 
     fn document() -> Value {
         json!({
+            "Id": "0123",
             "Created": "2026-11-23T00:51:53.3Z",
             "State": {
                 "Restarting": false, "StartedAt": "2026-11-23T00:51:54Z",
@@ -202,6 +211,7 @@ mod tests {
     fn parses_the_whole_document() {
         let container = parse(&cmd(), &format!("{}\n", document())).unwrap();
         let want = Container {
+            id: "0123".to_owned(),
             source_image: "a:1".to_owned(),
             created: 1_795_395_113_300,
             links: vec!["dokku.postgres.db".to_owned()],
@@ -211,13 +221,14 @@ mod tests {
             restarting: false,
             addresses: vec!["172.17.0.3".to_owned()],
             user: "1001:1001".to_owned(),
-            env: vec!["A=b".to_owned()],
+            env: vec![Secret::new("A=b")],
             labels: container.labels.clone(),
             mounts: vec![Mount { host: "/h".into(), container: "/c".into(), readonly: true }],
         };
         assert_eq!(container, want);
         assert_eq!(container.label("com.dokku-matrix.server"), Some("example.org"));
         assert_eq!(container.label("com.dokku-matrix"), None);
+        assert!(!format!("{container:?}").contains("A=b"));
     }
 
     #[test]

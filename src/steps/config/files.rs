@@ -5,6 +5,7 @@ use crate::{
     error::{Error, Result},
     host::{Host, files, secret::Secret},
     plan::{Change, State, Step, StepId},
+    steps::deploy::forget_start,
 };
 use camino::Utf8PathBuf;
 use std::sync::Arc;
@@ -35,7 +36,12 @@ impl Step for Files {
                     .hint(format!("sudo rmdir {path}")));
             }
             // Readable by all: the container may run as another user.
-            changes.extend(exactly(path.clone(), Secret::new(&file.text), files::PUBLIC)?);
+            let change = exactly(path.clone(), Secret::new(&file.text), files::PUBLIC)?;
+            // A mounted file that is replaced stays the old one for the container, with whatever was
+            // written into it by hand.
+            let component = self.0.clone();
+            let forget = move |host: &Host| forget_start(host, &component);
+            changes.extend(change.map(|change| change.after(forget)));
         }
         Ok(State::of(changes))
     }

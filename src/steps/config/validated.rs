@@ -46,7 +46,7 @@ impl Step for Validated {
 /// not on this host.
 pub fn is_validated(spec: &Spec, host: &Host, image: &ImageRef) -> Result<Option<bool>> {
     let Some(layers) = docker::layers(host, image).option()? else { return Ok(None) };
-    let digest = validate::digest(&spec.paths(host.env()), &layers)?;
+    let digest = validate::digest(host.env(), spec, &layers)?;
     let status = Status::read(host.env(), &spec.server_name)?;
     Ok(Some(status.validated.is_some_and(|recorded| recorded == digest)))
 }
@@ -56,7 +56,7 @@ pub fn validate_now(spec: &Spec, host: &Host, image: &ImageRef) -> Result<()> {
     // The digest is taken first: what is changed meanwhile is validated again.
     let layers = docker::layers(host, image)
         .required(|| Error::new(format!("the image {image} is not on this host")))?;
-    let digest = validate::digest(&spec.paths(host.env()), &layers)?;
+    let digest = validate::digest(host.env(), spec, &layers)?;
     let owner = Owner::of(host.env().dokku_user())?;
     validate::validate(host, spec, image, owner)?;
     Status::update(host, &spec.server_name, |status| status.validated = Some(digest))

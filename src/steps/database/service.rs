@@ -68,7 +68,7 @@ impl Step for Service {
                 Ok(if interrupted { self.forget() } else { State::Satisfied })
             }
             _ if interrupted && server.tables(host)? == 0 => Ok(self.create_again()),
-            None => Err(self.refusal(host, &format!("has no database {name}"), &name)?),
+            None => Err(self.missing_database(&name)),
             Some(locale) => {
                 let is = format!("{}, {}, {}", locale.encoding, locale.collate, locale.ctype);
                 let why = format!("has the database {name} with {is} instead of UTF8, C, C");
@@ -198,14 +198,30 @@ impl Service {
         })
     }
 
+    /// Of a service without its own database only that one can be asked, so that is to be made.
+    fn missing_database(&self, database: &str) -> Error {
+        let (service, app) = (&self.spec.service, &self.spec.app);
+        Error::new(format!(
+            "the postgres service {service} has no database {database}, which Synapse refuses"
+        ))
+        .hint("Nothing was changed. Either name a service that does not exist yet:")
+        .hint(format!("  dokku matrix:create {app} --service <name>"))
+        .hint("or create the database:")
+        .hint(format!("  {}", create_database(service, database)))
+        .hint(format!("  dokku matrix:create {app} --service {service}"))
+    }
+
     fn refusal(&self, host: &Host, why: &str, database: &str) -> Result<Error> {
         let (service, app) = (&self.spec.service, &self.spec.app);
         let first = (!apps::exists(host, app)?).then(|| format!("  dokku apps:create {app}"));
-        let error = Error::new(format!("the postgres service {service} {why}, which Synapse refuses"))
-            .hint("Nothing was changed. Either name a service that does not exist yet:")
-            .hint(format!("  dokku matrix:create {app} --service <name>"))
-            .hint(format!("or create a right database in {service}, link it, and point the app to it:"))
-            .hint(format!("  dokku postgres:connect {service} <<< \"CREATE DATABASE synapse TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'\""));
+        let error =
+            Error::new(format!("the postgres service {service} {why}, which Synapse refuses"))
+                .hint("Nothing was changed. Either name a service that does not exist yet:")
+                .hint(format!("  dokku matrix:create {app} --service <name>"))
+                .hint(format!(
+                    "or create a right database in {service}, link it, and point the app to it:"
+                ))
+                .hint(format!("  {}", create_database(service, "synapse")));
         let then = [
             format!("  dokku postgres:link {service} {app} --no-restart"),
             format!(
@@ -215,6 +231,18 @@ impl Service {
         ];
         Ok(first.into_iter().chain(then).fold(error, Error::hint))
     }
+}
+
+/// The command that creates a right database. `postgres:connect` cannot: it connects to the
+/// service's own database, which may be the one that is missing.
+fn create_database(service: &ServiceName, database: &str) -> String {
+    let plain = |c: char| c.is_ascii_lowercase() || c == '_';
+    let is_plain =
+        database.starts_with(plain) && database.chars().all(|c| plain(c) || c.is_ascii_digit());
+    let name = if is_plain { database.to_owned() } else { format!("\\\"{database}\\\"") };
+    format!(
+        "dokku postgres:enter {service} psql -U postgres -c \"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'\""
+    )
 }
 
 /// Whether Synapse was ever configured for the recorded service: until then another may take its

@@ -1,5 +1,6 @@
 //! The desired image runs, with the files as they are and a database that it can reach.
 
+use super::started::{self, Difference};
 use crate::{
     component::{Component, LABEL, User},
     dokku::{
@@ -7,12 +8,16 @@ use crate::{
         postgres, ps,
     },
     error::{Error, Result},
-    host::{Host, cmd::Output, files, owner::Owner},
+    host::{Host, cmd::Output, owner::Owner},
     plan::{State, Step, StepId},
-    steps::{container, next_commands},
+    steps::{container, next_commands, nginx::served},
     synapse::health::Readiness,
 };
 use std::sync::Arc;
+
+/// A database container that was created again leaves a dead link in the running container. It may
+/// work as long as the new one has the same address, but Docker does not restart it any more.
+const DEAD_LINK: &str = "its link to the database is dead";
 
 /// The app of a component is deployed.
 #[derive(Debug)]
@@ -55,10 +60,13 @@ impl Step for Deployed {
         };
         let why = if !self.has_current_settings(host, &container)? {
             "its settings changed"
-        } else if self.newest_file()? > container.started {
-            "its files changed"
-        } else if self.0.uses_database && self.has_lost_the_database(host, &container)? {
-            "its link to the database is dead"
+        } else if let Some(difference) = started::difference(host, &self.0, &container)? {
+            match difference {
+                Difference::Files => "its files changed",
+                Difference::Database => DEAD_LINK,
+            }
+        } else if self.0.uses_database && self.has_lost_the_database(host)? {
+            DEAD_LINK
         } else if self.has_another_address(host, &container)? {
             "Dokku does not know its address"
         } else {
@@ -90,21 +98,6 @@ impl Deployed {
             && mounts.iter().all(|mount| container.mounts.contains(mount)))
     }
 
-    /// When a file that the container reads at its start changed last, in milliseconds since 1970.
-    fn newest_file(&self) -> Result<i64> {
-        let mut newest = 0;
-        for path in &self.0.read_at_start {
-            // The directory itself tells of a file that was removed.
-            let Some(stat) = files::stat(path)? else { continue };
-            newest = newest.max(stat.changed);
-            let names = if stat.directory { files::list(path)? } else { vec![] };
-            for name in names {
-                newest = newest.max(files::stat(&path.join(name))?.map_or(0, |stat| stat.changed));
-            }
-        }
-        Ok(newest)
-    }
-
     /// Docker may restart a container with another address, and Dokku does not ask; and of a
     /// container that ends at once Dokku finds no address when it asks.
     fn has_another_address(&self, host: &Host, container: &Container) -> Result<bool> {
@@ -119,18 +112,8 @@ impl Deployed {
         Ok(ps::address(host, app, container).option()?.is_none())
     }
 
-    /// A database container that was created again leaves a dead link in the running container.
-    fn has_lost_the_database(&self, host: &Host, container: &Container) -> Result<bool> {
-        // Docker linked it to the container that had the name then. It runs on as long as the new
-        // one has the same address, but Docker does not restart it any more.
-        for name in &container.links {
-            if docker::created_at(host, name)
-                .option()?
-                .is_some_and(|created| created > container.created)
-            {
-                return Ok(true);
-            }
-        }
+    /// The running container does not reach its database, which runs.
+    fn has_lost_the_database(&self, host: &Host) -> Result<bool> {
         let Some(probe) = self.0.probe else { return Ok(false) };
         let Some(address) = ps::listeners(host, &self.0.app)?.into_iter().next() else {
             return Ok(false);
@@ -156,7 +139,14 @@ fn deploy(host: &Host, component: &Component, how: Deploy) -> Result<()> {
         }
         Deploy::Restart => ps::restart(host, app)?,
     };
-    if ran.code == 0 { Ok(()) } else { Err(failure(host, component, &ran)) }
+    if ran.code == 0 {
+        return Ok(());
+    }
+    if ran.says("nginx") {
+        // It may have failed because nginx refused what was built.
+        served(component).forget(host)?;
+    }
+    Err(failure(host, component, &ran))
 }
 
 fn failure(host: &Host, component: &Component, ran: &Output) -> Error {

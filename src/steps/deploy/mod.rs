@@ -5,9 +5,11 @@ mod image_pulled;
 mod image_recorded;
 mod ready;
 mod restarts;
+mod started;
 
 pub(super) use image_recorded::ImageRecorded;
 pub use ready::{readiness, wait};
+pub use started::{forget_start, record_start};
 
 use super::Steps;
 use crate::component::Component;

@@ -6,13 +6,17 @@
 
 use crate::{
     component::{CATALOG, Kind, identity},
-    dokku::nginx as dokku_nginx,
     error::Result,
     host::{Host, files},
     names::ServerName,
-    nginx::{self, verify},
+    nginx::{
+        self,
+        served::{Extent, Served},
+        verify,
+    },
     plan::{State, Step, StepId},
-    state::{HostStatus, Spec, Status, locks, marker},
+    state::{HostStatus, Spec, locks, marker},
+    steps::nginx::FILE,
 };
 use std::sync::Arc;
 
@@ -122,7 +126,7 @@ fn build(host: &Host, spec: &Spec, is_default: bool) -> Result<Option<String>> {
     let template = spec.paths(host.env()).template();
     files::write(host, &template, &nginx::template(is_default), files::PUBLIC)?;
     let refused = verify::verify(host, spec)?;
-    dokku_nginx::build(host, spec.app.as_str())?;
+    served(spec).build(host)?;
     Ok(refused)
 }
 
@@ -139,14 +143,25 @@ pub fn give_up(host: &Host, name: &ServerName) -> Result<()> {
 /// and what Dokku builds follow each other. What was never built is built by its own run.
 fn is_unfinished(host: &Host, spec: &Spec) -> Result<bool> {
     let env = host.env();
-    let changed = |path| Ok::<_, crate::error::Error>(files::stat(path)?.map(|stat| stat.changed));
-    let template = spec.paths(env).template();
     let conf = env.dokku_root().join(spec.app.as_str()).join("nginx.conf");
-    let (Some(built), Some(text)) = (changed(&conf)?, files::read(&template)?) else {
+    let (Some(_), Some(text)) = (files::stat(&conf)?, files::read(&spec.paths(env).template())?)
+    else {
         return Ok(false);
     };
-    let verified = Status::read(env, &spec.server_name)?.template.map(|template| template.at);
-    Ok(!nginx::is_default(&text) || verified < changed(&template)? || Some(built) < verified)
+    if !nginx::is_default(&text) || !verify::is_recorded(host, spec)? {
+        return Ok(true);
+    }
+    Ok(match served(spec).is_built(host)? {
+        Some(is_built) => !is_built,
+        // An older version of the plugin recorded nothing.
+        None => verify::is_verified(host, spec)? && !nginx_has(host, spec.app.as_str())?,
+    })
+}
+
+/// What nginx serves of a homeserver.
+fn served(spec: &Spec) -> Served<'_> {
+    let (what, app) = (kind().name, &spec.app);
+    Served { spec, what, app, extent: Extent::OurTemplate, file: FILE }
 }
 
 /// The homeserver that is to be the default server: one that wants it, where none is; else the

@@ -12,6 +12,7 @@ use crate::{
     nginx::{
         install,
         locations::{self, WellKnown},
+        served::{Extent, Served},
     },
     plan::{Change, Refusal, State, Step, StepId},
     state::{Spec, Tls},
@@ -77,6 +78,11 @@ impl WellKnownFiles {
             self.spec.server_name
         )
     }
+}
+
+/// What nginx serves of these files.
+fn served<'a>(spec: &'a Spec, app: &'a AppName) -> Served<'a> {
+    Served { spec, what: "well-known", app, extent: Extent::File, file: FILE }
 }
 
 /// The line by which a file is known to be of this server.
@@ -174,14 +180,16 @@ impl Step for WellKnownFiles {
             });
         }
         let text = self.text();
-        if install::change_to(host, app.as_str(), FILE, &text)?.is_some()
-            || !install::is_built(host, app.as_str(), FILE)?
-        {
-            let refusal = self.refusal.clone();
+        let is_built = served(spec, &app).is_built(host)? == Some(true);
+        if install::change_to(host, app.as_str(), FILE, &text)?.is_some() || !is_built {
+            let (spec, refusal) = (spec.clone(), self.refusal.clone());
             let description = format!("write {FILE} for {app}, and nginx -t");
             changes.push(Change::new(description, move |host| {
+                let served = served(&spec, &app);
+                // A file that is written, and not built yet, must not count as what was built.
+                served.forget(host)?;
                 match install::install(host, app.as_str(), FILE, &text) {
-                    Ok(()) => nginx::build(host, app.as_str()),
+                    Ok(()) => served.build(host),
                     Err(error) => {
                         refusal.keep(error.lines().join("\n"));
                         Ok(())

@@ -2,11 +2,11 @@
 
 use crate::{
     component::Component,
-    dokku::{nginx, ps},
+    dokku::ps,
     error::Result,
-    host::{Host, files},
+    host::Host,
+    nginx::served::{Extent, Served},
     plan::{State, Step, StepId},
-    state::Status,
     steps::nginx::FILE,
 };
 use std::sync::Arc;
@@ -15,25 +15,14 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Built(pub Arc<Component>);
 
-impl Built {
-    /// When anything that goes into the configuration changed last, in milliseconds since 1970.
-    fn newest_part(&self, host: &Host) -> Result<i64> {
-        let env = host.env();
-        let app = self.0.app.as_str();
-        let mut parts = vec![env.dokku_root().join(app).join("nginx.conf.d").join(FILE)];
-        // The files, not their directory: Dokku writes a property in place.
-        let properties = env.lib_root().join("config/nginx").join(app);
-        parts.extend(files::list(&properties)?.into_iter().map(|name| properties.join(name)));
-        let mut newest = 0;
-        if self.0.uses_template {
-            parts.push(self.0.spec.paths(env).template());
-            let status = Status::read(env, &self.0.spec.server_name)?;
-            newest = status.template.map_or(0, |verification| verification.at);
-        }
-        for part in parts {
-            newest = newest.max(files::stat(&part)?.map_or(0, |stat| stat.changed));
-        }
-        Ok(newest)
+/// What nginx serves of a component.
+pub fn served(component: &Component) -> Served<'_> {
+    Served {
+        spec: &component.spec,
+        what: component.kind.name,
+        app: &component.app,
+        extent: if component.uses_template { Extent::OurTemplate } else { Extent::DokkusTemplate },
+        file: FILE,
     }
 }
 
@@ -56,17 +45,16 @@ impl Step for Built {
     }
 
     fn check(&self, host: &Host) -> Result<State> {
-        let app = self.0.app.clone();
-        let path = host.env().dokku_root().join(app.as_str()).join("nginx.conf");
-        let newest = self.newest_part(host)?;
-        if files::stat(&path)?.is_some_and(|stat| stat.changed >= newest) {
+        let app = &self.0.app;
+        if served(&self.0).is_built(host)? == Some(true) {
             return Ok(State::Satisfied);
         }
         // The deploy builds it.
-        if ps::deployed(host, &app).option()? != Some(true) {
+        if ps::deployed(host, app).option()? != Some(true) {
             return Ok(State::NotYet(self.0.step("deployed")));
         }
+        let component = self.0.clone();
         let description = format!("dokku proxy:build-config {app}");
-        Ok(State::missing(description, move |host| nginx::build(host, app.as_str())))
+        Ok(State::missing(description, move |host| self::served(&component).build(host)))
     }
 }

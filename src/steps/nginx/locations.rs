@@ -1,5 +1,6 @@
 //! What must hold under any template: hidden paths, well-known answers, security headers.
 
+use super::served;
 use crate::{
     component::Component,
     error::Result,
@@ -34,6 +35,12 @@ impl Step for Locations {
     }
 
     fn check(&self, host: &Host) -> Result<State> {
-        install::change_to(host, self.0.app.as_str(), FILE, &self.0.locations).map(State::of)
+        let (app, text) = (self.0.app.as_str(), &self.0.locations);
+        let Some(change) = install::change_to(host, app, FILE, text)? else {
+            return Ok(State::Satisfied);
+        };
+        // A reload for another app may have read what is replaced now.
+        let component = self.0.clone();
+        Ok(State::Missing(vec![change.after(move |host| served(&component).forget(host))]))
     }
 }

@@ -5,7 +5,7 @@ mod locations;
 mod properties;
 mod template;
 
-pub use built::Built;
+pub use built::{Built, served};
 pub use locations::{FILE, Locations};
 
 use super::Steps;

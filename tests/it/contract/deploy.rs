@@ -173,8 +173,8 @@ fn missing_image_changes_nothing() {
     assert_snapshot!(host.transcript(&format!("matrix:deploy matrix --image {missing}")));
     // Only the failed attempt is recorded.
     let after = host.dump();
-    let note = format!(",\n  \"failed_image\": \"{missing}\"");
-    assert!(after.contains(&note));
+    let note = format!("  \"failed_image\": \"{missing}\",\n");
+    assert!(after.contains(&note), "{after}");
     assert_eq!(after.replace(&note, ""), before);
 }
 

@@ -323,3 +323,114 @@ fn two_servers_are_created_in_parallel() {
     let lock = host.lib("data/matrix/.host/locks/host");
     assert_eq!(fs::metadata(lock).unwrap().size(), 0);
 }
+
+/// Two commands make one app the app of two homeservers: one of them does, the other one is told, and
+/// nothing of its homeserver is left.
+#[test]
+fn an_app_becomes_one_homeserver() {
+    const OTHER: &str = "matrix:create matrix --tls off --server-name other.test";
+    let cases = [
+        (OTHER, "apps:create"),
+        (OTHER, "postgres:create"),
+        ("matrix:create second --tls off --element matrix", "apps:create"),
+    ];
+    for (line, until) in cases {
+        let host = TestHost::new();
+        let _second = host.homeserver("second");
+        let prefix = ["dokku", until].map(str::to_owned).to_vec();
+        let kind = Kind::HangMs(4000);
+        host.scene
+            .set_fault(&Fault { argv_prefix: Some(prefix), kind, ..Fault::default() })
+            .unwrap();
+        let mut first = host.command("matrix:create matrix --tls off");
+        let mut first = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let since = Instant::now();
+        while !host.file("server.json").exists() {
+            assert!(since.elapsed() < Duration::from_secs(20));
+            sleep(Duration::from_millis(20));
+        }
+        let output = host.dokku(line);
+        assert_eq!(output.code, Some(4), "{line}: {output:#?}");
+        let error = without_prefix(&output.stderr);
+        assert!(error.starts_with("`dokku matrix:create matrix` is at work (process "), "{error}");
+        assert_eq!(first.wait().unwrap().code(), Some(3), "{line}");
+        let refused = host.dokku(line);
+        assert!(matches!(refused.code, Some(1 | 2)), "{line}: {refused:#?}");
+        for server in ["other.test", "second.site.test"] {
+            assert!(!host.lib("data/matrix").join(server).exists(), "{line}: {server}");
+        }
+        host.changes();
+        host.ok("matrix:deploy matrix");
+        assert_eq!(host.changes(), [""; 0]);
+        assert_eq!(host.ok("matrix:list").stdout, "=====> Matrix homeservers\nmatrix\n");
+    }
+}
+
+/// Lock files go with what they were for, but not those that somebody holds.
+#[test]
+fn removes_unused_lock_files() {
+    let host = TestHost::after("matrix:create matrix --tls off");
+    let locks = host.lib("data/matrix/.host/locks");
+    let unused = ["gone.test.server", "gone.test.data", "gone.app", "gone.test_8448.server"];
+    let used = ["matrix.site.test.server", "matrix.site.test.data", "matrix.app", "held.app"];
+    let old = host.lib("data/matrix/.gone.test.lock");
+    for path in unused.iter().chain(&used).map(|name| locks.join(name)).chain([old.clone()]) {
+        fs::write(path, "").unwrap();
+    }
+    let held = fs::File::open(locks.join("held.app")).unwrap();
+    held.lock().unwrap();
+    host.ok("matrix:deploy matrix");
+    for name in unused {
+        assert!(!locks.join(name).exists(), "{name}");
+    }
+    for name in used {
+        assert!(locks.join(name).exists(), "{name}");
+    }
+    assert!(!old.exists());
+}
+
+/// A run that was killed may leave the container of its validation at work: the next one removes it,
+/// but none of a run that lives.
+#[test]
+fn removes_containers_of_dead_runs() {
+    let host = TestHost::after("matrix:create matrix --tls off");
+    let start = fs::read_to_string("/proc/self/stat").unwrap();
+    let start = start.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().to_owned();
+    let alive = format!("{}.{start}", std::process::id());
+    let dead = format!("{}.{start}0", std::process::id());
+    let container = |id: &str, process: &str| stand_in::Temporary {
+        id: id.repeat(64),
+        name: format!("dokku-matrix.{id}"),
+        labels: [("com.dokku-matrix.process".to_owned(), process.to_owned())].into(),
+    };
+    host.scene
+        .update(|state| state.temporary = vec![container("a", &dead), container("b", &alive)])
+        .unwrap();
+    // Nothing is validated, so nothing is run.
+    host.ok("matrix:deploy matrix");
+    assert_eq!(host.state().temporary.len(), 2);
+    let local = host.file("config/homeserver.d/90-local.yaml");
+    fs::write(&local, "max_upload_size: 1M\n").unwrap();
+    host.ok("matrix:deploy matrix");
+    let left = host.state().temporary;
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].id, "b".repeat(64));
+}
+
+/// PostgreSQL starts again and again: of its long log the lines are shown that say why.
+#[test]
+fn explains_why_a_service_cannot_be_created() {
+    let host = TestHost::new();
+    let log = concat!(env!("CARGO_MANIFEST_DIR"), "/src/dokku/postgres.test.txt");
+    host.override_program("dokku", "[[ $1 == postgres:create ]]", &format!("cat {log}; exit 1"));
+    let output = host.dokku("matrix:create matrix --tls off");
+    assert_eq!(output.code, Some(1));
+    assert_eq!(
+        without_prefix(&output.stderr),
+        "`dokku postgres:create matrix-db --custom-env 'POSTGRES_INITDB_ARGS=--encoding=UTF8 --lc-collate=C --lc-ctype=C'` ended with exit code 1
+  | Waiting for dokku-postgres-cont-bad:5432  ...............................  ERROR: unable to connect
+  | initdb: error: \"NOPE\" is not a valid server encoding name
+dokku postgres:logs matrix-db
+"
+    );
+}

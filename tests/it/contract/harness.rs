@@ -168,6 +168,14 @@ impl TestHost {
         command
     }
 
+    /// Runs a line that somebody types into a shell on the host. Its calls are not recorded: it may
+    /// hold a password.
+    pub(crate) fn shell(&self, line: &str) -> process::Output {
+        let output = self.program(Path::new("bash")).args(["-c", line]).output().unwrap();
+        self.scene.forget_calls().unwrap();
+        output
+    }
+
     /// Runs a trigger of the plugin as Dokku does.
     pub(crate) fn trigger(&self, name: &str, args: &str) -> Output {
         let mut command = self.program(&self.scene.enabled().join("matrix").join(name));

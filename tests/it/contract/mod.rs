@@ -36,4 +36,5 @@ mod two_servers;
 mod update;
 mod usage;
 mod users;
+mod versions;
 pub(crate) mod web;

@@ -140,13 +140,26 @@ fn walk(directory: &Path, all: &mut BTreeMap<String, String>) {
     }
 }
 
-/// A status without the digest of secrets, and without the time of a verification. The lines stay.
+/// A status without digests, ids of containers, and the time of a verification.
 fn without_digests(text: &str) -> String {
-    let masked = |line: &str| match line.trim_start().split_once(": ") {
-        Some((name @ ("\"validated\"" | "\"at\""), _)) => format!("{name}: ..."),
-        _ => line.to_owned(),
+    let Ok(mut status) = serde_json::from_str::<Value>(text) else { return text.to_owned() };
+    let mask = |value: &mut Value| {
+        if value.is_string() {
+            *value = json!("...");
+        }
     };
-    text.lines().map(masked).collect::<Vec<_>>().join("\n")
+    mask(&mut status["validated"]);
+    if let Some(template) = status["template"].as_object_mut() {
+        template.insert("at".into(), json!("..."));
+    }
+    for started in status["started"].as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
+        mask(&mut started["files"]);
+        mask(&mut started["database"]);
+        started.as_object_mut().unwrap().remove("except");
+    }
+    let served = status["served"].as_object_mut();
+    served.into_iter().flat_map(|all| all.values_mut()).for_each(mask);
+    serde_json::to_string_pretty(&status).unwrap()
 }
 
 /// Without times, and without what Dokku records for itself at the end of a deploy.

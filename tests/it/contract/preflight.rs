@@ -14,10 +14,17 @@ const WRONG_DATABASE_HELP: &str =
     "Nothing was changed. Either name a service that does not exist yet:
   dokku matrix:create matrix --service <name>
 or create a right database in db, link it, and point the app to it:
-  dokku postgres:connect db <<< \"CREATE DATABASE synapse TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'\"
+  dokku postgres:enter db psql -U postgres -c \"CREATE DATABASE synapse TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'\"
   dokku apps:create matrix
   dokku postgres:link db matrix --no-restart
   dokku config:set --no-restart matrix DATABASE_URL=<the same with /synapse instead of /db>
+  dokku matrix:create matrix --service db";
+
+const MISSING_DATABASE_HELP: &str =
+    "Nothing was changed. Either name a service that does not exist yet:
+  dokku matrix:create matrix --service <name>
+or create the database:
+  dokku postgres:enter db psql -U postgres -c \"CREATE DATABASE db TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'\"
   dokku matrix:create matrix --service db";
 
 const CASES: &[Case] = &[
@@ -204,7 +211,9 @@ fn names_what_is_missing() {
         let output = host.dokku(line);
         let error = output.stderr.replace(" !     ", "");
         let mut expected = format!("{expected}\n");
-        if expected.contains("Synapse refuses") {
+        if expected.contains("has no database") {
+            expected += &format!("{MISSING_DATABASE_HELP}\n");
+        } else if expected.contains("Synapse refuses") {
             expected += &format!("{WRONG_DATABASE_HELP}\n");
         }
         assert_eq!((output.code, error), (Some(*code), expected), "{name}");
@@ -214,23 +223,33 @@ fn names_what_is_missing() {
     });
 }
 
-/// The commands that the error suggests solve the problem.
+/// The commands that the error suggests, typed as they are printed, solve the problem: for a service
+/// with a wrong database, and for one without any.
 #[test]
 fn suggested_database_commands_work() {
-    let host = TestHost::new();
-    host.setup(&["postgres:create db"]);
-    let line = "matrix:create matrix --tls off --service db";
-    assert_eq!(host.dokku(line).code, Some(1));
-    let sql =
-        "CREATE DATABASE synapse TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'";
-    assert_eq!(host.dokku_with("postgres:connect db", sql.as_bytes()).code, Some(0));
-    host.setup(&["apps:create matrix", "postgres:link db matrix --no-restart"]);
-    let url = host.state().apps["matrix"].config["DATABASE_URL"].clone();
-    let url = url.strip_suffix("/db").unwrap();
-    host.setup(&[&format!("config:set --no-restart matrix DATABASE_URL={url}/synapse")]);
-    host.ok(line);
-    let yaml = host.read("config/homeserver.d/20-database.yaml");
-    assert!(yaml.contains("\n    dbname: synapse\n"), "{yaml}");
+    const PLACEHOLDER: &str = "<the same with /synapse instead of /db>";
+    for (custom, count, database) in [("", 5, "synapse"), (" --custom-env LC_ALL=C", 2, "db")] {
+        let host = TestHost::new();
+        let create = format!("postgres:create db{custom}");
+        host.setup(&["letsencrypt:set --global email a@site.test", &create]);
+        let output = host.dokku("matrix:create matrix --service db");
+        assert_eq!(output.code, Some(1));
+        let hints = output.stderr.lines().filter_map(|line| line.strip_prefix(" !       dokku "));
+        // The first one is the other way: another service.
+        let hints: Vec<&str> = hints.skip(1).collect();
+        assert_eq!(hints.len(), count, "{output:#?}");
+        for hint in hints {
+            let state = host.state();
+            let url = state.apps.get("matrix").and_then(|app| app.config.get("DATABASE_URL"));
+            let url = url.and_then(|url| url.strip_suffix("/db")).unwrap_or_default();
+            let typed = hint.replace(PLACEHOLDER, &format!("{url}/synapse"));
+            let output = host.shell(&format!("dokku {typed}"));
+            assert!(matches!(output.status.code(), Some(0 | 3)), "{hint}: {output:#?}");
+        }
+        let yaml = host.read("config/homeserver.d/20-database.yaml");
+        assert!(yaml.contains(&format!("\n    dbname: {database}\n")), "{yaml}");
+        assert_eq!(host.state().running("matrix").count(), 1);
+    }
 }
 
 /// A letsencrypt plugin that is too old for parallel requests, or that does not report its version.

@@ -132,7 +132,7 @@ fn reports_a_wrong_shared_secret() {
     let host = create_host();
     let path = host.lib("data/matrix/localhost/config/secrets/registration_shared_secret");
     let secret = std::fs::read_to_string(&path).unwrap();
-    host.scene.update(|state| state.containers[0].mounts.clear()).unwrap();
+    host.scene.update(|state| state.containers[0].read.clear()).unwrap();
     let error = " !     Synapse refuses to register alice: HMAC incorrect\n".to_owned();
     let result = register(&host, "matrix alice", b"hunter2hunter2\n");
     assert_eq!(result, (Some(1), String::new(), error));

@@ -102,6 +102,7 @@ pub(crate) fn create(call: &Call, name: &str) -> Result<()> {
     };
     fs::create_dir_all(call.home(name))?;
     call.write_scale(name, &app)?;
+    call.write_nginx(name, &app)?;
     call.write_vhost(name, &app)?;
     if app.domains_enabled {
         call.info1("Creating new app virtual host file...");
@@ -152,7 +153,7 @@ pub(crate) fn destroy(call: &Call, name: &str) -> Result<()> {
     validate(call)?;
     print_schedule_updated(call)?;
     print_schedule_updated(call)?;
-    for plugin in ["ps", "storage"] {
+    for plugin in ["nginx", "ps", "storage"] {
         files::remove(&call.lib.join("config").join(plugin).join(name))?;
     }
     call.info1("Cleaning up...");

@@ -4,15 +4,15 @@ use anyhow::{Result, bail};
 
 use crate::call::{Call, quit};
 use crate::container_commands::{execute, print_answer};
-use crate::containers::{hex, links_alive, now, set_status};
+use crate::containers::{hex, links_alive, new_id, now, set_status};
 use crate::dokku::arg;
 use crate::entry::exit_with;
-use crate::images::config_check;
+use crate::images::{config_check, mounted_files};
 use crate::inspect::{find, inspect, list, source, split};
 use crate::postgres;
 use crate::psql::{self, Format};
 use crate::real;
-use crate::state::{Answer, Status};
+use crate::state::{Answer, Status, Temporary};
 use crate::{flags, supported};
 
 pub(crate) fn serve(call: &Call) -> Result<()> {
@@ -33,12 +33,32 @@ pub(crate) fn serve(call: &Call) -> Result<()> {
         ["run", ..] => run(call, rest(1)),
         ["container", "exec", ..] => exec(call, rest(2)),
         ["exec", ..] => exec(call, rest(1)),
+        ["container", "rm", "--force", name] => remove(call, name),
         ["container", verb @ ("start" | "stop" | "restart"), ..] => {
             start_stop(call, verb, last(rest(2)))
         }
         [verb @ ("start" | "stop" | "restart"), ..] => start_stop(call, verb, last(rest(1))),
         _ => bail!("`docker {}` is not supported", call.args.join(" ")),
     }
+}
+
+/// `docker container rm --force`: only of temporary containers.
+fn remove(call: &Call, name: &str) -> Result<()> {
+    let removed = call.update(|state| {
+        let before = state.temporary.len();
+        state.temporary.retain(|other| other.id != name && other.name != name);
+        Ok(state.temporary.len() < before)
+    })?;
+    if removed {
+        call.line(name);
+        return Ok(());
+    }
+    if find(&call.state()?, name).is_some() {
+        bail!("`docker container rm` of an app's container is not supported");
+    }
+    // With --force that is no error for this version of Docker.
+    call.eprint(format!("Error response from daemon: No such container: {name}\n"));
+    Ok(())
 }
 
 fn last(args: &[String]) -> &str {
@@ -87,10 +107,29 @@ fn run(call: &Call, args: &[String]) -> Result<()> {
             return quit(125);
         }
     }
+    let id = call.update(|state| {
+        let id = new_id(state);
+        let name = flags.name.clone().unwrap_or_else(|| id.clone());
+        if state.temporary.iter().any(|other| other.name == name) {
+            bail!("`docker run` with the name of another container is not supported");
+        }
+        let labels = flags.labels.iter().cloned().collect();
+        state.temporary.push(Temporary { id: id.clone(), name, labels });
+        Ok(id)
+    })?;
+    let ran = run_program(call, args, &flags, rest);
+    call.update(|state| {
+        state.temporary.retain(|other| other.id != id);
+        Ok(())
+    })?;
+    ran
+}
+
+fn run_program(call: &Call, args: &[String], flags: &flags::Flags, rest: &[String]) -> Result<()> {
     let whole = args.join(" ");
     let state = call.state()?;
     if let Some(parts) = &state.parts {
-        return exit_with(real::docker::run(call, parts, &flags, rest)?);
+        return exit_with(real::docker::run(call, parts, flags, rest)?);
     }
     if let Some(answer) = state.exec.iter().find(|answer| whole.contains(&answer.contains)) {
         return print_answer(call, answer);
@@ -191,11 +230,12 @@ fn start_stop(call: &Call, verb: &str, name: &str) -> Result<()> {
         }
         set_status(call, &ids, Status::Running)?;
         call.update(|state| {
-            state
-                .containers
-                .iter_mut()
-                .filter(|container| ids.contains(&container.id))
-                .for_each(|container| container.started_at = now());
+            state.containers.iter_mut().filter(|container| ids.contains(&container.id)).for_each(
+                |container| {
+                    container.started_at = now();
+                    container.read = mounted_files(&container.mounts);
+                },
+            );
             Ok(())
         })?;
     }

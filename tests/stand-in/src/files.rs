@@ -1,6 +1,7 @@
 //! The files that Dokku writes for an app below `$DOKKU_ROOT` and `$DOKKU_LIB_ROOT`.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -32,6 +33,19 @@ impl Call {
         let rows: Vec<String> =
             app.scale.iter().map(|(process, count)| format!("{process}={count}")).collect();
         Ok(fs::write(dir.join("scale"), lines(&rows))?)
+    }
+
+    /// Writes `config/nginx/<app>/<property>`: the directory exists with the app.
+    pub(crate) fn write_nginx(&self, name: &str, app: &App) -> Result<()> {
+        let dir = self.lib.join("config/nginx").join(name);
+        remove(&dir)?;
+        fs::create_dir_all(&dir)?;
+        for (property, value) in &app.nginx {
+            let path = dir.join(property);
+            fs::write(&path, value)?;
+            fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        }
+        Ok(())
     }
 
     /// Writes `config/storage/<app>/mounts` and the storage entries that it refers to.

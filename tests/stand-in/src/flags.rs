@@ -9,10 +9,11 @@ use anyhow::{Result, bail};
 use crate::postgres::hostname;
 
 // A flag that ends in `=` takes a value.
-const RUN: [&str; 10] = [
+const RUN: [&str; 11] = [
     "--rm",
     "--no-healthcheck",
     "--network=",
+    "--name=",
     "--label=",
     "--entrypoint=",
     "--user=",
@@ -29,6 +30,7 @@ const EXEC: [&str; 2] = ["-i", "--interactive"];
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Flags {
     pub(crate) user: Option<String>,
+    pub(crate) name: Option<String>,
     pub(crate) entrypoint: Option<String>,
     /// `host:container[:ro]`
     pub(crate) mounts: Vec<String>,
@@ -99,6 +101,7 @@ impl Flags {
     fn take(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
             "--user" | "-u" => self.user = Some(value.to_owned()),
+            "--name" => self.name = Some(value.to_owned()),
             "--entrypoint" => self.entrypoint = Some(value.to_owned()),
             // Named volumes are not supported.
             "--volume" | "-v" if value.starts_with('/') && value.contains(":/") => {

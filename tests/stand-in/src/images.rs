@@ -1,6 +1,7 @@
 //! How the Synapse and Element Web images react to the mounted files: which configuration Synapse
 //! accepts, and which files make a container exit at once.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,32 @@ pub(crate) fn ends(state: &State, container: &Container) -> Option<i32> {
         (true, true) => None,
         (true, false) => Some(image.code),
         (false, _) => Some(1),
+    }
+}
+
+/// The text files that a container sees at `/config` and in `/app`, by their paths there: Synapse
+/// and Element Web read these when they start, and not again.
+pub(crate) fn mounted_files(mounts: &[String]) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    for mount in mounts {
+        let mut parts = mount.split(':');
+        if let (Some(host), Some(inside)) = (parts.next(), parts.next())
+            && (inside == "/config" || inside.starts_with("/app/"))
+        {
+            collect(Path::new(host), inside, &mut files);
+        }
+    }
+    files
+}
+
+fn collect(path: &Path, name: &str, files: &mut BTreeMap<String, String>) {
+    if path.is_dir() {
+        for entry in path.read_dir().into_iter().flatten().flatten() {
+            let inside = format!("{name}/{}", entry.file_name().to_string_lossy());
+            collect(&entry.path(), &inside, files);
+        }
+    } else if let Ok(text) = fs::read_to_string(path) {
+        files.insert(name.to_owned(), text);
     }
 }
 

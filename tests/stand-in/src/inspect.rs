@@ -164,9 +164,13 @@ fn labels(container: &Container) -> Value {
     labels
 }
 
+fn has_flag(args: &[String], flags: &[&str]) -> bool {
+    args.iter().any(|arg| flags.contains(&arg.as_str()))
+}
+
 pub(crate) fn list(call: &Call, args: &[String]) -> Result<()> {
     let state = call.state()?;
-    let has = |flags: &[&str]| args.iter().any(|arg| flags.contains(&arg.as_str()));
+    let has = |flags: &[&str]| has_flag(args, flags);
     let (all, ids) = (has(&["-a", "--all", "-aq", "-qa"]), has(&["-q", "--quiet", "-aq", "-qa"]));
     let (_, format) = split(args, &["--filter", "-f"]);
     let filters: Vec<&str> = args
@@ -191,8 +195,24 @@ pub(crate) fn list(call: &Call, args: &[String]) -> Result<()> {
     template::render(format.unwrap_or_default(), &row(&placeholder, &placeholder.id))?;
     if let Some(columns) = &columns {
         // Docker's heading of a label is the last part of its name.
-        let heads = json!({ "ID": "CONTAINER ID", "Labels": { "com.dokku.app-name": "app name" } });
+        let heads = json!({ "ID": "CONTAINER ID", "Labels": { "com.dokku.app-name": "app name", "com.dokku-matrix.process": "process" } });
         call.line(template::render(columns, &heads)?);
+    }
+    for one in &state.temporary {
+        let has = |filter: &&str| {
+            let label = filter.strip_prefix("label=").unwrap_or_default();
+            let (key, value) = label.split_once('=').unwrap_or((label, ""));
+            one.labels.get(key).is_some_and(|own| value.is_empty() || own == value)
+        };
+        if !filters.iter().all(has) {
+            continue;
+        }
+        let short = if has_flag(args, &["--no-trunc"]) { one.id.as_str() } else { &one.id[..12] };
+        let row = json!({ "ID": short, "Names": one.name, "Labels": one.labels });
+        match format {
+            Some(format) => call.line(template::render(format, &row)?),
+            None => call.line(short),
+        }
     }
     for container in
         state.containers.iter().rev().filter(|container| container.status != Status::Removed)

@@ -80,5 +80,5 @@ pub use fault::{Count, Fault, Kind};
 pub use real::{Parts, World};
 pub use scene::Scene;
 pub use scratch::Scratch;
-pub use state::{Answer, Container, Image, Letsencrypt, Service, State, Status, Ufw};
+pub use state::{Answer, Container, Image, Letsencrypt, Service, State, Status, Temporary, Ufw};
 pub use store::Record;

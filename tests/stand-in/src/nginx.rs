@@ -82,5 +82,5 @@ fn set(call: &Call, name: &str, property: &str, value: &str) -> Result<()> {
         call.info2(format!("Setting {property} to {value}"));
         call.change(name, |app| app.nginx.insert(property.to_owned(), value.to_owned()))?;
     }
-    Ok(())
+    call.write_nginx(name, &call.app(name)?)
 }

@@ -8,9 +8,11 @@ use anyhow::{Result, bail};
 
 use crate::apps::confirm;
 use crate::call::{Call, fail, quit};
+use crate::container_commands::print_answer;
 use crate::containers::{hex, new_id, now};
 use crate::dokku::{arg, has};
 use crate::entry::exit_with;
+use crate::psql::Format;
 use crate::state::{Service, Status};
 use crate::{files, links, psql, real};
 
@@ -41,6 +43,7 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
         }
         "info" => info(call, name, args.iter().find(|arg| arg.starts_with("--")))?,
         "connect" => connect(call, name)?,
+        "enter" => return enter(call, name, args.get(1..).unwrap_or_default()).map(|()| true),
         // Without a real database there is nothing to export or import.
         "export" | "import" if call.state()?.parts.is_some() => {
             let Some(id) = service(call, name)?.container else {
@@ -82,6 +85,31 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// `postgres:enter <service> psql -U postgres [-c <SQL>]`. Without a terminal the program gets no
+/// standard input.
+fn enter(call: &Call, name: &str, command: &[String]) -> Result<()> {
+    let Some(id) = service(call, name)?.container else {
+        return fail("Service container does not exist");
+    };
+    let words: Vec<&str> = command.iter().map(String::as_str).collect();
+    let sql = match words.as_slice() {
+        ["psql", "-U", "postgres"] => "",
+        ["psql", "-U", "postgres", "-c", sql] => sql,
+        _ => bail!("`dokku postgres:enter {name} {}` is not supported", words.join(" ")),
+    };
+    if !call.state()?.services.get(name).is_some_and(Service::runs) {
+        return fail("Service container is not running");
+    }
+    call.info1("Filesystem changes may not persist after container restarts");
+    if call.state()?.parts.is_some() {
+        return print_answer(call, &real::database::enter(&id, &words)?);
+    }
+    let mut answer = psql::run(call, name, "postgres", sql, Format::default())?;
+    // The exit code of a failed `-c`; that of a script is 3.
+    answer.rc = if answer.rc == 3 { 1 } else { answer.rc };
+    print_answer(call, &answer)
 }
 
 /// Parses the positional arguments and the custom environment.

@@ -113,6 +113,7 @@ fn copy_rest(call: &Call, old: &str, new: &str, from: &App) -> Result<()> {
         app.clone()
     })?;
     call.write_scale(new, &app)?;
+    call.write_nginx(new, &app)?;
     call.write_mounts(new, &app)?;
     let services = call.update(|state| {
         let linked = state.services.iter_mut().filter(|(_, service)| service.links.contains(old));

@@ -23,6 +23,7 @@ pub(crate) fn start(state: &State, container: &mut Container) {
 fn start_at(state: &State, container: &mut Container, at: i128) {
     container.started_at = at;
     container.status = Status::Running;
+    container.read = images::mounted_files(&container.mounts);
     let Some(code) = images::ends(state, container) else { return };
     (container.ended_at, container.code) = (at, code);
     container.status = Status::Exited;

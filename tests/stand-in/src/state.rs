@@ -22,6 +22,9 @@ pub struct State {
     pub storage_entries: BTreeMap<String, String>,
     /// Every container of an app that ever ran, oldest first, including removed ones.
     pub containers: Vec<Container>,
+    /// The temporary containers of `docker run --rm` that run now. The end of `docker run` does not
+    /// end its container.
+    pub temporary: Vec<Temporary>,
     /// Images by reference. An image that is not listed has the defaults of [`Image`].
     pub images: BTreeMap<String, Image>,
     /// References that `docker image pull` can pull.
@@ -223,6 +226,18 @@ pub struct Container {
     pub restarts: u32,
     /// The process id of a real process.
     pub pid: u32,
+    /// The mounted files that its process has read, when it started last: by their paths in the
+    /// container. With real parts the process itself reads them.
+    pub read: BTreeMap<String, String>,
+}
+
+/// A temporary container.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Temporary {
+    pub id: String,
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
 }
 
 /// The behavior of an image. The defaults describe a working image.

@@ -21,7 +21,7 @@ use Takes::{Anything, Args, Report};
 
 const MANY: usize = usize::MAX;
 
-const COMMANDS: [(&str, Takes); 85] = [
+const COMMANDS: [(&str, Takes); 86] = [
     ("--version", Args(&[], 0)),
     ("version", Args(&[], 0)),
     ("report", Args(&[], 1)),
@@ -79,6 +79,8 @@ const COMMANDS: [(&str, Takes); 85] = [
     ("postgres:connect", Args(&[], 1)),
     ("postgres:create", Args(&["--custom-env=", "--help"], 1)),
     ("postgres:destroy", Args(&["--force"], 1)),
+    // The command that is run has flags of its own.
+    ("postgres:enter", Anything),
     ("postgres:exists", Args(&[], 1)),
     ("postgres:export", Args(&[], 1)),
     ("postgres:import", Args(&[], 1)),
@@ -124,7 +126,7 @@ const ONE: Takes = Args(&[], 1);
 
 /// Subcommands of `docker`. `flags.rs` lists the flags of `run` and `exec`, because the program in
 /// the container has flags of its own.
-const DOCKER: [(&str, Takes); 22] = [
+const DOCKER: [(&str, Takes); 23] = [
     ("image inspect", INSPECT),
     ("container inspect", INSPECT),
     ("inspect", INSPECT),
@@ -141,6 +143,7 @@ const DOCKER: [(&str, Takes); 22] = [
     ("run", Anything),
     ("container exec", Anything),
     ("exec", Anything),
+    ("container rm", Args(&["--force"], 1)),
     ("container start", ONE),
     ("container stop", ONE),
     ("container restart", ONE),

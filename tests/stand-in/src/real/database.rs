@@ -112,15 +112,22 @@ pub(crate) fn create(name: &str, id: &str) -> Result<bool> {
 
 /// `postgres:connect`, with SQL on standard input.
 pub(crate) fn connect(id: &str, database: &str, sql: &str) -> Result<Answer> {
-    let args = ["psql", "-h", "localhost", "-U", "postgres", database];
-    let output = exec(id, &args, Some(sql))?;
+    Ok(answer(&exec(id, &["psql", "-h", "localhost", "-U", "postgres", database], Some(sql))?))
+}
+
+/// `postgres:enter` with a command.
+pub(crate) fn enter(id: &str, command: &[&str]) -> Result<Answer> {
+    Ok(answer(&exec(id, command, None)?))
+}
+
+fn answer(output: &Output) -> Answer {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ok(Answer {
+    Answer {
         rc: code(output.status),
         stdout: text(&output.stdout),
         stderr: text(&output.stderr),
         ..Answer::default()
-    })
+    }
 }
 
 /// `postgres:export` and `postgres:import`, with the caller's standard streams. Returns the exit

@@ -7,13 +7,15 @@ use regex_lite::{Captures, Regex};
 use stand_in::Scene;
 
 /// The prefix of the calls, the pattern to mask, and its replacement.
-const MASKS: [(&str, &str, &str); 9] = [
+const MASKS: [(&str, &str, &str); 10] = [
     // Dates: of openssl, of Docker in a log, and in a table.
     ("", r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4} GMT", "<date>"),
     ("dokku logs", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z app", "<date> app"),
     ("dokku letsencrypt:list", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "<date>"),
     ("", r"\b1[78]\d{8}\b", "<time>"),
     ("", r"172\.17\.\d+\.\d+", "<ip>"),
+    // Of localhost, which has both addresses on some hosts.
+    ("dokku postgres:connect", r"\((::1|127\.0\.0\.1)\), port", "(<ip>), port"),
     // The process id in the name of a container that is not up yet.
     ("", r"upcoming-\d+", "upcoming-<id>"),
     ("", r"Intermediate CA [0-9a-f]{6}", "Intermediate CA <id>"),
