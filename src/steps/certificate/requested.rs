@@ -58,7 +58,13 @@ impl Step for Certificate {
             && covers(host, &app, domain.as_str())?
             && !letsencrypt::expired(host, &app)?
         {
-            return Ok(State::Satisfied);
+            // A request that was killed leaves a certificate that nginx does not know of yet.
+            let build = format!("dokku proxy:build-config {app}");
+            return Ok(if nginx::has_taken_up_certificate(host, &app)? {
+                State::Satisfied
+            } else {
+                State::missing(build, move |host| nginx::build(host, app.as_str()))
+            });
         }
         let missing = missing_names(host, &app, domain.as_str())?;
         if !missing.is_empty() {

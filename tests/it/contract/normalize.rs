@@ -103,9 +103,12 @@ impl TestHost {
     }
 }
 
-/// Checks that two dumps are the same.
+/// Checks that two dumps are the same. A killed dokku-letsencrypt leaves its own location behind, and
+/// removes it after its next request.
 pub(crate) fn assert_same(actual: &str, expected: &str, context: &str) {
+    let is_left = |line: &&str| line.contains("/nginx.conf.d/letsencrypt.conf 644 ");
     let diff = diff(actual, expected);
+    let diff: String = diff.split_inclusive('\n').filter(|line| !is_left(line)).collect();
     assert!(diff.is_empty(), "{context}:\n{diff}");
 }
 
