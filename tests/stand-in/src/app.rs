@@ -28,11 +28,15 @@ pub struct App {
     /// False after `ps:stop`: the app is not started at boot.
     pub restore: bool,
     pub config: BTreeMap<String, String>,
-    /// Docker options by phase: `build`, `deploy`, `run`.
+    /// Docker options by scope: the phases `build`, `deploy`, `run`, and `deploy.<process>`.
     pub docker_options: BTreeMap<String, Vec<String>>,
+    /// Properties of `network:set`.
+    pub network: BTreeMap<String, String>,
     pub mounts: Vec<Mount>,
     /// The property that `git:from-image` sets; kept when the deploy fails.
     pub source_image: Option<String>,
+    /// The commands of its Procfile, which the deploy took from its image, by process.
+    pub procfile: BTreeMap<String, String>,
     /// The head of the app's repository.
     pub commit: Option<Commit>,
     /// The reference that the image `dokku/<app>:latest` was built from.

@@ -11,7 +11,7 @@ use crate::real;
 use crate::state::{Answer, Container, State};
 
 pub(crate) fn serve(call: &Call, area: &str, verb: &str, args: &[String]) -> Result<bool> {
-    if !verb.is_empty() {
+    if !verb.is_empty() && (area, verb) != ("run", "detached") {
         return Ok(false);
     }
     let name = arg(args, 0);
@@ -22,7 +22,7 @@ pub(crate) fn serve(call: &Call, area: &str, verb: &str, args: &[String]) -> Res
     match area {
         "logs" => logs(call, name, args)?,
         "enter" => enter(call, name, &args[1..])?,
-        _ => run(call, name, &args[1..])?,
+        _ => run(call, name, &args[1..], verb == "detached")?,
     }
     Ok(true)
 }
@@ -70,7 +70,7 @@ fn enter(call: &Call, name: &str, args: &[String]) -> Result<()> {
     )
 }
 
-fn run(call: &Call, name: &str, args: &[String]) -> Result<()> {
+fn run(call: &Call, name: &str, args: &[String], detached: bool) -> Result<()> {
     let mut trigger = vec!["docker-local", name, "0", "--"];
     trigger.extend(args.iter().map(String::as_str));
     call.fire("scheduler-run", &trigger)?;
@@ -79,7 +79,32 @@ fn run(call: &Call, name: &str, args: &[String]) -> Result<()> {
     let id = call.update(|state| Ok(new_id(state)))?;
     call.fire("post-container-create", &["app", &id, name, "run"])?;
     let state = call.state()?;
-    let mounts = call.app(name)?.mounts.iter().map(crate::Mount::spec).collect();
+    let app = call.app(name)?;
+    let mounts = app.mounts.iter().map(crate::Mount::spec).collect();
+    if detached {
+        let mut options = app.docker_options.get("run").cloned().unwrap_or_default();
+        options.sort();
+        let container = Container {
+            id,
+            kind: "run".to_owned(),
+            argv: args.to_vec(),
+            app: name.to_owned(),
+            name: format!("{name}.run.{}", std::process::id()),
+            image: app.built.clone().unwrap_or_default(),
+            user: crate::flags::of_options(&options)?.user,
+            mounts,
+            options,
+            env: app.config.clone(),
+            created_at: crate::containers::now(),
+            started_at: crate::containers::now(),
+            ..Container::default()
+        };
+        call.line(&container.name);
+        return call.update(|state| {
+            state.containers.push(container);
+            Ok(())
+        });
+    }
     let container = Container { mounts, ..Container::default() };
     let answer = execute(&state, &container, &format!("run {name} {}", args.join(" ")), args)?;
     call.fire("scheduler-post-run", &["docker-local", name, &id, &answer.rc.to_string()])?;

@@ -11,7 +11,7 @@ use sha1::{Digest, Sha1};
 use crate::app::App;
 use crate::call::{Call, fail};
 use crate::state::{Container, State, Status};
-use crate::{flags, postgres, real, restarts};
+use crate::{flags, network, ports, postgres, real, restarts};
 
 /// The hexadecimal SHA-1 of a text.
 pub(crate) fn hex(text: &str) -> String {
@@ -34,10 +34,10 @@ pub(crate) fn new_ip(state: &State) -> String {
     if state.parts.is_some() {
         // Containers created at the same time are not in the list yet; the serial number is unique.
         let number = state.serial % 50_000;
-        return format!("{}.{}.{}", state.network(), 2 + number / 250, 2 + number % 250);
+        return format!("{}.{}.{}", state.subnet(), 2 + number / 250, 2 + number % 250);
     }
     let count = state.containers.len();
-    format!("{}.{}.{}", state.network(), (count + 3) / 250, (count + 3) % 250)
+    format!("{}.{}.{}", state.subnet(), (count + 3) / 250, (count + 3) % 250)
 }
 
 /// The current time in nanoseconds since 1970.
@@ -54,7 +54,10 @@ pub(crate) fn create(
     index: u32,
     extra: &str,
 ) -> Result<Container> {
-    let mut options = app.docker_options.get("deploy").cloned().unwrap_or_default();
+    let scopes = ["deploy".to_owned(), format!("deploy.{process}")];
+    let of = |scope: &String| app.docker_options.get(scope).into_iter().flatten().cloned();
+    let mut options: Vec<String> = scopes.iter().flat_map(of).collect();
+    options.extend(network_options(&call.state()?, app, process));
     if !extra.is_empty() {
         options.push(extra.to_owned());
     }
@@ -90,6 +93,27 @@ pub(crate) fn create(
         };
         Ok(container)
     })
+}
+
+/// What Dokku adds for the network of a container: its first network, and for `web` processes the
+/// ports that are published on all interfaces.
+fn network_options(state: &State, app: &App, process: &str) -> Vec<String> {
+    let mut options = Vec::new();
+    let network = network::computed(state, app, "initial-network");
+    if !network.is_empty() {
+        options.push(format!("--network={network}"));
+    }
+    if process == "web" && network::computed(state, app, "bind-all-interfaces") == "true" {
+        let mut ports: Vec<String> = Vec::new();
+        for port in ports::effective(state, app) {
+            let port = port.rsplit(':').next().unwrap_or_default().to_owned();
+            if !ports.contains(&port) {
+                ports.push(port);
+            }
+        }
+        options.extend(ports.iter().map(|port| format!("-p {port}")));
+    }
+    options
 }
 
 /// Creates the directories of missing mount sources, as Docker does. With real parts the engine

@@ -38,7 +38,12 @@ pub(crate) fn build(call: &Call, name: &str) -> Result<()> {
     }
     call.line(format!("#5 naming to docker.io/dokku/{name}:latest done"));
     call.fire("post-build", &["dockerfile", name, WORKDIR])?;
-    call.change(name, |app| app.built = Some(commit.image))
+    let procfile = call.state()?.image(&commit.image).procfile;
+    call.change(name, |app| {
+        app.built = Some(commit.image);
+        app.procfile = procfile;
+    })
+    .map(drop)
 }
 
 /// Releases the built image and deploys it. `args` are the arguments of `release-and-deploy` after

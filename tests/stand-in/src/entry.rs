@@ -99,6 +99,7 @@ fn serve(call: &mut Call) -> i32 {
     let served = match call.program.as_str() {
         "dokku" => dokku::serve(call),
         "docker" => docker::serve(call),
+        "plugn" => programs::plugn(call),
         "sudo" => programs::sudo(call),
         "ufw" => programs::ufw(call),
         "nginx" => programs::nginx(call),

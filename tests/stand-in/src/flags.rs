@@ -22,8 +22,22 @@ const RUN: [&str; 11] = [
     "-v=",
     "--add-host=",
 ];
-const OPTIONS: [&str; 8] =
-    ["--init", "--label=", "--link=", "--user=", "-u=", "--volume=", "-v=", "--add-host="];
+const OPTIONS: [&str; 14] = [
+    "--init",
+    "--label=",
+    "--link=",
+    "--user=",
+    "-u=",
+    "--volume=",
+    "-v=",
+    "--add-host=",
+    "--network=",
+    "--net=",
+    "--publish=",
+    "-p=",
+    "--publish-all",
+    "-P",
+];
 const EXEC: [&str; 2] = ["-i", "--interactive"];
 
 /// The parsed flags.
@@ -40,8 +54,12 @@ pub(crate) struct Flags {
     pub(crate) labels: Vec<(String, String)>,
     /// The linked services.
     pub(crate) links: Vec<String>,
-    /// Whether the container has no network.
-    pub(crate) no_network: bool,
+    /// Its first network; `None` is Docker's default one.
+    pub(crate) network: Option<String>,
+    /// The values of `--publish`.
+    pub(crate) published: Vec<String>,
+    /// Whether all ports of the image are published.
+    pub(crate) publishes_all: bool,
     /// Whether it reads the caller's standard input.
     pub(crate) interactive: bool,
 }
@@ -52,6 +70,9 @@ pub(crate) fn of_run(args: &[String]) -> Result<(Flags, &[String])> {
     let (flags, rest) = leading(&RUN, args)?;
     if flags.entrypoint.is_none() || !args.iter().any(|arg| arg == "--rm") {
         bail!("`docker run` without --rm and --entrypoint is not supported");
+    }
+    if flags.network.as_deref().is_some_and(|network| network != "none") {
+        bail!("`docker run` in the network of the host or of other containers is not supported");
     }
     Ok((flags, rest))
 }
@@ -121,7 +142,11 @@ impl Flags {
                     _ => bail!("`docker` with {name} {value} is not supported"),
                 }
             }
-            "--network" if value == "none" => self.no_network = true,
+            "--network" | "--net" if matches!(value, "none" | "host" | "bridge") => {
+                self.network = Some(value.to_owned());
+            }
+            "--publish" | "-p" => self.published.push(value.to_owned()),
+            "--publish-all" | "-P" => self.publishes_all = true,
             "-i" | "--interactive" => self.interactive = true,
             // A label without a value has an empty one.
             "--label" => {

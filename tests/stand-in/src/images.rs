@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::state::{Answer, Container, State};
+use crate::state::{Answer, Container, Image, State};
 
 /// The exit code of a container that exits at once; `None` if it keeps running.
 pub(crate) fn ends(state: &State, container: &Container) -> Option<i32> {
@@ -14,7 +14,8 @@ pub(crate) fn ends(state: &State, container: &Container) -> Option<i32> {
     let fit = if reference.contains("element-web") {
         element_starts(container)
     } else if reference.contains("synapse") {
-        yaml(&container.mounts).is_none_or(|files| broken(&files).is_none())
+        let accepted = yaml(&container.mounts).is_none_or(|files| broken(&files).is_none());
+        accepted && runs_synapse(state, container)
     } else {
         true
     };
@@ -50,6 +51,28 @@ fn collect(path: &Path, name: &str, files: &mut BTreeMap<String, String>) {
     } else if let Ok(text) = fs::read_to_string(path) {
         files.insert(name.to_owned(), text);
     }
+}
+
+/// The entry point of an image.
+pub(crate) fn entry_point(reference: &str, image: &Image) -> Vec<String> {
+    let is_synapse = reference.contains("synapse");
+    let program = if is_synapse { "/start.py" } else { "/docker-entrypoint.sh" };
+    image.entrypoint.clone().unwrap_or_else(|| vec![program.to_owned()])
+}
+
+/// Whether Synapse's start script runs Synapse. It changes to the user in `UID`, which only root may.
+fn runs_synapse(state: &State, container: &Container) -> bool {
+    let image = state.image(&container.image);
+    let app = state.apps.get(&container.app);
+    let command = match app.and_then(|app| app.procfile.get(&container.process)) {
+        Some(line) => line.split_whitespace().map(str::to_owned).collect(),
+        None => image.cmd.clone(),
+    };
+    let variable = |name: &str| image.env.contains_key(name) || container.env.contains_key(name);
+    let argv = [entry_point(&container.image, &image), command].concat();
+    let runs = matches!(argv.as_slice(), [script] if script == "/start.py")
+        || matches!(argv.as_slice(), [script, mode, ..] if script == "/start.py" && mode == "run");
+    runs && (container.user.is_none() || !variable("UID"))
 }
 
 /// Element Web's nginx runs as its own user: it must be able to read its file, and to write as

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::call::{Call, quit};
 use crate::containers::hex;
 use crate::flags;
+use crate::images;
 use crate::state::{Container, State, Status};
 use crate::storage::inspected;
 use crate::template;
@@ -74,8 +75,15 @@ pub(crate) fn source(state: &State, name: &str) -> Option<String> {
 fn image(state: &State, name: &str) -> Option<Value> {
     let reference = source(state, name)?;
     let id = format!("sha256:{}{}", hex(&reference), &hex(&format!("{reference}."))[..24]);
+    let image = state.image(&reference);
+    let env: Vec<String> = image.env.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    // Docker leaves out what is empty.
+    let mut config = json!({ "Env": env, "Entrypoint": images::entry_point(&reference, &image) });
+    if !image.cmd.is_empty() {
+        config["Cmd"] = json!(image.cmd);
+    }
     Some(json!({
-        "Id": id, "RepoTags": [name], "RepoDigests": [], "Config": { "Labels": {}, "Env": [] },
+        "Id": id, "RepoTags": [name], "RepoDigests": [], "Config": config,
         "Os": "linux", "RootFS": { "Type": "layers", "Layers": [id] },
     }))
 }
@@ -118,7 +126,14 @@ fn document(state: &State, container: &Container) -> Value {
             format!("/dokku.postgres.{service}:/{}/dokku-postgres-{service}", container.name)
         })
         .collect();
+    // The options were read when the container was created.
+    let flags = flags::of_options(&container.options).unwrap_or_default();
+    let image_config = state.image(&container.image);
+    let mut argv = images::entry_point(&container.image, &image_config);
+    argv.extend(if container.argv.is_empty() { image_config.cmd } else { container.argv.clone() });
     json!({
+        "Path": argv.first(),
+        "Args": argv.get(1..).unwrap_or_default(),
         "Id": container.id,
         "Name": format!("/{}", container.name),
         "Created": time(container.created_at),
@@ -141,6 +156,9 @@ fn document(state: &State, container: &Container) -> Value {
         },
         "HostConfig": {
             "Links": links,
+            "NetworkMode": flags.network.as_deref().unwrap_or("default"),
+            "PortBindings": bindings(&flags.published),
+            "PublishAllPorts": flags.publishes_all,
             "RestartPolicy": { "Name": policy, "MaximumRetryCount": retries.parse().unwrap_or(0) },
         },
         "Mounts": container.mounts.iter().map(|mount| inspected(mount)).collect::<Vec<_>>(),
@@ -148,15 +166,41 @@ fn document(state: &State, container: &Container) -> Value {
     })
 }
 
+/// Published ports, `[[address:]port:]port[/protocol]`, as Docker keeps them.
+fn bindings(published: &[String]) -> Value {
+    let mut bindings = json!({});
+    for value in published {
+        let (value, protocol) = value.split_once('/').unwrap_or((value, "tcp"));
+        let mut parts = value.rsplitn(3, ':');
+        let mut part = || parts.next().unwrap_or_default();
+        let (inside, outside, address) = (part(), part(), part());
+        let binding = json!({ "HostIp": address.trim_matches(['[', ']']), "HostPort": outside });
+        let key = format!("{inside}/{protocol}");
+        match bindings[&key].as_array_mut() {
+            Some(all) => all.push(binding),
+            None => bindings[&key] = json!([binding]),
+        }
+    }
+    bindings
+}
+
 fn labels(container: &Container) -> Value {
     let mut labels = json!({
         "com.dokku.app-name": container.app,
         "com.dokku.container-type": "deploy",
-        "com.dokku.process-type": container.process,
         "com.dokku.docker-image-labeler/alternate-tags": json!([container.image]).to_string(),
         "com.dokku.dyno": format!("{}.{}", container.process, container.index),
         "dokku": "",
     });
+    if container.kind.is_empty() {
+        labels["com.dokku.process-type"] = container.process.as_str().into();
+    } else {
+        labels["com.dokku.container-type"] = container.kind.as_str().into();
+    }
+    // A container of Docker's own.
+    if container.app.is_empty() {
+        return json!({});
+    }
     // The options were read when the container was created.
     for (label, value) in flags::of_options(&container.options).unwrap_or_default().labels {
         labels[label] = value.into();

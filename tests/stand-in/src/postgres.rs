@@ -238,7 +238,7 @@ fn create(call: &Call, name: &str, env: &str) -> Result<()> {
     let real = call.state()?.parts.is_some();
     call.update(|state| {
         let id = new_id(state);
-        let ip = format!("{}.1.{}", state.network(), state.serial % 250);
+        let ip = format!("{}.1.{}", state.subnet(), state.serial % 250);
         let password = hex(&id)[..32].to_owned();
         if real {
             fs::write(password_file(call, name), &password)?;

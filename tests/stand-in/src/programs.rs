@@ -1,4 +1,5 @@
-//! The programs of the host other than `dokku` and `docker`: `sudo`, `ufw`, `nginx`, `sigil`.
+//! The programs of the host other than `dokku` and `docker`: `plugn`, `sudo`, `ufw`, `nginx`,
+//! `sigil`.
 
 use std::env;
 use std::fs;
@@ -7,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::call::{Call, quit};
+use crate::call::{Call, fail, quit};
 use crate::dokku::arg;
 use crate::entry::{code, exit_with};
 use crate::{nginx_config, real};
@@ -20,6 +21,33 @@ pub(crate) fn basename(program: &str) -> &str {
 /// Whether the caller is root.
 pub(crate) fn is_root() -> bool {
     env::var_os("STAND_IN_ROOT").is_some()
+}
+
+/// `plugn trigger procfile-exists <app>`, `plugn trigger procfile-get-command <app> <process> <port>`.
+pub(crate) fn plugn(call: &Call) -> Result<()> {
+    let args: Vec<&str> = call.args.iter().map(String::as_str).collect();
+    let procfile = |app: &str| -> Result<_> {
+        let app = call.state()?.apps.remove(app);
+        Ok(app.map(|app| app.procfile).filter(|procfile| !procfile.is_empty()))
+    };
+    match args.as_slice() {
+        ["trigger", "procfile-exists", app] => {
+            if procfile(app)?.is_none() {
+                return fail("Procfile does not exist");
+            }
+        }
+        ["trigger", "procfile-get-command", app, process, _] => {
+            match procfile(app)?.map(|procfile| procfile.get(*process).cloned()) {
+                None => {}
+                Some(Some(command)) => call.line(command),
+                Some(None) => {
+                    return fail("Error running procfile-util: no matching process entry found");
+                }
+            }
+        }
+        _ => bail!("`plugn {}` is not supported", call.args.join(" ")),
+    }
+    Ok(())
 }
 
 /// `sudo -n <program>...`. Dokku's own sudoers file allows `nginx -t`, the plugin's allows `ufw`.

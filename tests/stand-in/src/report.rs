@@ -140,7 +140,7 @@ impl Report {
     fn human(&self, call: &Call, subject: &str) {
         call.info2(format!("{subject} {} information", self.title));
         for (flag, value) in &self.rows {
-            let mut label = flag.replace('-', " ");
+            let mut label = flag.replace(['-', '.'], " ");
             if let Some(first) = label.get_mut(..1) {
                 first.make_ascii_uppercase();
             }

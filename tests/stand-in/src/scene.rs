@@ -22,7 +22,7 @@ use crate::scratch::Scratch;
 use crate::state::{Image, State, Status, starts_at_boot};
 use crate::store::{Record, Store};
 
-const PROGRAMS: [&str; 6] = ["dokku", "docker", "sudo", "ufw", "nginx", "sigil"];
+const PROGRAMS: [&str; 7] = ["dokku", "docker", "plugn", "sudo", "ufw", "nginx", "sigil"];
 const SYSTEM: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A stand-in Dokku host in a temporary directory. A test creates one, prepares it with

@@ -16,6 +16,8 @@ pub struct State {
     /// Dokku's global domains; a new app gets `<app>.<domain>` for each.
     pub global_domains: Vec<String>,
     pub apps: BTreeMap<String, App>,
+    /// Properties of `network:set --global`.
+    pub network: BTreeMap<String, String>,
     /// dokku-postgres services.
     pub services: BTreeMap<String, Service>,
     /// The named entries of `storage:create`, with their host paths.
@@ -83,7 +85,7 @@ impl State {
     }
 
     /// The network of the containers, without the last two numbers of an address.
-    pub(crate) fn network(&self) -> &str {
+    pub(crate) fn subnet(&self) -> &str {
         self.parts.as_ref().map_or("172.17", |parts| &parts.network)
     }
 
@@ -191,6 +193,10 @@ impl Status {
 #[serde(default)]
 pub struct Container {
     pub id: String,
+    /// `run` or `cron` for a container of `dokku run`; empty for one that was deployed.
+    pub kind: String,
+    /// The program and its arguments, unless they are the image's own.
+    pub argv: Vec<String>,
     /// The app in Docker's label.
     pub app: String,
     /// `web`, `worker`, and so on.
@@ -254,11 +260,28 @@ pub struct Image {
     pub builds: bool,
     /// The exposed ports: the port map of an app that has none of its own.
     pub ports: Vec<u16>,
+    /// Its environment.
+    pub env: BTreeMap<String, String>,
+    /// Its entry point; `None` is the start script that such an image has.
+    pub entrypoint: Option<Vec<String>>,
+    pub cmd: Vec<String>,
+    /// The commands of a Procfile in it, by process.
+    pub procfile: BTreeMap<String, String>,
 }
 
 impl Default for Image {
     fn default() -> Self {
-        Self { on_host: false, starts: true, code: 0, builds: true, ports: Vec::new() }
+        Self {
+            on_host: false,
+            starts: true,
+            code: 0,
+            builds: true,
+            ports: Vec::new(),
+            env: BTreeMap::new(),
+            entrypoint: None,
+            cmd: Vec::new(),
+            procfile: BTreeMap::new(),
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use Takes::{Anything, Args, Report};
 
 const MANY: usize = usize::MAX;
 
-const COMMANDS: [(&str, Takes); 86] = [
+const COMMANDS: [(&str, Takes); 88] = [
     ("--version", Args(&[], 0)),
     ("version", Args(&[], 0)),
     ("report", Args(&[], 1)),
@@ -54,6 +54,7 @@ const COMMANDS: [(&str, Takes); 86] = [
     ("domains:report", Report),
     ("enter", Anything),
     ("run", Anything),
+    ("run:detached", Anything),
     ("logs", Args(&["--num="], 1)),
     ("git:from-image", Args(&["--force"], 2)),
     ("git:report", Report),
@@ -66,6 +67,7 @@ const COMMANDS: [(&str, Takes); 86] = [
     // Values may start with a dash; the command itself checks the property.
     ("letsencrypt:set", Anything),
     ("network:report", Report),
+    ("network:set", Args(&["--global"], 3)),
     ("nginx:report", Report),
     ("nginx:set", Anything),
     ("nginx:validate-config", Args(&[], 1)),

@@ -22,7 +22,7 @@ pub(crate) fn run(call: &Call, parts: &Parts, flags: &Flags, args: &[String]) ->
     if let Some(user) = &flags.user {
         (spec.user, spec.group) = user_and_group(user)?;
     }
-    spec.address = (!flags.no_network).then(|| (ip, parts.network.clone()));
+    spec.address = (flags.network.as_deref() != Some("none")).then(|| (ip, parts.network.clone()));
     spec.argv = flags.entrypoint.iter().chain(args).cloned().collect();
     ContainerDir::of(call.store.root(), &id).create(&spec)?;
     engine::call(&["run".to_owned(), id], true)

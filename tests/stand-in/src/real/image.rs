@@ -111,7 +111,11 @@ pub(super) fn spec(
         spec.mounts.push(format!("{}:/app", page(call, parts, &container.id)?.display()));
     }
     spec.mounts.extend(container.mounts.iter().cloned());
-    spec.hosts = flags::of_options(&container.options)?.hosts;
+    let flags = flags::of_options(&container.options)?;
+    if flags.publishes_all || !flags.published.is_empty() || flags.network.is_some() {
+        bail!("published ports and other networks are not supported with real parts");
+    }
+    spec.hosts = flags.hosts;
     for (service, id) in &container.links {
         let ip = state.services.get(service).map(|service| service.ip.clone());
         spec.hosts.push((crate::postgres::hostname(service), ip.unwrap_or_default()));
