@@ -6,7 +6,7 @@
 use std::path::Path;
 
 /// The triggers, by the names of their links at the plugin's root.
-pub const TRIGGERS: [&str; 10] = [
+pub const TRIGGERS: [&str; 12] = [
     "nginx-app-template-source",
     "nginx-pre-reload",
     "post-app-clone-setup",
@@ -17,6 +17,8 @@ pub const TRIGGERS: [&str; 10] = [
     "pre-delete",
     "report",
     "scheduler-deploy",
+    "scheduler-enter",
+    "scheduler-run",
 ];
 
 /// How the program was called.

@@ -43,6 +43,11 @@ impl Change {
         })
     }
 
+    /// What it does, as one would type or tell it.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
     /// Applies the change outside of a plan.
     pub fn apply(self, host: &Host) -> Result<()> {
         (self.apply)(host)

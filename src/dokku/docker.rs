@@ -3,9 +3,11 @@
 //! Owns the arguments of `docker` and the format of its output. Decides nothing.
 
 mod container;
+mod isolation;
 mod one_off;
 
 pub use container::Container;
+pub use isolation::Isolation;
 pub use one_off::{OneOff, run_one_off};
 
 use super::parse;
@@ -17,7 +19,8 @@ use crate::{
     },
     names::{AppName, ImageRef},
 };
-use camino::Utf8Path;
+use serde::Deserialize;
+use std::collections::BTreeSet;
 
 /// Selects the containers that Dokku deployed.
 const DEPLOYED: &str = "label=com.dokku.container-type=deploy";
@@ -63,6 +66,26 @@ pub fn layers(host: &Host, image: &ImageRef) -> Reading<String> {
     })
 }
 
+/// How containers of an image start, unless they are told otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct ImageConfig {
+    /// The environment, `NAME=value`.
+    #[serde(rename = "Env", default, deserialize_with = "container::nullable")]
+    pub env: Vec<String>,
+    /// The program and its first arguments.
+    #[serde(rename = "Entrypoint", default, deserialize_with = "container::nullable")]
+    pub entry_point: Vec<String>,
+    /// The arguments after these, or the program if there is no entry point.
+    #[serde(rename = "Cmd", default, deserialize_with = "container::nullable")]
+    pub command: Vec<String>,
+}
+
+/// The configuration of an image; absent if it is not on this host. Docker leaves out empty fields.
+pub fn image_config(host: &Host, image: &ImageRef) -> Reading<ImageConfig> {
+    let cmd = inspect_cmd(host, "image", "{{json .Config}}", image.as_str());
+    inspect(host, &cmd).and_then(|output| parse::json::<ImageConfig>(&cmd, &output.stdout).into())
+}
+
 /// Whether the container of that name is running; false if there is none.
 pub fn is_running(host: &Host, name: &str) -> Result<bool> {
     let cmd = inspect_cmd(host, "container", "{{.State.Running}}", name);
@@ -98,26 +121,36 @@ pub fn pull(host: &Host, image: &ImageRef) -> Result<()> {
         .hint(format!("Check its name and tag: docker image pull {image}")))
 }
 
-/// The apps with a running container that has this path of the host mounted.
-pub fn apps_mounting(host: &Host, path: &Utf8Path) -> Result<Vec<String>> {
-    let volume = format!("volume={path}");
-    let format = "table {{.ID}}\\t{{.Label \"com.dokku.app-name\"}}";
-    let list = docker(host).args(["ps", "--no-trunc"]);
-    let cmd = list.args(["--filter", &volume, "--filter", DEPLOYED, "--format", format]);
-    let output = host.must(&cmd)?;
-    let rows = parse::table::<2>(&cmd, &output.stdout)?;
-    Ok(rows.into_iter().map(|[_, app]| app).collect())
+/// The running containers, of whatever kind, that belong to an app or have one of these paths of the
+/// host mounted.
+pub fn containers_with(host: &Host, app: &AppName, paths: &[&str]) -> Result<Vec<Container>> {
+    let label = format!("label=com.dokku.app-name={app}");
+    let of_app = docker(host).args(["ps", "--no-trunc", "--filter", &label]);
+    // Docker lists what has any of several volumes.
+    let volumes = paths.iter().flat_map(|path| ["--filter".to_owned(), format!("volume={path}")]);
+    let mounting = docker(host).args(["ps", "--no-trunc"]).args(volumes);
+    let mut ids = BTreeSet::new();
+    for list in [of_app, mounting] {
+        let cmd = list.args(["--format", "table {{.ID}}"]);
+        let output = host.must(&cmd)?;
+        ids.extend(parse::table::<1>(&cmd, &output.stdout)?.into_iter().flatten());
+    }
+    let containers = ids.iter().map(|id| container(host, id).option());
+    // One that has ended since does not count.
+    containers.filter_map(Result::transpose).collect()
 }
 
 /// The newest web container of an app that is running, or that Docker is about to restart; absent
 /// if there is none.
 pub fn running(host: &Host, app: &AppName) -> Reading<Container> {
     let id = running_ids(host, app).map(|ids| ids.into_iter().next());
-    Reading::<String>::from(id).and_then(|id| {
-        let cmd = inspect_cmd(host, "container", "{{json .}}", &id);
-        // It may have been removed since: then it is absent.
-        inspect(host, &cmd).and_then(|output| container::parse(&cmd, &output.stdout).into())
-    })
+    Reading::<String>::from(id).and_then(|id| container(host, &id))
+}
+
+/// A container; absent if it has been removed since.
+fn container(host: &Host, id: &str) -> Reading<Container> {
+    let cmd = inspect_cmd(host, "container", "{{json .}}", id);
+    inspect(host, &cmd).and_then(|output| container::parse(&cmd, &output.stdout).into())
 }
 
 /// The ids of all such containers, the newest first. Selects them by label: a container that was

@@ -105,6 +105,56 @@ pub fn recorded_ids(host: &Host, app: &AppName) -> Result<Vec<String>> {
     Ok(ids)
 }
 
+/// What a `web` container starts with, in place of its image's command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Nothing: the image's own command.
+    OfImage,
+    /// This line of shell words.
+    Words(String),
+    /// The app has a Procfile that does not name the process, so Dokku starts none.
+    Missing,
+}
+
+/// The command of an app's `web` process in the deploy that is going on.
+///
+/// # Errors
+/// Dokku cannot be asked.
+pub fn start_command(host: &Host, app: &AppName) -> Result<Command> {
+    // Dokku looks at the Procfile first, and skips a process that is not in it.
+    let procfile = procfile_command(host, app, "web")?;
+    if procfile == Command::Missing {
+        return Ok(procfile);
+    }
+    let args = ["ps:report", app.as_str(), "--ps-dockerfile-start-cmd"];
+    let property = value(host, &args).or_absent(String::new())?;
+    Ok(if property.is_empty() { procfile } else { Command::Words(property) })
+}
+
+/// The command of a process in an app's Procfile, from Dokku's own triggers: it keeps the file of a
+/// deploy that is going on apart from the last one's, by the number of the deploy.
+pub fn procfile_command(host: &Host, app: &AppName, process: &str) -> Result<Command> {
+    let deploy = host.env().get("DOKKU_PID").unwrap_or_default();
+    let deploy = format!("DOKKU_PID={deploy}");
+    let trigger = ["plugn", "trigger"];
+    let ask = |args: &[&str]| {
+        let cmd = Cmd::reads("env").arg(deploy.as_str()).args(trigger).args(args);
+        host.run(&cmd).map(|output| (output, cmd))
+    };
+    let (exists, cmd) = ask(&["procfile-exists", app.as_str()])?;
+    match exists.code {
+        0 => {}
+        1 if exists.says("Procfile does not exist") => return Ok(Command::OfImage),
+        _ => return Err(host.failure(&cmd, &exists)),
+    }
+    let (command, cmd) = ask(&["procfile-get-command", app.as_str(), process, "5000"])?;
+    match command.code {
+        0 => Ok(Command::Words(command.answer().to_owned())),
+        1 if command.says("no matching process entry found") => Ok(Command::Missing),
+        _ => Err(host.failure(&cmd, &command)),
+    }
+}
+
 /// The process types without zero-downtime deploys; absent if there is no such app.
 pub fn checks_disabled(host: &Host, app: &AppName) -> Reading<Vec<String>> {
     let text = value(host, &["checks:report", app.as_str(), "--checks-disabled-list"]);

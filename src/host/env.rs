@@ -14,7 +14,7 @@ impl Env {
     /// Reads the process's environment.
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn read() -> Self {
-        const NAMES: [&str; 14] = [
+        const NAMES: [&str; 15] = [
             "DOCKER_BIN",
             "DOKKU_APP_NAME",
             "DOKKU_LIB_HOST_ROOT",
@@ -25,6 +25,7 @@ impl Env {
             "DOKKU_MATRIX_8448_PORT",
             "DOKKU_MATRIX_LANES",
             "DOKKU_MATRIX_PATIENCE",
+            "DOKKU_PID",
             "DOKKU_QUIET_OUTPUT",
             "DOKKU_ROOT",
             "DOKKU_SYSTEM_USER",

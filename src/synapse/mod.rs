@@ -10,6 +10,7 @@ pub mod email;
 pub mod health;
 pub mod inputs;
 pub mod signing_key;
+pub mod start;
 pub mod users;
 pub mod validate;
 mod yaml;

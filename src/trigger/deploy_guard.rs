@@ -7,6 +7,8 @@
 //! half-changed (it is on hold) does not start either. A bad configuration is refused while the old
 //! server runs; where nothing runs (boot) a refusal would be an outage: the guard warns instead.
 
+mod image;
+
 use super::Call;
 use crate::{
     component::{Component, Homeserver},
@@ -19,19 +21,27 @@ use crate::{
     state::{Marker, Spec, Status},
     steps::{
         config::{Config, is_validated, validate_now},
-        container::scale_changes,
+        container::{network_changes, scale_changes, stop_others},
         deploy::record_start,
         server_directory::Secrets,
     },
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// The end of each refusal while a server runs.
+const NOTHING_STOPPED: &str = "Nothing was stopped: the old server runs on.";
 
 pub(super) fn run(call: &Call) -> Result<()> {
     let app = &call.app;
     let Marker::Component { kind, server } = &call.marker else { return Err(is_a_clone(app)) };
     match call.catalog.find(kind) {
         Some(kind) if !kind.single_process => {
-            let recorded = call.component().and_then(|found| match found {
+            let (app, known) = (app.parse()?, call.component());
+            let runs = docker::running(&call.host, &app).option()?.is_some();
+            let component = known.as_ref().ok().and_then(|found| found.as_ref());
+            let component = component.map(|(_, component)| component.as_ref());
+            behind_nginx(call, &app, component, runs)?;
+            let recorded = known.and_then(|found| match found {
                 Some((_, component)) => record_start(&call.host, &component),
                 None => Ok(()),
             });
@@ -55,14 +65,16 @@ pub(super) fn run(call: &Call) -> Result<()> {
     let app = app.parse()?;
     let runs = docker::running(host, &app).option()?.is_some();
     one_web_process(call, &app, runs)?;
-    if let Ok((desired, _)) = &desired {
-        refuse_shared_data(host, desired)?;
+    let known = desired.as_ref().ok().map(|(_, component)| component.as_ref());
+    if let Some(component) = known {
+        stop_other_processes(call, component)?;
     }
+    behind_nginx(call, &app, known, runs)?;
     let component = desired.as_ref().ok().map(|(_, component)| component.clone());
     let prepared = desired.and_then(|(server, component)| prepare(call, &server, &component));
     if let Err(error) = prepared {
         if runs {
-            return Err(error.hint("Nothing was stopped: the old server runs on."));
+            return Err(error.hint(NOTHING_STOPPED));
         }
         call.warn(&error);
     }
@@ -77,6 +89,27 @@ pub(super) fn run(call: &Call) -> Result<()> {
         }
         Ok(()) => Ok(()),
     }
+}
+
+/// Nothing leads to the new container past nginx. At boot that is put right, for a server that is
+/// open to everybody is worse than one that is down.
+fn behind_nginx(call: &Call, app: &AppName, known: Option<&Component>, runs: bool) -> Result<()> {
+    let changes = network_changes(&call.host, app, known.map(|component| component.port))?;
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let mut error = Error::new(format!("{app} must be reached through nginx only"));
+    for change in &changes {
+        error = error.hint(change.description());
+    }
+    if !runs {
+        call.warn(&error.hint("This was done."));
+        return changes.into_iter().try_for_each(|change| change.apply(&call.host));
+    }
+    if let Some(component) = known {
+        error = error.hint(format!("Or all at once: dokku matrix:deploy {}", component.spec.app));
+    }
+    Err(error.hint(NOTHING_STOPPED))
 }
 
 /// An interrupted operation on the data must be finished first, also at boot. A status that cannot
@@ -119,17 +152,18 @@ fn is_a_clone(app: &str) -> Error {
         .hint(format!("dokku apps:destroy {app}"))
 }
 
-/// No other app runs on the same data: the old app does, where a rename was interrupted.
-fn refuse_shared_data(host: &Host, desired: &Homeserver) -> Result<()> {
-    let app = &desired.spec.app;
-    let config = host.env().for_daemon(&desired.paths.config());
-    let apps = docker::apps_mounting(host, &config)?;
-    match apps.into_iter().find(|other| other != app.as_str()) {
-        None => Ok(()),
-        Some(other) => Err(Error::new(format!("{other} runs on the data of {app}"))
-            .hint("Two Synapse processes on one database corrupt it.")
-            .hint(format!("dokku ps:stop {other}"))),
+/// No other process runs on the same data: the old app does, where a rename was interrupted, and so
+/// may a container of `dokku run`.
+fn stop_other_processes(call: &Call, component: &Component) -> Result<()> {
+    for change in stop_others(&call.host, component)? {
+        let app = &component.app;
+        call.warn(
+            &Error::new(format!("a Synapse process ran in {app} beside the deployed one"))
+                .hint(format!("It is stopped: {}", change.description())),
+        );
+        change.apply(&call.host)?;
     }
+    Ok(())
 }
 
 /// One `web` process and no other. Another desired scale does not stay recorded: the next boot would
@@ -163,7 +197,7 @@ fn one_web_process(call: &Call, app: &AppName, runs: bool) -> Result<()> {
     Ok(())
 }
 
-/// The secrets exist, the generated files fit the database, and Synapse accepts all of them.
+/// The image runs Synapse, the secrets exist, the generated files fit the database, and Synapse accepts all of them.
 fn configuration(host: &Host, desired: &Homeserver, tag: &str) -> Result<()> {
     let spec = &desired.spec;
     let app = &spec.app;
@@ -173,6 +207,9 @@ fn configuration(host: &Host, desired: &Homeserver, tag: &str) -> Result<()> {
             change.apply(host)?;
         }
     }
+    let image = format!("dokku/{app}:{tag}").parse()?;
+    let environment = config::all(host, app).or_absent(BTreeMap::new())?;
+    image::check(host, app, &image, &environment)?;
     let url = config::get(host, app, "DATABASE_URL").required(|| {
         Error::new(format!("{app} has no DATABASE_URL"))
             .hint(format!("dokku postgres:link {} {app}", spec.service))
@@ -180,7 +217,6 @@ fn configuration(host: &Host, desired: &Homeserver, tag: &str) -> Result<()> {
     for change in Config::of(desired).missing(&url)? {
         change.apply(host)?;
     }
-    let image = format!("dokku/{app}:{tag}").parse()?;
     if is_validated(spec, host, &image)? == Some(true) {
         return Ok(());
     }

@@ -1,8 +1,8 @@
 //! What Dokku calls: one file for each trigger, or for two that belong together.
 //!
 //! They run for every app of the host, so the first thing is always the marker: an app that is not
-//! ours costs one file that does not exist, or two. Then the app itself must confirm its marker. Only `scheduler-deploy` may fail, and only for
-//! an app of ours.
+//! ours costs one file that does not exist, or two. Then the app itself must confirm its marker.
+//! Only the guards (`scheduler-*`) may fail, and only for an app of ours.
 
 mod app_rename;
 mod clone_setup;
@@ -11,6 +11,7 @@ mod deploy_guard;
 mod post_deploy;
 mod pre_reload;
 mod report;
+mod run_guard;
 mod template_source;
 
 use crate::{
@@ -25,8 +26,10 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// The one trigger that may refuse something.
+/// The deploy guard.
 const GUARD: &str = "scheduler-deploy";
+/// The triggers that may refuse something: what starts a program in a container.
+const GUARDS: [&str; 3] = [GUARD, "scheduler-enter", "scheduler-run"];
 
 /// A trigger that was called for an app of ours.
 struct Call {
@@ -71,7 +74,8 @@ impl Call {
 /// The argument that is the app; in a rename's end, the one that is its new name.
 fn argument_of_app(trigger: &str) -> usize {
     match trigger {
-        GUARD | "post-app-rename" => 1,
+        "post-app-rename" => 1,
+        guard if GUARDS.contains(&guard) => 1,
         _ => 0,
     }
 }
@@ -84,8 +88,8 @@ pub fn run(env: Env, catalog: Catalog, trigger: &str, args: &[String]) -> Exit {
         warn(&ui(), &error);
         None
     });
-    // Only the guard asks what an app has mounted that has no marker.
-    if marker.is_none() && trigger != GUARD {
+    // Only the guards ask what an app has mounted that has no marker.
+    if marker.is_none() && !GUARDS.contains(&trigger) {
         return Exit::Done;
     }
     let host = Host::new(env, Arc::new(Nowhere), false);
@@ -99,7 +103,7 @@ pub fn run(env: Env, catalog: Catalog, trigger: &str, args: &[String]) -> Exit {
     });
     let Err(error) = done else { return Exit::Done };
     warn(&ui(), &error);
-    if trigger == GUARD { Exit::Failed } else { Exit::Done }
+    if GUARDS.contains(&trigger) { Exit::Failed } else { Exit::Done }
 }
 
 /// The marker that an app has, or should have, if the app itself confirms it; `None` if it is not
@@ -137,6 +141,8 @@ fn dispatch(call: &Call, trigger: &str) -> Result<()> {
         "nginx-app-template-source" => template_source::run(call),
         "nginx-pre-reload" => pre_reload::run(call),
         GUARD => deploy_guard::run(call),
+        "scheduler-enter" => run_guard::enter(call),
+        "scheduler-run" => run_guard::run(call),
         "post-deploy" => post_deploy::run(call),
         "post-app-rename-setup" => app_rename::setup(call),
         "post-app-rename" => app_rename::finish(call),

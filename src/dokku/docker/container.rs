@@ -2,7 +2,7 @@
 //!
 //! Owns the fields that Docker always gives. Runs nothing.
 
-use super::parse;
+use super::{isolation::Isolation, parse};
 use crate::{
     dokku::storage::Mount,
     error::Result,
@@ -16,6 +16,10 @@ use std::collections::BTreeMap;
 pub struct Container {
     /// Its id.
     pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The program that it was started with, and its arguments.
+    pub argv: Vec<String>,
     /// The image that the app was deployed from; Dokku builds its own image from that. Empty if
     /// the app was not deployed from an image.
     pub source_image: String,
@@ -40,6 +44,8 @@ pub struct Container {
     labels: BTreeMap<String, String>,
     /// What it has mounted of the host.
     pub mounts: Vec<Mount>,
+    /// What separates it from the host.
+    pub isolation: Isolation,
 }
 
 impl Container {
@@ -71,6 +77,9 @@ fn milliseconds(time: &str) -> Result<i64, jiff::Error> {
 #[serde(rename_all = "PascalCase")]
 struct Inspect {
     id: String,
+    name: String,
+    path: String,
+    args: Vec<String>,
     #[serde(deserialize_with = "time")]
     created: i64,
     state: State,
@@ -106,6 +115,8 @@ struct Config {
 struct HostConfig {
     #[serde(deserialize_with = "nullable")]
     links: Vec<String>,
+    #[serde(flatten)]
+    isolation: Isolation,
 }
 
 #[derive(Deserialize)]
@@ -134,7 +145,7 @@ fn time<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
 }
 
 /// Docker writes an empty list or map as null too. The field itself must be there.
-fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     from: D,
 ) -> Result<T, D::Error> {
     Option::deserialize(from).map(Option::unwrap_or_default)
@@ -164,6 +175,8 @@ pub(super) fn parse(cmd: &Cmd, stdout: &str) -> Result<Container> {
     };
     Ok(Container {
         id: all.id,
+        name: all.name.trim_start_matches('/').to_owned(),
+        argv: [all.path].into_iter().chain(all.args).collect(),
         source_image: tags.into_iter().next_back().unwrap_or_default(),
         created: all.created,
         links: all.host_config.links.iter().map(link).collect::<Result<_>>()?,
@@ -176,6 +189,7 @@ pub(super) fn parse(cmd: &Cmd, stdout: &str) -> Result<Container> {
         env: all.config.env.into_iter().map(Secret::new).collect(),
         labels: all.config.labels,
         mounts: all.mounts.into_iter().map(mount).collect(),
+        isolation: all.host_config.isolation,
     })
 }
 
@@ -187,7 +201,7 @@ mod tests {
 
     fn document() -> Value {
         json!({
-            "Id": "0123",
+            "Id": "5f", "Name": "/matrix.web.1", "Path": "/start.py", "Args": ["run"],
             "Created": "2026-11-23T00:51:53.3Z",
             "State": {
                 "Restarting": false, "StartedAt": "2026-11-23T00:51:54Z",
@@ -201,7 +215,14 @@ mod tests {
                     "com.dokku-matrix.server": "example.org",
                 },
             },
-            "HostConfig": { "Links": ["/dokku.postgres.db:/matrix.web.1/dokku-postgres-db"] },
+            "HostConfig": {
+                "Links": ["/dokku.postgres.db:/matrix.web.1/dokku-postgres-db"],
+                "NetworkMode": "default", "PublishAllPorts": true,
+                "PortBindings": {
+                    "8008/tcp": [{ "HostIp": "", "HostPort": "" }],
+                    "9000/udp": [{ "HostIp": "127.0.0.1", "HostPort": "9" }],
+                },
+            },
             "Mounts": [{ "Source": "/h", "Destination": "/c", "RW": false }],
             "NetworkSettings": { "Networks": { "bridge": { "IPAddress": "172.17.0.3" } } },
         })
@@ -211,7 +232,9 @@ mod tests {
     fn parses_the_whole_document() {
         let container = parse(&cmd(), &format!("{}\n", document())).unwrap();
         let want = Container {
-            id: "0123".to_owned(),
+            id: "5f".to_owned(),
+            name: "matrix.web.1".to_owned(),
+            argv: ["/start.py", "run"].map(str::to_owned).to_vec(),
             source_image: "a:1".to_owned(),
             created: 1_795_395_113_300,
             links: vec!["dokku.postgres.db".to_owned()],
@@ -224,8 +247,13 @@ mod tests {
             env: vec![Secret::new("A=b")],
             labels: container.labels.clone(),
             mounts: vec![Mount { host: "/h".into(), container: "/c".into(), readonly: true }],
+            isolation: container.isolation.clone(),
         };
         assert_eq!(container, want);
+        let isolation = &container.isolation;
+        assert_eq!((isolation.network_mode.as_str(), isolation.publishes_all), ("default", true));
+        let ports: Vec<_> = isolation.ports().collect();
+        assert_eq!(ports, [("8008/tcp", ""), ("9000/udp", "127.0.0.1")]);
         assert_eq!(container.label("com.dokku-matrix.server"), Some("example.org"));
         assert_eq!(container.label("com.dokku-matrix"), None);
         assert!(!format!("{container:?}").contains("A=b"));
@@ -235,6 +263,7 @@ mod tests {
     fn parses_what_docker_may_leave_empty() {
         let mut all = document();
         all["HostConfig"]["Links"] = Value::Null;
+        all["HostConfig"]["PortBindings"] = Value::Null;
         all["Config"]["Env"] = Value::Null;
         all["Config"]["Labels"] = json!({});
         all["NetworkSettings"]["Networks"]["bridge"]["IPAddress"] = json!("");
@@ -246,6 +275,10 @@ mod tests {
     #[test]
     fn rejects_incomplete_documents() {
         for path in [
+            "/Id",
+            "/Name",
+            "/Path",
+            "/Args",
             "/Created",
             "/State",
             "/State/Restarting",
@@ -258,6 +291,9 @@ mod tests {
             "/Config/Labels",
             "/HostConfig",
             "/HostConfig/Links",
+            "/HostConfig/NetworkMode",
+            "/HostConfig/PublishAllPorts",
+            "/HostConfig/PortBindings",
             "/Mounts",
             "/Mounts/0/Source",
             "/Mounts/0/Destination",

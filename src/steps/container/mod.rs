@@ -2,10 +2,14 @@
 
 mod environment;
 mod mounts;
+mod network;
+mod other_processes;
 mod single_process;
 mod user;
 
 pub use mounts::{Mounts, of_host};
+pub use network::{is_exposed, network_changes};
+pub use other_processes::stop_others;
 pub use single_process::{SingleProcess, scale_changes};
 
 use super::Steps;
@@ -19,6 +23,7 @@ pub(super) fn steps(component: &Arc<Component>) -> Steps {
         steps.push(Box::new(user::RunAsDokku(component.clone())));
     }
     steps.push(Box::new(environment::Environment(component.clone())));
+    steps.push(Box::new(network::BehindNginx(component.clone())));
     if component.kind.single_process {
         steps.push(Box::new(SingleProcess(component.clone())));
     }

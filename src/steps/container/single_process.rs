@@ -20,7 +20,7 @@ impl Step for SingleProcess {
     }
 
     fn needs(&self) -> Vec<StepId> {
-        vec![self.0.step("environment")]
+        vec![self.0.step("behind-nginx")]
     }
 
     fn title(&self) -> String {
@@ -33,7 +33,7 @@ impl Step for SingleProcess {
 
     fn check(&self, host: &Host) -> Result<State> {
         let app = &self.0.app;
-        let mut changes = vec![];
+        let mut changes = super::stop_others(host, &self.0)?;
         // A new app has `web=1` by itself.
         let scale = ps::scale(host, app).map(|scale| scale_changes(&scale)).or_absent(vec![])?;
         if !scale.is_empty() {

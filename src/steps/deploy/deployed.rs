@@ -35,7 +35,7 @@ impl Step for Deployed {
     }
 
     fn needs(&self) -> Vec<StepId> {
-        ["image", "environment", "single-process", "validated"]
+        ["image", "behind-nginx", "single-process", "validated"]
             .map(|name| self.0.step(name))
             .to_vec()
     }
@@ -93,6 +93,7 @@ impl Deployed {
         let variables = &self.0.environment;
         let mounts = container::of_host(host, &self.0);
         Ok(user
+            && !container::is_exposed(container, &self.0)
             && container.label(LABEL) == Some(self.0.spec.server_name.as_str())
             && variables.iter().all(|(name, value)| container.has_variable(name, value))
             && mounts.iter().all(|mount| container.mounts.contains(mount)))

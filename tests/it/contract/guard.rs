@@ -10,17 +10,17 @@ const LOCAL: &str = "config/homeserver.d/90-local.yaml";
 const DATABASE: &str = "config/homeserver.d/20-database.yaml";
 
 /// A host with the homeserver `matrix`.
-fn create_host() -> TestHost {
+pub(super) fn create_host() -> TestHost {
     TestHost::after("matrix:create matrix --tls off")
 }
 
 /// The ids of an app's running containers.
-fn running(host: &TestHost, app: &str) -> Vec<String> {
+pub(super) fn running(host: &TestHost, app: &str) -> Vec<String> {
     host.state().running(app).map(|container| container.id.clone()).collect()
 }
 
 /// Checks that there was never more than one main process at the same time.
-fn assert_single_process(host: &TestHost) {
+pub(super) fn assert_single_process(host: &TestHost) {
     assert_eq!(host.state().max_mains.into_values().max(), Some(1));
 }
 
@@ -40,7 +40,7 @@ fn record_scale(host: &TestHost, lines: &str) {
 }
 
 /// Reboots the host: nothing runs until Dokku restores the app.
-fn boot(host: &TestHost) -> Output {
+pub(super) fn boot(host: &TestHost) -> Output {
     let stop = |state: &mut State| {
         state.containers.iter_mut().for_each(|c| c.status = stand_in::Status::Exited);
     };
@@ -48,20 +48,20 @@ fn boot(host: &TestHost) -> Output {
     host.dokku("ps:restore matrix")
 }
 
-fn guard(host: &TestHost) -> Output {
+pub(super) fn guard(host: &TestHost) -> Output {
     host.trigger("scheduler-deploy", "docker-local matrix latest")
 }
 
-fn allows() -> Output {
+pub(super) fn allows() -> Output {
     Output { code: Some(0), stdout: String::new(), stderr: String::new() }
 }
 
-fn refuses(error: &str) -> Output {
+pub(super) fn refuses(error: &str) -> Output {
     let stderr = error.lines().map(|line| format!(" !     {line}\n")).collect();
     Output { code: Some(1), stderr, ..allows() }
 }
 
-fn warns(warning: &str) -> Output {
+pub(super) fn warns(warning: &str) -> Output {
     Output { code: Some(0), ..refuses(warning) }
 }
 
@@ -178,7 +178,7 @@ Nothing was stopped: the old server runs on."
 }
 
 /// Checks that every command that deploys fails with this error and leaves the old server running.
-fn assert_keeps_running(host: &TestHost, reason: &str) {
+pub(super) fn assert_keeps_running(host: &TestHost, reason: &str) {
     let before = running(host, "matrix");
     let expected = refuses(&format!("{reason}\nNothing was stopped: the old server runs on."));
     assert_eq!(guard(host), expected);

@@ -3,6 +3,7 @@
 //! The tests compare everything: both streams, the exit code, the calls that change something, and
 //! the resulting state of the host.
 
+mod behind_nginx;
 mod certificate;
 mod clone;
 mod create;
@@ -20,12 +21,14 @@ pub(crate) mod harness;
 mod hold;
 pub(crate) mod homeserver;
 mod identity;
+mod image;
 mod invalid_commands;
 mod killed_runs;
 mod list_report;
 mod normalize;
 mod preflight;
 mod rename;
+mod run_guard;
 mod silent_calls;
 mod small_disk;
 mod snapshot;

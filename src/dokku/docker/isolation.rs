@@ -1,0 +1,35 @@
+//! What separates a container from the host and from the network, as Docker reports it.
+
+use super::container::nullable;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The settings that a container was created with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Isolation {
+    /// The network; `host` is the host's own.
+    pub network_mode: String,
+    /// Whether all ports that the image names are published.
+    #[serde(rename = "PublishAllPorts")]
+    pub publishes_all: bool,
+    #[serde(rename = "PortBindings", deserialize_with = "nullable")]
+    bindings: BTreeMap<String, Option<Vec<Binding>>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct Binding {
+    #[serde(rename = "HostIp")]
+    address: String,
+}
+
+impl Isolation {
+    /// The published ports, `8008/tcp`, each with the address of the host; that is empty for all of
+    /// its addresses.
+    pub fn ports(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.bindings.iter().flat_map(|(port, bindings)| {
+            let bindings = bindings.iter().flatten();
+            bindings.map(move |binding| (port.as_str(), binding.address.as_str()))
+        })
+    }
+}

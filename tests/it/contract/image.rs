@@ -1,0 +1,113 @@
+//! The deploy guard looks at how an image starts before it lets anything be stopped.
+
+use super::guard::{allows, boot, create_host, guard, refuses, running, warns};
+use super::harness::TestHost;
+use stand_in::Image;
+
+const OTHER: &str = "local/synapse:1";
+
+/// Makes the other image one that starts like this.
+fn give_image(host: &TestHost, change: impl FnOnce(&mut Image)) {
+    let mut image = Image { on_host: true, ..Image::default() };
+    change(&mut image);
+    host.scene.update(|state| state.images.insert(OTHER.to_owned(), image)).unwrap();
+}
+
+fn message(why: &str) -> String {
+    format!(
+        "the image for matrix would not run this homeserver: {why}
+To go back to the recorded image: dokku matrix:deploy matrix"
+    )
+}
+
+/// A change of the image, and what the guard says.
+type Case = (fn(&mut Image), &'static str);
+
+const CASES: [Case; 6] = [
+    (
+        // The Dockerfile of an old guide: `ENV UID 1000`.
+        |image| drop(image.env.insert("UID".into(), "1000".into())),
+        "the variable UID makes it change its user, which only root may",
+    ),
+    (
+        |image| {
+            drop(image.env.insert("SYNAPSE_WORKER".into(), "synapse.app.generic_worker".into()));
+        },
+        "the variable SYNAPSE_WORKER makes it something else than the main process",
+    ),
+    (
+        |image| image.cmd = vec!["generate".into()],
+        "it starts `/start.py generate`, which does not run Synapse",
+    ),
+    (
+        |image| image.entrypoint = Some(vec!["nginx".into()]),
+        "it starts `nginx`, which is not the main process of Synapse",
+    ),
+    (
+        |image| drop(image.procfile.insert("web".into(), "migrate_config".into())),
+        "it starts `/start.py migrate_config`, which does not run Synapse",
+    ),
+    (
+        |image| drop(image.procfile.insert("worker".into(), "run".into())),
+        "its Procfile has no web process",
+    ),
+];
+
+#[test]
+fn an_image_that_does_not_run_synapse_stops_no_server() {
+    for (change, why) in CASES {
+        let host = create_host();
+        let before = running(&host, "matrix");
+        give_image(&host, change);
+        let output = host.dokku(&format!("git:from-image matrix {OTHER}"));
+        assert_eq!(output.code, Some(1), "{why}: {output:#?}");
+        let expected =
+            refuses(&format!("{}\nNothing was stopped: the old server runs on.", message(why)));
+        assert!(output.stdout.contains(&expected.stderr), "{why}: {output:#?}");
+        assert_eq!(running(&host, "matrix"), before, "{why}");
+        // At boot nothing is running that could be protected.
+        let output = boot(&host);
+        assert!(output.stdout.contains(&warns(&message(why)).stderr), "{output:#?}");
+    }
+}
+
+#[test]
+fn an_own_image_that_runs_synapse_is_allowed() {
+    let cases: [fn(&mut Image); 4] = [
+        |_| {},
+        |image| drop(image.env.insert("GID".into(), "1000".into())),
+        |image| {
+            drop(image.env.insert("SYNAPSE_CONFIG_PATH".into(), "/data/homeserver.yaml".into()));
+        },
+        |image| drop(image.procfile.insert("web".into(), "run".into())),
+    ];
+    for change in cases {
+        let host = create_host();
+        give_image(&host, change);
+        let output = host.dokku(&format!("git:from-image matrix {OTHER}"));
+        assert_eq!(output.code, Some(0), "{output:#?}");
+        assert_eq!(running(&host, "matrix").len(), 1);
+        assert_eq!(guard(&host), allows());
+    }
+}
+
+/// What the administrator sets for the app counts as well.
+#[test]
+fn settings_that_run_another_program_stop_no_server() {
+    for (change, why) in [
+        (
+            "config:set --no-restart matrix SYNAPSE_WORKER=synapse.app.generic_worker",
+            "the variable SYNAPSE_WORKER makes it something else than the main process",
+        ),
+        (
+            "ps:set matrix dockerfile-start-cmd generate",
+            "it starts `/start.py generate`, which does not run Synapse",
+        ),
+    ] {
+        let host = create_host();
+        host.setup(&[change]);
+        let expected =
+            refuses(&format!("{}\nNothing was stopped: the old server runs on.", message(why)));
+        assert_eq!(guard(&host), expected, "{change}");
+    }
+}
