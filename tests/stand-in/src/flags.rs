@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use crate::postgres::hostname;
 
 // A flag that ends in `=` takes a value.
-const RUN: [&str; 11] = [
+const RUN: [&str; 17] = [
     "--rm",
     "--no-healthcheck",
     "--network=",
@@ -21,8 +21,14 @@ const RUN: [&str; 11] = [
     "--volume=",
     "-v=",
     "--add-host=",
+    "--cap-add=",
+    "--cap-drop=",
+    "--security-opt=",
+    "--read-only",
+    "--tmpfs=",
+    "--pids-limit=",
 ];
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 20] = [
     "--init",
     "--label=",
     "--link=",
@@ -37,6 +43,12 @@ const OPTIONS: [&str; 14] = [
     "-p=",
     "--publish-all",
     "-P",
+    "--cap-add=",
+    "--cap-drop=",
+    "--security-opt=",
+    "--read-only",
+    "--tmpfs=",
+    "--pids-limit=",
 ];
 const EXEC: [&str; 2] = ["-i", "--interactive"];
 
@@ -60,6 +72,16 @@ pub(crate) struct Flags {
     pub(crate) published: Vec<String>,
     /// Whether all ports of the image are published.
     pub(crate) publishes_all: bool,
+    /// The capabilities that it gets and loses, as Docker names them: `CAP_CHOWN`, `ALL`.
+    pub(crate) added: Vec<String>,
+    pub(crate) dropped: Vec<String>,
+    pub(crate) security: Vec<String>,
+    /// Whether its own files cannot be changed.
+    pub(crate) read_only: bool,
+    /// Empty file systems in memory: path and options.
+    pub(crate) tmpfs: Vec<(String, String)>,
+    /// The most processes that it may have. Real parts do not enforce it.
+    pub(crate) pids: Option<i64>,
     /// Whether it reads the caller's standard input.
     pub(crate) interactive: bool,
 }
@@ -146,6 +168,17 @@ impl Flags {
                 self.network = Some(value.to_owned());
             }
             "--publish" | "-p" => self.published.push(value.to_owned()),
+            "--cap-add" => self.added.push(capability(value)),
+            "--cap-drop" => self.dropped.push(capability(value)),
+            "--security-opt" if value.starts_with("no-new-privileges") => {
+                self.security.push(value.to_owned());
+            }
+            "--read-only" => self.read_only = true,
+            "--tmpfs" if value.starts_with('/') => {
+                let (path, options) = value.split_once(':').unwrap_or((value, ""));
+                self.tmpfs.push((path.to_owned(), options.to_owned()));
+            }
+            "--pids-limit" => self.pids = Some(value.parse()?),
             "--publish-all" | "-P" => self.publishes_all = true,
             "-i" | "--interactive" => self.interactive = true,
             // A label without a value has an empty one.
@@ -159,4 +192,10 @@ impl Flags {
         }
         Ok(())
     }
+}
+
+/// Docker's name of a capability.
+fn capability(name: &str) -> String {
+    let name = name.to_ascii_uppercase();
+    if name == "ALL" || name.starts_with("CAP_") { name } else { format!("CAP_{name}") }
 }

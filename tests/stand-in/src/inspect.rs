@@ -131,6 +131,9 @@ fn document(state: &State, container: &Container) -> Value {
     let image_config = state.image(&container.image);
     let mut argv = images::entry_point(&container.image, &image_config);
     argv.extend(if container.argv.is_empty() { image_config.cmd } else { container.argv.clone() });
+    let tmpfs: serde_json::Map<String, Value> =
+        flags.tmpfs.iter().map(|(path, options)| (path.clone(), options.as_str().into())).collect();
+    let tmpfs = if tmpfs.is_empty() { Value::Null } else { tmpfs.into() };
     json!({
         "Path": argv.first(),
         "Args": argv.get(1..).unwrap_or_default(),
@@ -159,11 +162,22 @@ fn document(state: &State, container: &Container) -> Value {
             "NetworkMode": flags.network.as_deref().unwrap_or("default"),
             "PortBindings": bindings(&flags.published),
             "PublishAllPorts": flags.publishes_all,
+            "CapAdd": nullable(&flags.added),
+            "CapDrop": nullable(&flags.dropped),
+            "SecurityOpt": nullable(&flags.security),
+            "ReadonlyRootfs": flags.read_only,
+            "Tmpfs": tmpfs,
+            "PidsLimit": flags.pids,
             "RestartPolicy": { "Name": policy, "MaximumRetryCount": retries.parse().unwrap_or(0) },
         },
         "Mounts": container.mounts.iter().map(|mount| inspected(mount)).collect::<Vec<_>>(),
         "NetworkSettings": { "IPAddress": address, "Networks": { "bridge": { "IPAddress": address } } },
     })
+}
+
+/// Docker writes an empty list as null.
+fn nullable(list: &[String]) -> Value {
+    if list.is_empty() { Value::Null } else { json!(list) }
 }
 
 /// Published ports, `[[address:]port:]port[/protocol]`, as Docker keeps them.

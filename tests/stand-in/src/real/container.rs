@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::containers::now;
+use crate::flags::Flags;
 use crate::state::Status;
 use crate::store::replace;
 
@@ -27,6 +28,13 @@ pub(crate) struct Spec {
     pub(crate) dirs: Vec<(String, u32, u32)>,
     /// Additional entries of `/etc/hosts`: name and address.
     pub(crate) hosts: Vec<(String, String)>,
+    /// Docker's name of each capability that is added and dropped.
+    pub(crate) added: Vec<String>,
+    pub(crate) dropped: Vec<String>,
+    /// Whether its own files cannot be changed.
+    pub(crate) read_only: bool,
+    /// Empty file systems in memory: path and options.
+    pub(crate) tmpfs: Vec<(String, String)>,
     /// The linked containers. If one of them does not run, this one is not restarted.
     pub(crate) needs: Vec<String>,
     /// Its address and its network; `None` for a container without a network.
@@ -35,6 +43,16 @@ pub(crate) struct Spec {
     pub(crate) restart: String,
     /// The stop signal, by its name for `kill`; empty means `TERM`.
     pub(crate) stop: String,
+}
+
+impl Spec {
+    /// Takes over what separates the container from the host.
+    pub(crate) fn isolate(&mut self, flags: &Flags) {
+        self.added.clone_from(&flags.added);
+        self.dropped.clone_from(&flags.dropped);
+        self.read_only = flags.read_only;
+        self.tmpfs.clone_from(&flags.tmpfs);
+    }
 }
 
 /// The run state of a container.

@@ -19,6 +19,7 @@ pub(crate) fn run(call: &Call, parts: &Parts, flags: &Flags, args: &[String]) ->
     spec.id.clone_from(&id);
     spec.mounts.extend(flags.mounts.iter().cloned());
     spec.hosts.extend(flags.hosts.iter().cloned());
+    spec.isolate(flags);
     if let Some(user) = &flags.user {
         (spec.user, spec.group) = user_and_group(user)?;
     }

@@ -159,7 +159,7 @@ fn exec(stand_in: &Path, id: &str, user: &str, program: &[&str]) -> Result<i32> 
     };
     let mut command = Command::new(program::full_path("nsenter"));
     command.args(["--mount", "--net", "--pid", "--ipc", "--target", &run.pid.to_string(), "--"]);
-    command.args(program::in_container(user, group)).args(program);
+    command.args(program::in_container(user, group, &spec.dropped, &spec.added)).args(program);
     command.env_clear().envs(&spec.env);
     Ok(code(command.status()?))
 }

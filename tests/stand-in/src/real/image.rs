@@ -115,6 +115,7 @@ pub(super) fn spec(
     if flags.publishes_all || !flags.published.is_empty() || flags.network.is_some() {
         bail!("published ports and other networks are not supported with real parts");
     }
+    spec.isolate(&flags);
     spec.hosts = flags.hosts;
     for (service, id) in &container.links {
         let ip = state.services.get(service).map(|service| service.ip.clone());

@@ -32,10 +32,27 @@ pub(super) fn as_user(user: u32, group: u32) -> [String; 5] {
     [full_path("setpriv"), user, group, "--clear-groups".to_owned(), "--".to_owned()]
 }
 
-/// The same inside a container, with Docker's capabilities only.
-pub(super) fn in_container(user: u32, group: u32) -> Vec<String> {
+/// The same inside a container, with Docker's capabilities, less those that are dropped, and those
+/// that are added. Docker drops all before it adds some.
+pub(super) fn in_container(
+    user: u32,
+    group: u32,
+    dropped: &[String],
+    added: &[String],
+) -> Vec<String> {
     let [setpriv, user, group, groups, end] = as_user(user, group);
-    let capabilities = format!("--bounding-set=-all,+{CAPABILITIES}");
+    let mut set = "--bounding-set=-all".to_owned();
+    let is_in = |list: &[String], name: &str| {
+        let name = format!("CAP_{}", name.to_ascii_uppercase());
+        list.iter().any(|one| one == "ALL" || *one == name)
+    };
+    for name in CAPABILITIES.split(",+").filter(|name| !is_in(dropped, name)) {
+        set += &format!(",+{name}");
+    }
+    for name in added.iter().filter_map(|name| name.strip_prefix("CAP_")) {
+        set += &format!(",+{}", name.to_ascii_lowercase());
+    }
+    let capabilities = set;
     vec![setpriv, user, group, groups, capabilities, "--inh-caps=-all".to_owned(), end]
 }
 

@@ -103,6 +103,9 @@ pub(super) fn command(dir: &ContainerDir, spec: &Spec) -> Result<Command> {
     command.args(["--unshare-uts", "--hostname", short(&spec.id)]);
     command.args(["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/run", "--dir", "/var"]);
     command.args(["--perms", "1777", "--tmpfs", "/tmp"]);
+    if spec.read_only {
+        command.args(["--remount-ro", "/tmp", "--remount-ro", "/run"]);
+    }
     command.args(["--ro-bind", "/usr", "/usr", "--ro-bind", "/etc", "/etc", "--chdir", "/"]);
     for (target, link) in [
         ("usr/bin", "/bin"),
@@ -124,6 +127,12 @@ pub(super) fn command(dir: &ContainerDir, spec: &Spec) -> Result<Command> {
         fs::create_dir_all(&own)?;
         chown(&own, Some(*user), Some(*group))?;
         fs::set_permissions(&own, fs::Permissions::from_mode(0o775))?;
+        let bind = if spec.read_only { "--ro-bind" } else { "--bind" };
+        command.args(parents(path)).arg(bind).arg(own).arg(path);
+    }
+    for (number, (path, options)) in spec.tmpfs.iter().enumerate() {
+        let own = dir.path(&format!("tmpfs{number}"));
+        tmpfs(&own, path, options, spec)?;
         command.args(parents(path)).arg("--bind").arg(own).arg(path);
     }
     for mount in &spec.mounts {
@@ -138,9 +147,29 @@ pub(super) fn command(dir: &ContainerDir, spec: &Spec) -> Result<Command> {
         let bind = if parts.next() == Some("ro") { "--ro-bind" } else { "--bind" };
         command.args(parents(inside)).args([bind, host, inside]);
     }
-    command.args(in_container(spec.user, spec.group)).args(&spec.argv);
+    if spec.read_only {
+        command.args(["--remount-ro", "/"]);
+    }
+    command.args(in_container(spec.user, spec.group, &spec.dropped, &spec.added)).args(&spec.argv);
     command.env_clear().envs(&spec.env);
     Ok(command)
+}
+
+/// Creates the directory in the place of a file system in memory, which is empty at each start. Like
+/// runc's, it belongs to root unless an option says otherwise, with the mode of what it covers.
+fn tmpfs(own: &Path, path: &str, options: &str, spec: &Spec) -> Result<()> {
+    if own.exists() {
+        fs::remove_dir_all(own)?;
+    }
+    fs::create_dir_all(own)?;
+    let option = |name: &str| {
+        options.split(',').find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
+    };
+    let number = |name: &str| option(name).unwrap_or("0").parse::<u32>();
+    chown(own, Some(number("uid")?), Some(number("gid")?))?;
+    let covers = spec.dirs.iter().any(|(dir, ..)| dir == path);
+    let mode = if covers { 0o775 } else { 0o1777 };
+    Ok(fs::set_permissions(own, fs::Permissions::from_mode(mode))?)
 }
 
 /// Creates the parents of a path. bwrap would create them for root only.

@@ -34,6 +34,55 @@ fn docker_options_take_effect() {
     assert_eq!(inside("id -G").stdout, b"5678\n");
 }
 
+/// Capabilities, the container's own files, and file systems in memory.
+#[test]
+fn isolation_takes_effect() {
+    let host = Host::new();
+    host.created("a", RUNS);
+    for option in [
+        "--cap-drop ALL --cap-add chown --security-opt no-new-privileges",
+        "--read-only --tmpfs /tmp --tmpfs /scratch:uid=12,gid=34 --pids-limit 100",
+    ] {
+        host.ok(&format!("dokku docker-options:add a deploy {option}"));
+    }
+    host.ok(&format!("dokku git:from-image a {IMAGE}"));
+    let inside = |line: &str| host.run(&format!("docker exec a.web.1 {line}"));
+    let status = String::from_utf8(inside("cat /proc/self/status").stdout).unwrap();
+    let bounding = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
+    // CAP_CHOWN is the first one.
+    assert_eq!(bounding.map(str::trim), Some("0000000000000001"));
+    let process = String::from_utf8(inside("cat /proc/1/status").stdout).unwrap();
+    assert!(process.contains("NoNewPrivs:\t1"), "{process}");
+    for (path, writable) in [
+        ("/tmp/x", true),
+        ("/scratch/x", true),
+        ("/x", false),
+        ("/etc/x", false),
+        ("/run/x", false),
+        ("/var/x", false),
+    ] {
+        assert_eq!(inside(&format!("touch {path}")).status.success(), writable, "{path}");
+    }
+    assert_eq!(inside("stat -c %u:%g:%a /scratch").stdout, b"12:34:1777\n");
+    let format =
+        "{{json .HostConfig.CapDrop}}{{json .HostConfig.Tmpfs}}{{json .HostConfig.PidsLimit}}";
+    let argv = ["docker", "container", "inspect", "--format", format, "a.web.1"];
+    let output = host.scene.run(&argv, None).unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "[\"ALL\"]{\"/scratch\":\"uid=12,gid=34\",\"/tmp\":\"\"}100\n"
+    );
+    // Without the options the container may write, and has Docker's own capabilities.
+    host.created("b", RUNS);
+    host.ok(&format!("dokku git:from-image b {IMAGE}"));
+    assert!(host.run("docker exec b.web.1 touch /x").status.success());
+    // Read-only, without a place in memory, /tmp cannot be written either.
+    host.created("c", RUNS);
+    host.ok("dokku docker-options:add c deploy --read-only");
+    host.ok(&format!("dokku git:from-image c {IMAGE}"));
+    assert!(!host.run("docker exec c.web.1 touch /tmp/x").status.success());
+}
+
 /// Unsupported options are refused, not ignored.
 #[test]
 fn refuses_unsupported_options() {
@@ -41,6 +90,7 @@ fn refuses_unsupported_options() {
     host.created("a", RUNS);
     for option in [
         "--privileged",
+        "--security-opt seccomp=unconfined",
         "--memory 1g",
         "-v named:/data",
         "--add-host elsewhere:host-gateway",
