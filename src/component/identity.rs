@@ -266,14 +266,13 @@ fn holders(host: &Host, catalog: Catalog, kind: &str, server: &ServerName) -> Re
     Ok(holders)
 }
 
-/// The mounts of an app. Dokku's files are fast to read; where they cannot be read, Dokku is asked.
+/// The mounts of an app. Dokku accepts names of apps that this plugin does not.
 fn mounts(host: &Host, app: &str) -> Result<Vec<storage::Mount>> {
-    let recorded = storage::recorded(host.env(), app).and_then(|all| all.into_iter().collect());
-    let Err(error) = recorded else { return recorded };
-    match app.parse() {
-        Ok(app) => storage::of(host, &app).or_absent(vec![]),
-        Err(_) => Err(error),
-    }
+    let mounts = match app.parse() {
+        Ok(app) => storage::for_trigger(host, &app),
+        Err(_) => storage::recorded(host.env(), app),
+    };
+    mounts.map_err(|error| error.hint(format!("dokku storage:list {app}")))
 }
 
 fn exists(host: &Host, app: &str) -> Result<bool> {

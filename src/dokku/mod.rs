@@ -7,6 +7,8 @@ pub mod apps;
 pub mod config;
 pub mod docker;
 pub mod domains;
+#[cfg(test)]
+mod fixtures;
 pub mod flags;
 pub mod letsencrypt;
 pub mod network;

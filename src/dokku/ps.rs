@@ -97,10 +97,16 @@ pub fn recorded_ids(host: &Host, app: &AppName) -> Result<Vec<String>> {
         // It may have been removed since.
         let Some(id) = files::read(&path)? else { continue };
         let id = id.trim();
-        // Whoever runs without a record is not tracked.
-        if parse::is_id(id) {
-            ids.push(id.to_owned());
+        // Dokku may have been killed before it wrote the id.
+        if id.is_empty() {
+            continue;
         }
+        if !parse::is_id(id) {
+            return Err(
+                Error::new(format!("{path} is malformed")).hint(format!("dokku ps:rebuild {app}"))
+            );
+        }
+        ids.push(id.to_owned());
     }
     Ok(ids)
 }

@@ -51,6 +51,7 @@ struct Entry {
     /// An entry for another scheduler than docker-local has none.
     #[serde(default)]
     host_path: String,
+    schema_version: u32,
 }
 
 /// The apps that have mounts.
@@ -63,18 +64,26 @@ pub fn apps_with_mounts(env: &Env) -> Result<Vec<AppName>> {
     Ok(names.into_iter().filter_map(|name| name.parse().ok()).collect())
 }
 
-/// The mounts of an app as Dokku's files record them: triggers run at each deploy of each app, so
-/// they must not run Dokku. One that cannot be read does not hide the others.
+/// The mounts of an app for a trigger: these run at each deploy of each app, so they must not run
+/// Dokku, unless its files cannot be read or have another form.
 ///
 /// # Errors
-/// The list cannot be read.
-pub fn recorded(env: &Env, app: &str) -> Result<Vec<Result<Mount>>> {
+/// Dokku does not say it either.
+pub fn for_trigger(host: &Host, app: &AppName) -> Result<Vec<Mount>> {
+    recorded(host.env(), app.as_str()).or_else(|_| of(host, app).or_absent(vec![]))
+}
+
+/// The mounts of an app as Dokku's files record them.
+///
+/// # Errors
+/// One of the files cannot be read, or has another form.
+pub fn recorded(env: &Env, app: &str) -> Result<Vec<Mount>> {
     let root = env.lib_root();
     let path = root.join("config/storage").join(app).join("mounts");
     // An app without mounts has no such file.
     let Some(text) = files::read(&path)? else { return Ok(vec![]) };
     let lines = text.lines().filter(|line| !line.trim().is_empty());
-    Ok(lines.map(|line| recorded_mount(&root, &path, line)).collect())
+    lines.map(|line| recorded_mount(&root, &path, line)).collect()
 }
 
 fn recorded_mount(root: &Utf8Path, list: &Utf8Path, line: &str) -> Result<Mount> {
@@ -84,6 +93,9 @@ fn recorded_mount(root: &Utf8Path, list: &Utf8Path, line: &str) -> Result<Mount>
     let path = root.join("data/storage-registry/entries").join(name);
     let text = files::read(&path)?.ok_or_else(|| Error::new(format!("{path} is missing")))?;
     let entry: Entry = serde_json::from_str(&text).doing(|| format!("{path} is malformed"))?;
+    if entry.schema_version != 1 {
+        return Err(Error::new(format!("{path} has another form than is known")));
+    }
     Ok(Mount {
         host: entry.host_path,
         container: attachment.container_path,
@@ -123,31 +135,5 @@ mod tests {
             let got = got.map(|all| all.iter().map(Mount::spec).collect::<Vec<_>>().join(" "));
             assert_eq!(got, want.map(str::to_owned).map_err(str::to_owned), "{stdout}");
         }
-    }
-
-    /// A mount that cannot be read does not hide one of a homeserver's.
-    #[test]
-    fn reads_each_recorded_mount_by_itself() {
-        const GOOD: &str = r#"{"entry_name":"e","container_path":"/c","phases":["deploy"]}"#;
-        let (_guard, lib) = files::scratch().unwrap();
-        let env = Env::of(&[("DOKKU_LIB_ROOT", lib.as_str())]);
-        let [list, entries] = ["config/storage/a", "data/storage-registry/entries"]
-            .map(|directory| lib.join(directory));
-        for directory in [&list, &entries] {
-            std::fs::create_dir_all(directory).unwrap();
-        }
-        files::write_scratch(&entries.join("e.json"), r#"{"host_path":"/h"}"#).unwrap();
-        for (text, wanted) in [
-            ("", vec![]),
-            (GOOD, vec![true]),
-            (&format!("{}\n\n{GOOD}\n", &GOOD[..20]), vec![false, true]),
-            (&format!("{GOOD}\na:b\n"), vec![true, false]),
-            (&GOOD.replace("\"e\"", "\"gone\""), vec![false]),
-        ] {
-            files::write_scratch(&list.join("mounts"), text).unwrap();
-            let mounts = recorded(&env, "a").unwrap();
-            assert_eq!(mounts.iter().map(Result::is_ok).collect::<Vec<_>>(), wanted, "{text}");
-        }
-        assert!(recorded(&env, "nobody").unwrap().is_empty());
     }
 }

@@ -41,7 +41,6 @@ pub fn files(env: &Env, spec: &Spec) -> Result<BTreeMap<String, Utf8PathBuf>> {
     let mut mounts =
         vec![("/config".to_owned(), paths.config()), ("/data".to_owned(), paths.data())];
     for mount in storage::recorded(env, spec.app.as_str())? {
-        let mount = mount?;
         mounts.push((mount.container, mount.host.into()));
     }
     files_of(&paths.config(), &mounts)

@@ -25,6 +25,7 @@ mod image;
 mod invalid_commands;
 mod killed_runs;
 mod list_report;
+mod mounts_unknown;
 mod normalize;
 mod preflight;
 mod rename;
