@@ -26,6 +26,17 @@ const MOUNTED: &str = "/app/config.json";
 /// The port that its nginx listens on: 80 needs privileges.
 const PORT: u16 = 8080;
 
+/// The image's start script copies the settings to `/tmp` and writes nginx's site, as the image's
+/// user, whose uid is 101.
+const ISOLATION: [&str; 6] = [
+    "--cap-drop ALL",
+    "--security-opt no-new-privileges",
+    "--read-only",
+    "--tmpfs /tmp",
+    "--tmpfs /etc/nginx/conf.d:uid=101",
+    "--pids-limit 512",
+];
+
 const QUESTIONS: [Question; 1] = [Question {
     path: "/config.json",
     port: QuestionPort::Web,
@@ -39,6 +50,7 @@ fn describe(component: Component, paths: &Paths) -> Result<Component> {
         port: PORT,
         mounts: vec![Mount { source: path.clone(), target: MOUNTED, readonly: true }],
         files: vec![File { path, text }],
+        isolation: &ISOLATION,
         environment: vec![("ELEMENT_WEB_PORT", PORT.to_string())],
         locations: locations::element(),
         questions: QUESTIONS.to_vec(),

@@ -105,6 +105,8 @@ pub struct Component {
     pub files: Vec<File>,
     /// Whom it runs as.
     pub user: User,
+    /// The docker options that take away what its containers do not need; one flag each.
+    pub isolation: &'static [&'static str],
     /// The variables of its app.
     pub environment: Vec<(&'static str, String)>,
     /// Whether it uses the homeserver's database.
@@ -211,7 +213,11 @@ pub enum QuestionPort {
 
 impl Component {
     /// A component that has nothing but its app yet.
-    fn new(kind: &'static Kind, spec: &Arc<Spec>, of: (&AppName, &Domain, &ImageRef)) -> Self {
+    pub(crate) fn new(
+        kind: &'static Kind,
+        spec: &Arc<Spec>,
+        of: (&AppName, &Domain, &ImageRef),
+    ) -> Self {
         let (app, domain, image) = of;
         Self {
             kind,
@@ -224,6 +230,7 @@ impl Component {
             mounts: vec![],
             files: vec![],
             user: User::OfImage,
+            isolation: &[],
             environment: vec![],
             uses_database: false,
             uses_template: false,

@@ -29,6 +29,15 @@ const NGINX: [AtLeast; 2] = [
     AtLeast { property: "proxy-read-timeout", value: "180s", measure: Measure::Time },
 ];
 
+/// Synapse writes to `/data`, and Python and its uploads to `/tmp`.
+pub const ISOLATION: [&str; 5] = [
+    "--cap-drop ALL",
+    "--security-opt no-new-privileges",
+    "--read-only",
+    "--tmpfs /tmp",
+    "--pids-limit 1024",
+];
+
 const QUESTIONS: [Question; 4] = [
     Question {
         path: "/_matrix/client/versions",
@@ -63,6 +72,7 @@ fn describe(component: Component, paths: &Paths) -> Result<Component> {
             Mount { source: paths.data(), target: "/data", readonly: false },
         ],
         user: User::Dokku,
+        isolation: &ISOLATION,
         environment: vec![("SYNAPSE_CONFIG_PATH", DIRECTORY.to_owned())],
         uses_database: true,
         uses_template: true,

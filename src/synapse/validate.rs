@@ -32,12 +32,19 @@ const ACCEPTED: &str = "Config parses OK!";
 ///
 /// # Errors
 /// Synapse rejects it: then with Synapse's own output. Or the validation could not run.
-pub fn validate(host: &Host, spec: &Spec, image: &ImageRef, owner: Owner) -> Result<()> {
+pub fn validate(
+    host: &Host,
+    spec: &Spec,
+    image: &ImageRef,
+    owner: Owner,
+    isolation: &[&str],
+) -> Result<()> {
     let paths = spec.paths(host.env());
     let daemon = |path: &Utf8Path| host.env().for_daemon(path);
     let run = OneOff {
         image,
         user: format!("{}:{}", owner.uid, owner.gid),
+        flags: isolation,
         mounts: vec![
             format!("{}:/config:ro", daemon(&paths.config())),
             // Synapse creates the directory of the media store.

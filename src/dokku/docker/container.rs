@@ -217,6 +217,7 @@ mod tests {
             },
             "HostConfig": {
                 "Links": ["/dokku.postgres.db:/matrix.web.1/dokku-postgres-db"],
+                "CapDrop": ["ALL"], "SecurityOpt": null, "ReadonlyRootfs": true, "PidsLimit": 5,
                 "NetworkMode": "default", "PublishAllPorts": true,
                 "PortBindings": {
                     "8008/tcp": [{ "HostIp": "", "HostPort": "" }],
@@ -292,6 +293,9 @@ mod tests {
             "/HostConfig",
             "/HostConfig/Links",
             "/HostConfig/NetworkMode",
+            "/HostConfig/CapDrop",
+            "/HostConfig/SecurityOpt",
+            "/HostConfig/ReadonlyRootfs",
             "/HostConfig/PublishAllPorts",
             "/HostConfig/PortBindings",
             "/Mounts",

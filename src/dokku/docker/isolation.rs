@@ -13,6 +13,21 @@ pub struct Isolation {
     /// Whether all ports that the image names are published.
     #[serde(rename = "PublishAllPorts")]
     pub publishes_all: bool,
+    /// The capabilities that it has lost; `ALL` for all.
+    #[serde(rename = "CapDrop", deserialize_with = "nullable")]
+    pub dropped: Vec<String>,
+    /// The values of `--security-opt`.
+    #[serde(rename = "SecurityOpt", deserialize_with = "nullable")]
+    pub security: Vec<String>,
+    /// Whether it cannot change the files of its image.
+    #[serde(rename = "ReadonlyRootfs")]
+    pub read_only: bool,
+    /// Its file systems in memory: path and options. Docker leaves the field out without any.
+    #[serde(rename = "Tmpfs", default, deserialize_with = "nullable")]
+    pub tmpfs: BTreeMap<String, String>,
+    /// The most processes that it may have; `None` is any number.
+    #[serde(rename = "PidsLimit")]
+    pub pids: Option<i64>,
     #[serde(rename = "PortBindings", deserialize_with = "nullable")]
     bindings: BTreeMap<String, Option<Vec<Binding>>>,
 }

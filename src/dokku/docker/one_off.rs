@@ -25,6 +25,8 @@ pub struct OneOff<'a> {
     pub image: &'a ImageRef,
     /// The user and group in the container, `uid:gid`.
     pub user: String,
+    /// More flags of `docker run`, each with its value.
+    pub flags: &'a [&'a str],
     /// The mounts, as `docker run -v` takes them.
     pub mounts: Vec<String>,
     /// The program.
@@ -60,6 +62,7 @@ fn run_within(host: &Host, run: &OneOff<'_>, timeout: Duration) -> Result<Output
         "--entrypoint",
         run.program,
     ]);
+    cmd = cmd.args(run.flags.iter().flat_map(|flag| flag.split(' ')));
     for mount in &run.mounts {
         cmd = cmd.args(["-v", mount]);
     }
@@ -121,7 +124,7 @@ mod tests {
         let host = Host::new(Env::of(&[("DOCKER_BIN", program.as_str())]), Arc::new(Nowhere), true);
         let image = "a:1".parse().unwrap();
         let user = "1:1".to_owned();
-        let run = OneOff { image: &image, user, mounts: vec![], program: "p", args: &[] };
+        let run = OneOff { image: &image, user, flags: &[], mounts: vec![], program: "p", args: &[] };
         let ended = run_within(&host, &run, Duration::from_secs(3)).is_ok();
         let calls = files::read(&directory.join("calls")).unwrap().unwrap();
         (ended, calls.lines().map(str::to_owned).collect())

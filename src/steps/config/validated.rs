@@ -2,7 +2,7 @@
 //! touched.
 
 use crate::{
-    component::Component,
+    component::{self, Component},
     dokku::docker,
     error::{Error, Result},
     host::{Host, owner::Owner},
@@ -58,6 +58,6 @@ pub fn validate_now(spec: &Spec, host: &Host, image: &ImageRef) -> Result<()> {
         .required(|| Error::new(format!("the image {image} is not on this host")))?;
     let digest = validate::digest(host.env(), spec, &layers)?;
     let owner = Owner::of(host.env().dokku_user())?;
-    validate::validate(host, spec, image, owner)?;
+    validate::validate(host, spec, image, owner, &component::synapse::ISOLATION)?;
     Status::update(host, &spec.server_name, |status| status.validated = Some(digest))
 }

@@ -20,7 +20,7 @@ impl Step for SingleProcess {
     }
 
     fn needs(&self) -> Vec<StepId> {
-        vec![self.0.step("behind-nginx")]
+        vec![self.0.step("isolated")]
     }
 
     fn title(&self) -> String {

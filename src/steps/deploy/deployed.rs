@@ -35,9 +35,7 @@ impl Step for Deployed {
     }
 
     fn needs(&self) -> Vec<StepId> {
-        ["image", "behind-nginx", "single-process", "validated"]
-            .map(|name| self.0.step(name))
-            .to_vec()
+        ["image", "isolated", "single-process", "validated"].map(|name| self.0.step(name)).to_vec()
     }
 
     fn title(&self) -> String {
@@ -94,6 +92,7 @@ impl Deployed {
         let mounts = container::of_host(host, &self.0);
         Ok(user
             && !container::is_exposed(container, &self.0)
+            && container::is_isolated(host, &self.0, &container.isolation)?
             && container.label(LABEL) == Some(self.0.spec.server_name.as_str())
             && variables.iter().all(|(name, value)| container.has_variable(name, value))
             && mounts.iter().all(|mount| container.mounts.contains(mount)))
