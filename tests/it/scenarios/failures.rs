@@ -32,6 +32,8 @@ pub(super) fn run(host: &impl Host) {
     failures.database_recreated();
     failures.synapse_killed();
     failures.signing_key_lost();
+    failures.registration_secret_lost();
+    failures.bridge_changed();
     failures.crash_loop();
     failures.password_changed();
     failures.disk_full();
@@ -160,6 +162,51 @@ impl<H: Host> Failures<'_, H> {
         self.assert_recovers();
         // Its name is free again: the old container had it during Docker's restart back-off.
         assert_eq!(host.inspect(APP, "{{.Name}}"), format!("/{APP}.web.1"));
+    }
+
+    /// Synapse learns of the new one: it reads the file only when it starts.
+    fn registration_secret_lost(&self) {
+        let secret =
+            format!("{}/config/secrets/registration_shared_secret", self.host.directory(APP));
+        self.host.root_ok(&format!("rm {secret}"));
+        self.deploy();
+        self.host.register(APP, "erin", PASSWORD);
+        let id = self.host.inspect(APP, "{{.Id}}");
+        self.deploy();
+        assert_eq!(self.host.inspect(APP, "{{.Id}}"), id, "nothing changed since");
+    }
+
+    /// The registration of a bridge, which the configuration names, gets another token.
+    fn bridge_changed(&self) {
+        const LOCAL: &str = "config/homeserver.d/90-local.yaml";
+        let (host, directory) = (self.host, self.host.directory(APP));
+        let write = |path: &str, text: &str| {
+            let mut tee = host.root("tee");
+            tee.arg(format!("{directory}/{path}"));
+            assert_eq!(super::run_command(tee, text.as_bytes()).code, Some(0));
+        };
+        let registration = |token: &str| {
+            format!(
+                "id: bridge\nurl: null\nas_token: {token}\nhs_token: other\nsender_localpart: bridge\n\
+                 rate_limited: false\nnamespaces: {{}}\n"
+            )
+        };
+        let whoami = |token: &str| {
+            let user = self.dave.with_token(token);
+            user.request("GET", "/_matrix/client/v3/account/whoami", b"", "").0
+        };
+        let before = host.root_ok(&format!("cat {directory}/{LOCAL}"));
+        write("data/bridge.yaml", &registration("first"));
+        write(LOCAL, "app_service_config_files: [/data/bridge.yaml]\n");
+        self.deploy();
+        assert_eq!((whoami("first"), whoami("second")), (200, 401));
+        write("data/bridge.yaml", &registration("second"));
+        self.deploy();
+        assert_eq!((whoami("first"), whoami("second")), (401, 200));
+        write(LOCAL, &format!("{before}\n"));
+        host.root_ok(&format!("rm {directory}/data/bridge.yaml"));
+        self.deploy();
+        assert_eq!(whoami("second"), 401);
     }
 
     /// The generated configuration follows the link to the service.

@@ -38,6 +38,11 @@ impl<'a, P: HttpClient> User<'a, P> {
         )
     }
 
+    /// Whoever has this token at the same homeserver.
+    pub(super) fn with_token(&self, token: &str) -> Self {
+        Self { http: self.http, base: self.base.clone(), token: token.to_owned() }
+    }
+
     /// Sends a request, with additional lines for curl's configuration. Returns status and body.
     pub(super) fn request(
         &self,
