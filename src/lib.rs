@@ -53,7 +53,7 @@ pub mod ui;
 
 use component::Catalog;
 use entry::Entry;
-use error::{Error, Exit, Result};
+use error::{Exit, Result};
 use host::env::Env;
 use std::process::ExitCode;
 use ui::Ui;
@@ -92,6 +92,8 @@ fn call(env: Env, catalog: Catalog, args: &[String]) -> Result<Exit> {
             }
             cmd::run(env, catalog, &words)
         }
-        None => Err(Error::usage(format!("this program has no part named {name:?}"))),
+        // The link of a trigger that a newer version brings, before its binary is there: if it
+        // failed, Dokku would fail for every app.
+        None => Ok(Exit::Done),
     }
 }

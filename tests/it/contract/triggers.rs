@@ -347,3 +347,13 @@ fn report_has_a_matrix_section() {
     let path = "<host>/lib/data/matrix/matrix.site.test/server.json";
     assert!(output.stderr.starts_with(&format!(" !     {path} is damaged: ")), "{output:#?}");
 }
+
+/// While the plugin is updated, there are links of a newer version already, and an older binary.
+#[test]
+fn ignores_triggers_of_a_newer_version() {
+    let host = TestHost::new();
+    let link = host.scene.path().join("post-something-new");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dokku-matrix"), &link).unwrap();
+    let output = std::process::Command::new(link).args(["shop", "latest"]).output().unwrap();
+    assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty());
+}
