@@ -124,7 +124,8 @@ mod tests {
         let host = Host::new(Env::of(&[("DOCKER_BIN", program.as_str())]), Arc::new(Nowhere), true);
         let image = "a:1".parse().unwrap();
         let user = "1:1".to_owned();
-        let run = OneOff { image: &image, user, flags: &[], mounts: vec![], program: "p", args: &[] };
+        let run =
+            OneOff { image: &image, user, flags: &[], mounts: vec![], program: "p", args: &[] };
         let ended = run_within(&host, &run, Duration::from_secs(3)).is_ok();
         let calls = files::read(&directory.join("calls")).unwrap().unwrap();
         (ended, calls.lines().map(str::to_owned).collect())
