@@ -14,6 +14,7 @@ use crate::{
 
 pub(super) fn check(host: &Host, catalog: Catalog, component: &Component) -> Result<()> {
     let app = &component.app;
+    apps::must_not_be_hidden(host, app)?;
     let is_ours = match identity::of(host, catalog, app.as_str())? {
         Identity::Component { kind, server }
         | Identity::Renamed { kind, server, .. }

@@ -17,7 +17,7 @@ fn asks_dokku_where_its_files_are_unreadable() {
             host.setup(&[&format!("storage:mount other {config}:/config:ro")]);
         }
         fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(&file, "another form\n").unwrap();
+        fs::write(&file, "{\"another\": \"form\"}\n").unwrap();
         assert_eq!(deploy() == allows(), !is_mounted);
         assert_eq!(run() == allows(), !is_mounted);
     }
