@@ -3,7 +3,7 @@
 use super::{change, flag, json, value};
 use crate::{
     error::{Error, Result},
-    host::{Host, Reading, clock, digest::Digest, files, net::Via},
+    host::{Host, Reading, digest::Digest, files, net::Via},
     names::AppName,
 };
 use serde::Deserialize;
@@ -100,15 +100,6 @@ pub fn scheduler(host: &Host, app: &AppName) -> Reading<String> {
         }
         Err(error) => Reading::Unknown(error),
     }
-}
-
-/// Whether Dokku has built the configuration of an app since it got its certificate. One that seems to
-/// be of the future says nothing.
-pub fn has_taken_up_certificate(host: &Host, app: &AppName) -> Result<bool> {
-    let home = host.env().dokku_root().join(app.as_str());
-    let certificate = files::stat(&home.join("tls/server.crt"))?.map(|stat| stat.changed);
-    let built = files::stat(&home.join("nginx.conf"))?.map(|stat| stat.changed);
-    Ok(built >= certificate.filter(|changed| *changed <= clock::now()))
 }
 
 /// Whether an app has a certificate; absent if there is no such app.

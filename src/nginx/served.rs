@@ -63,6 +63,11 @@ impl Served<'_> {
             }
         }
         let app = self.app.as_str();
+        if self.extent != Extent::File {
+            // A request that was killed leaves a certificate that nginx does not know of.
+            let certificate = host.env().dokku_root().join(app).join("tls/server.crt");
+            digest.file("certificate", &certificate)?;
+        }
         digest.file("nginx.conf.d", &install::path(host, app, self.file))?;
         Ok(Parts(digest.finish()))
     }

@@ -58,13 +58,7 @@ impl Step for Certificate {
             && covers(host, &app, domain.as_str())?
             && !letsencrypt::expired(host, &app)?
         {
-            // A request that was killed leaves a certificate that nginx does not know of yet.
-            let build = format!("dokku proxy:build-config {app}");
-            return Ok(if nginx::has_taken_up_certificate(host, &app)? {
-                State::Satisfied
-            } else {
-                State::missing(build, move |host| nginx::build(host, app.as_str()))
-            });
+            return Ok(State::Satisfied);
         }
         let missing = missing_names(host, &app, domain.as_str())?;
         if !missing.is_empty() {
