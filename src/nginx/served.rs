@@ -5,7 +5,7 @@
 //! from files. The trigger `nginx-pre-reload` records a digest of the parts at each build of Dokku's,
 //! right before the reload. A build of ours that fails is forgotten. No time of a file is asked.
 
-use super::{install, verify};
+use super::{install, template, verify};
 use crate::{
     dokku::nginx,
     error::Result,
@@ -75,7 +75,11 @@ impl Served<'_> {
     /// Whether nginx serves the parts as they are; `None` if nothing is recorded.
     pub fn is_built(&self, host: &Host) -> Result<Option<bool>> {
         let conf = host.env().dokku_root().join(self.app.as_str()).join("nginx.conf");
-        if files::stat(&conf)?.is_none() {
+        let Some(conf) = files::read(&conf)? else { return Ok(Some(false)) };
+        // Dokku took its own template if it was not told of ours in time.
+        if self.extent == Extent::OurTemplate
+            && conf.contains(template::END) != verify::is_verified(host, self.spec)?
+        {
             return Ok(Some(false));
         }
         let Some(recorded) = self.recorded(host)? else { return Ok(None) };

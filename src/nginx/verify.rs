@@ -31,7 +31,11 @@ fn nginx_version(host: &Host) -> Result<String> {
 
 /// What sigil says of its version: that takes a few milliseconds, as with nginx.
 fn sigil_version(host: &Host) -> Result<String> {
-    let ran = host.must(&Cmd::reads("sigil").arg("-v"))?;
+    let cmd = Cmd::reads("sigil").arg("-v");
+    let ran = host.must(&cmd)?;
+    if ran.answer().is_empty() {
+        return Err(Error::new(format!("`{cmd}` ended with exit code 0 and printed nothing")));
+    }
     Ok(ran.lines.join("\n"))
 }
 

@@ -3,6 +3,7 @@
 
 use super::harness::{TestHost, in_parallel};
 use super::normalize::assert_same;
+use super::sample::sample;
 use super::snapshot::{PreparedHost, Snapshots};
 use stand_in::{Count, Fault, Kind, Service, State};
 use std::collections::BTreeSet;
@@ -66,6 +67,8 @@ fn completes_after_a_kill_at_any_call() {
     let recording = Snapshots::record(&host);
     host.ok(LINE);
     let snapshots = recording.all();
+    assert!(snapshots.len() >= 200, "{}", snapshots.len());
+    let snapshots = sample(snapshots);
     let seen = Mutex::new(BTreeSet::new());
     in_parallel(&snapshots, |snapshot| {
         let host = recording.restore(snapshot);
@@ -73,8 +76,8 @@ fn completes_after_a_kill_at_any_call() {
             assert_completes(&host, &Snapshots::call(snapshot));
         }
     });
-    let counts = (snapshots.len(), seen.lock().unwrap().len());
-    assert!(counts.0 >= 130 && counts.1 >= 30, "calls, and hosts that differ: {counts:?}");
+    let different = seen.lock().unwrap().len();
+    assert!(different >= 10, "hosts that differ: {different}");
 }
 
 /// Dokku creates a service in several steps, which a crash can interrupt.

@@ -30,6 +30,7 @@ mod normalize;
 mod preflight;
 mod rename;
 mod run_guard;
+mod sample;
 mod silent_calls;
 mod small_disk;
 mod snapshot;
