@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use sha2::{Digest, Sha256};
 
@@ -284,7 +284,16 @@ fn directories_belong_to_the_dokku_user() {
     copy.install();
     let lib = copy.path().join("lib");
     let data = lib.join("data/matrix");
-    assert!(copy.calls().contains(&format!("chown paas:hosts {}", data.display())));
+    let calls: Vec<String> =
+        copy.calls().into_iter().filter(|call| call.contains(" paas ")).collect();
+    let data_path = data.display();
+    assert_eq!(
+        calls,
+        [
+            format!("runuser -u paas -g hosts -- mkdir -p -- {data_path}"),
+            format!("runuser -u paas -g hosts -- chmod 0755 -- {data_path}"),
+        ]
+    );
     assert_eq!(mode(&data), 0o755);
     assert!(fs::read_to_string(copy.sudoers()).unwrap().contains("\npaas ALL=(root) NOPASSWD: "));
 }
@@ -354,4 +363,106 @@ fn writes_no_sudoers_file_without_a_firewall() {
     copy.fake("visudo", "");
     copy.install();
     assert!(!copy.sudoers().exists());
+}
+
+/// Whatever dokku may have put in the place of its directory: root follows no link there.
+#[test]
+fn changes_the_data_directory_only_as_dokku() {
+    let copy = PluginCopy::new();
+    let outside = copy.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::set_permissions(&outside, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::create_dir_all(copy.path().join("lib/data")).unwrap();
+    let data = copy.path().join("lib/data/matrix");
+    symlink(&outside, &data).unwrap();
+    // As dokku, who owns none of these directories.
+    copy.fake("runuser", "echo 'chmod: Operation not permitted' >&2; exit 1");
+    let output = copy.install();
+    assert_eq!(mode(&outside), 0o700);
+    assert!(!copy.called_any(&["chown", "chmod"]), "and its owner stays, too");
+    assert!(
+        output.stderr.contains(&format!(
+            " !     {0} is no directory of dokku with mode 0755, and dokku cannot make it one.
+ !     If it is not a link to another place: sudo chown dokku:dokku {0}
+",
+            data.display()
+        )),
+        "{}",
+        output.stderr
+    );
+}
+
+/// The same with the real `runuser`, which only root may call.
+#[test]
+fn root_follows_no_link_to_a_directory_of_root() {
+    if !nix::unistd::geteuid().is_root() {
+        return; // `changes_the_data_directory_only_as_dokku` covers the calls.
+    }
+    let copy =
+        PluginCopy::new().env("DOKKU_SYSTEM_USER", "nobody").env("DOKKU_SYSTEM_GROUP", "nogroup");
+    let runuser = which::which("runuser").unwrap();
+    copy.fake("runuser", &format!("exec '{}' \"$@\"", runuser.display()));
+    copy.fake("chown", "exec /bin/chown \"$@\"");
+    let outside = copy.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::set_permissions(&outside, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::create_dir_all(copy.path().join("lib/data")).unwrap();
+    symlink(&outside, copy.path().join("lib/data/matrix")).unwrap();
+    let output = copy.install();
+    assert_eq!(mode(&outside), 0o700);
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&fs::metadata(&outside).unwrap()), 0);
+    assert!(output.stderr.contains("cannot make it one"), "{}", output.stderr);
+}
+
+#[test]
+fn writes_nothing_through_a_linked_directory() {
+    for name in ["bin", "target"] {
+        let copy = PluginCopy::new().with_cargo();
+        let outside = copy.path().join("outside");
+        fs::create_dir_all(outside.join("install/kept")).unwrap();
+        let link = copy.root().join(name);
+        symlink(&outside, &link).unwrap();
+        let output = copy.install();
+        assert_eq!(
+            output.stderr,
+            format!(
+                " !     Not installing the binary: {0} is a link to {1}
+ !     To remove the link and resume: sudo rm {0} && sudo dokku plugin:install
+",
+                link.display(),
+                outside.display()
+            )
+        );
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1, "{name}");
+        assert!(outside.join("install/kept").exists(), "{name}");
+        assert!(!copy.called_any(&["cargo"]));
+    }
+}
+
+/// `mv` into a directory that a link leads to would put the file there.
+#[test]
+fn replaces_a_link_in_the_place_of_the_binary() {
+    let copy = PluginCopy::new().with_cargo();
+    let outside = copy.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::create_dir(copy.root().join("bin")).unwrap();
+    for file in ["dokku-matrix", "built-from"] {
+        symlink(&outside, copy.root().join("bin").join(file)).unwrap();
+    }
+    let output = copy.install();
+    assert_eq!(output.stderr, "");
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+    assert_eq!(copy.builder().unwrap(), "cargo");
+}
+
+/// A link could make any file the binary, which everybody can read.
+#[test]
+fn copies_no_prebuilt_binary_behind_a_link() {
+    let copy = PluginCopy::new().with_cargo();
+    let outside = copy.path().join("outside");
+    fs::write(&outside, binary("somebody else")).unwrap();
+    fs::create_dir(copy.root().join("prebuilt")).unwrap();
+    symlink(&outside, copy.root().join("prebuilt").join(ASSET)).unwrap();
+    copy.install();
+    assert_eq!(copy.builder().unwrap(), "cargo");
 }

@@ -87,3 +87,17 @@ fn reports_what_cannot_be_removed() {
     assert_eq!(output.code, Some(0));
     assert!(output.stderr.contains("by hand"), "{}", output.stderr);
 }
+
+/// dokku may put anything among the markers, and root reads them.
+#[test]
+fn follows_no_link_and_waits_for_no_pipe() {
+    let copy = PluginCopy::new();
+    let markers = copy.path().join("lib/data/matrix").join(MARKERS);
+    fs::create_dir_all(&markers).unwrap();
+    let outside = copy.path().join("outside");
+    fs::write(&outside, "synapse secret\n").unwrap();
+    std::os::unix::fs::symlink(&outside, markers.join("link")).unwrap();
+    nix::unistd::mkfifo(&markers.join("pipe"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let output = copy.run("uninstall", &["matrix"]);
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+}
