@@ -17,4 +17,5 @@ mod support;
 mod synapse;
 mod tree;
 mod uninstall;
+mod workflows;
 mod yaml;
