@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::call::Call;
+use crate::storage_entries::{self, StorageEntry};
 
 impl Call {
     /// `$DOKKU_ROOT/<app>`.
@@ -58,12 +59,12 @@ impl Call {
         fs::create_dir_all(&entries)?;
         let mut rows = Vec::new();
         for mount in &app.mounts {
-            let entry = json!({
-                "name": mount.entry, "scheduler": "docker-local", "host_path": mount.host,
-                "schema_version": 1,
-            });
-            let text = serde_json::to_string_pretty(&entry)?;
-            fs::write(entries.join(format!("{}.json", mount.entry)), text)?;
+            // Those of named entries are there since `storage:create`.
+            if mount.entry.starts_with("legacy-") {
+                let entry = StorageEntry { host: mount.host.clone(), ..StorageEntry::default() };
+                let file = entries.join(format!("{}.json", mount.entry));
+                fs::write(file, storage_entries::text(&mount.entry, &entry))?;
+            }
             let mut row = json!({
                 "entry_name": mount.entry, "container_path": mount.container,
                 "phases": ["deploy", "run"], "process_type": "_default_",

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::real::Parts;
+use crate::storage_entries::StorageEntry;
 
 /// The state of the whole host. Tests change it through [`Scene::update`](crate::Scene::update).
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -20,8 +21,8 @@ pub struct State {
     pub network: BTreeMap<String, String>,
     /// dokku-postgres services.
     pub services: BTreeMap<String, Service>,
-    /// The named entries of `storage:create`, with their host paths.
-    pub storage_entries: BTreeMap<String, String>,
+    /// The named entries of `storage:create`.
+    pub storage_entries: BTreeMap<String, StorageEntry>,
     /// Every container of an app that ever ran, oldest first, including removed ones.
     pub containers: Vec<Container>,
     /// The temporary containers of `docker run --rm` that run now. The end of `docker run` does not

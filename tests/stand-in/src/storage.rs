@@ -1,7 +1,5 @@
 //! `storage:*`: mounts directories and files of the host in the containers of an app.
 
-use std::fs;
-
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -9,25 +7,28 @@ use crate::app::Mount;
 use crate::call::{Call, fail};
 use crate::containers::hex;
 use crate::dokku::{arg, has, positional};
+use crate::storage_entries as entries;
 
 pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     let names = positional(args);
+    let value = |flag: &str| {
+        let prefix = format!("{flag}=");
+        let next = args.iter().skip_while(|arg| *arg != flag).nth(1);
+        next.map(String::as_str).or(args.iter().find_map(|arg| arg.strip_prefix(&prefix)))
+    };
+    let as_json = value("--format") == Some("json");
     match verb {
-        "list" => list(
-            call,
-            arg(&names, 0),
-            args.iter().any(|arg| arg == "json" || arg == "--format=json"),
-        )?,
+        "list" => list(call, arg(&names, 0), as_json)?,
         "mount" => {
-            let dir = args.iter().skip_while(|arg| *arg != "--container-dir").nth(1);
-            mount(call, arg(&names, 0), arg(&names, 1), dir.map(String::as_str))?;
+            let readonly = has(args, "--volume-readonly");
+            mount(call, arg(&names, 0), arg(&names, 1), value("--container-dir"), readonly)?;
         }
-        "unmount" => unmount(call, arg(&names, 0), arg(&names, 1))?,
-        "create" => create(call, arg(&names, 0), arg(&names, 1))?,
-        "destroy" if has(args, "--force") => {
-            call.update(|state| Ok(state.storage_entries.remove(arg(&names, 0))))?;
-            call.info1(format!("Storage entry {} destroyed", arg(&names, 0)));
+        "unmount" => unmount(call, arg(&names, 0), arg(&names, 1), value("--container-dir"))?,
+        "create" => {
+            entries::create(call, arg(&names, 0), arg(&names, 1), value("--reclaim-policy"))?;
         }
+        "info" => entries::info(call, arg(&names, 0), as_json)?,
+        "destroy" if has(args, "--force") => entries::destroy(call, arg(&names, 0))?,
         _ => return Ok(false),
     }
     Ok(true)
@@ -51,9 +52,16 @@ fn readable(call: &Call, app: &str) -> Result<()> {
     let path = call.lib.join("config/storage").join(app).join("mounts");
     let text = std::fs::read_to_string(path).unwrap_or_default();
     for line in text.lines().filter(|line| !line.is_empty()) {
-        if serde_json::from_str::<Value>(line).is_err() {
+        let Ok(attachment) = serde_json::from_str::<Value>(line) else {
             return fail(format!(
                 "unable to parse storage attachment for \"{app}\": unexpected end of JSON input"
+            ));
+        };
+        let entry = attachment["entry_name"].as_str().unwrap_or_default();
+        if !entries::path(call, entry).exists() {
+            return fail(format!(
+                "attachment on {app:?} references missing entry {entry:?}: storage entry {entry:?} \
+                 does not exist"
             ));
         }
     }
@@ -88,70 +96,82 @@ fn parse(spec: &str) -> Result<Mount> {
     })
 }
 
-fn mount(call: &Call, name: &str, what: &str, dir: Option<&str>) -> Result<()> {
+fn mount(call: &Call, name: &str, what: &str, dir: Option<&str>, readonly: bool) -> Result<()> {
     let app = call.app(name)?;
-    let Some(dir) = dir else {
+    let same = |mount: &Mount, other: &Mount| {
+        mount.entry == other.entry && mount.container == other.container
+    };
+    if what.contains(':') {
         let desired = parse(what)?;
-        if app.mounts.iter().any(|mount| mount.spec() == desired.spec()) {
+        if app.mounts.iter().any(|mount| same(mount, &desired)) {
             return fail("Mount path already exists.");
         }
-        return add(call, name, desired);
+        return set(call, name, |mounts| mounts.push(desired));
+    }
+    let Some(entry) = call.state()?.storage_entries.get(what).cloned() else {
+        return fail(format!(
+            "storage entry {what:?} does not exist; create it first with `dokku storage:create`"
+        ));
     };
-    let Some(host) = call.state()?.storage_entries.get(what).cloned() else {
-        return fail(format!("Storage entry {what} does not exist"));
+    let Some(dir) = dir else {
+        return fail("--container-dir is required when mounting a named storage entry");
     };
     let desired =
-        Mount { entry: what.to_owned(), host, container: dir.to_owned(), readonly: false };
-    if app.mounts.contains(&desired) {
-        call.info1(format!("Storage entry {what} mount at {dir} on {name} updated"));
-        return Ok(());
-    }
-    add(call, name, desired)?;
-    call.info1(format!("Storage entry {what} mounted at {dir} on {name}"));
+        Mount { entry: what.to_owned(), host: entry.host, container: dir.to_owned(), readonly };
+    let is_there = app.mounts.iter().any(|mount| same(mount, &desired));
+    set(call, name, |mounts| {
+        mounts.retain(|mount| !same(mount, &desired));
+        mounts.push(desired);
+    })?;
+    call.info1(if is_there {
+        format!("Storage entry {what} mount at {dir} on {name} updated")
+    } else {
+        format!("Storage entry {what} mounted at {dir} on {name}")
+    });
     Ok(())
 }
 
-fn add(call: &Call, name: &str, mount: Mount) -> Result<()> {
+/// Changes the mounts of an app.
+fn set(call: &Call, name: &str, change: impl FnOnce(&mut Vec<Mount>)) -> Result<()> {
     let app = call.change(name, |app| {
-        app.mounts.push(mount);
+        change(&mut app.mounts);
         app.mounts.sort();
         app.clone()
     })?;
     call.write_mounts(name, &app)
 }
 
-fn unmount(call: &Call, name: &str, what: &str) -> Result<()> {
+/// `host:container` names the entry that Dokku made for it, and never a named entry of that path.
+fn unmount(call: &Call, name: &str, what: &str, dir: Option<&str>) -> Result<()> {
     let app = call.app(name)?;
-    let same = |mount: &Mount| mount.spec() == what || mount.entry == what;
-    if !app.mounts.iter().any(same) {
-        return fail("Mount path does not exist.");
-    }
-    let app = call.change(name, |app| {
-        app.mounts.retain(|mount| !same(mount));
-        app.clone()
-    })?;
-    call.write_mounts(name, &app)
-}
-
-fn create(call: &Call, name: &str, path: &str) -> Result<()> {
-    let host = if path.is_empty() {
-        call.lib.join("data/storage").join(name).display().to_string()
+    let (entry, dir) = if what.contains(':') {
+        let mount = parse(what)?;
+        (mount.entry, Some(mount.container))
     } else {
-        path.to_owned()
+        (what.to_owned(), dir.map(str::to_owned))
     };
-    let exists = call.state()?.storage_entries.contains_key(name);
-    if exists {
-        call.info1(format!("Storage entry {name} already exists, leaving in place"));
-    } else if path.is_empty() {
-        fs::create_dir_all(&host)?;
-        call.verbose(format!("Created {host}"));
+    let is_meant = |mount: &Mount| {
+        mount.entry == entry && dir.as_ref().is_none_or(|dir| mount.container == *dir)
+    };
+    let found: Vec<&str> = app
+        .mounts
+        .iter()
+        .filter(|mount| is_meant(mount))
+        .map(|mount| mount.container.as_str())
+        .collect();
+    match (&found[..], &dir) {
+        ([], _) if what.contains(':') => fail("Mount path does not exist."),
+        ([], Some(dir)) => {
+            fail(format!("storage entry {what:?} is not mounted at {dir:?} on app {name:?}"))
+        }
+        ([], None) => fail(format!("storage entry {what:?} is not mounted on app {name:?}")),
+        ([_, _, ..], None) => fail(format!(
+            "storage entry {what:?} is mounted at multiple paths on app {name:?} ({}); pass \
+             --container-dir to disambiguate",
+            found.join(", ")
+        )),
+        _ => set(call, name, |mounts| mounts.retain(|mount| !is_meant(mount))),
     }
-    call.update(|state| {
-        state.storage_entries.entry(name.to_owned()).or_insert(host);
-        Ok(())
-    })?;
-    call.info1(format!("Storage entry {name} created"));
-    Ok(())
 }
 
 /// A mount as `docker inspect` shows it.

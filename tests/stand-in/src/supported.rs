@@ -21,7 +21,7 @@ use Takes::{Anything, Args, Report};
 
 const MANY: usize = usize::MAX;
 
-const COMMANDS: [(&str, Takes); 88] = [
+const COMMANDS: [(&str, Takes); 89] = [
     ("--version", Args(&[], 0)),
     ("version", Args(&[], 0)),
     ("report", Args(&[], 1)),
@@ -107,11 +107,12 @@ const COMMANDS: [(&str, Takes); 88] = [
     ("ps:start", Args(&[], 1)),
     ("ps:stop", Args(&[], 1)),
     ("scheduler:report", Report),
-    ("storage:create", Args(&[], 2)),
+    ("storage:create", Args(&["--reclaim-policy="], 2)),
     ("storage:destroy", Args(&["--force"], 1)),
+    ("storage:info", Args(&["--format="], 1)),
     ("storage:list", Args(&["--format="], 1)),
-    ("storage:mount", Args(&["--container-dir="], 2)),
-    ("storage:unmount", Args(&[], 2)),
+    ("storage:mount", Args(&["--container-dir=", "--volume-readonly"], 2)),
+    ("storage:unmount", Args(&["--container-dir="], 2)),
 ];
 
 /// Commands of the recordings that a real Dokku does not have: it answers with its own error.

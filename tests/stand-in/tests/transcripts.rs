@@ -21,7 +21,7 @@ fn replays_every_recorded_call() {
     assert!(all.differences.is_empty(), "{}", all.differences.join("\n"));
     assert_eq!(
         (all.recorded, all.compared, all.complete, all.unsupported.len()),
-        (385, 374, 355, 11)
+        (414, 404, 385, 10)
     );
 }
 

@@ -19,7 +19,7 @@ use stand_in::Scene;
 
 /// Recorded calls that the stand-in does not support, by their prefix, with the reason. It must
 /// refuse them like every unsupported call.
-const UNSUPPORTED: [(&str, &str); 10] = [
+const UNSUPPORTED: [(&str, &str); 9] = [
     ("dokku app-json:report", "images have no app.json; the plugin does not use it"),
     ("dokku builder:report", "the builder is never set; the plugin does not use it"),
     ("dokku cron:report", "letsencrypt:report reports the renewal; the plugin does not use it"),
@@ -30,14 +30,7 @@ const UNSUPPORTED: [(&str, &str); 10] = [
         "memory limits are set by the administrator; the plugin does not use it",
     ),
     ("dokku storage:ensure-directory", "deprecated; the plugin creates its own directories"),
-    (
-        "dokku storage:info",
-        "named entries are created by the administrator; the plugin does not use it",
-    ),
-    (
-        "dokku storage:list-entries",
-        "named entries are created by the administrator; the plugin does not use it",
-    ),
+    ("dokku storage:list-entries", "storage:info prints one of them; the plugin does not use it"),
     ("dokku storage:report", "storage:list prints the same; the plugin does not use it"),
 ];
 
@@ -155,7 +148,7 @@ fn run_again(scene: &Scene, call: &Recorded) -> Output {
     prepare::call(scene, call);
     let (program, args) = call.argv.split_first().unwrap();
     let mut command = scene.command(program);
-    command.args(args.iter().map(|arg| prepare::path(scene, program, arg))).envs(&call.env);
+    command.args(args.iter().map(|arg| prepare::path(scene, &call.argv, arg))).envs(&call.env);
     if call.user.is_none() {
         command.env("STAND_IN_ROOT", "1");
     }

@@ -17,7 +17,18 @@ pub(crate) fn host(file: &str, scene: &Scene) {
         }
         "more" => more(scene),
         "dies" => crash_loop(scene),
+        "storage" => directories(scene, &["matrix/tra/config"]),
+        "storage-entries" => {
+            quietly(scene, "dokku apps:create rest-a");
+            directories(scene, &["rest/config", "rest/other"]);
+        }
         _ => {}
+    }
+}
+
+fn directories(scene: &Scene, names: &[&str]) {
+    for name in names {
+        std::fs::create_dir_all(scene.lib().join("data").join(name)).unwrap();
     }
 }
 
@@ -148,9 +159,10 @@ pub(crate) fn call(scene: &Scene, call: &Recorded) {
     scene.update(|state| state.logs.insert(call.argv[2].clone(), lines)).unwrap();
 }
 
-/// Paths in `docker` commands must exist, so they are moved into the scene.
-pub(crate) fn path(scene: &Scene, program: &str, arg: &str) -> String {
-    if program != "docker" {
+/// Paths in `docker` commands, and of named entries, must exist, so they are moved into the scene.
+pub(crate) fn path(scene: &Scene, argv: &[String], arg: &str) -> String {
+    let is_entry = argv.get(1).is_some_and(|command| command == "storage:create");
+    if argv[0] != "docker" && !is_entry {
         return arg.to_owned();
     }
     let arg = arg.replace("/var/lib/dokku", &scene.lib().display().to_string());
