@@ -5,6 +5,7 @@ use super::harness::TestHost;
 use stand_in::Scratch;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -129,7 +130,11 @@ fn copy(from: &Path, to: &Path, original_root: &str, root: &str) {
             copy(&entry.path(), &to.join(entry.file_name()), original_root, root);
         }
     } else {
-        fs::write(to, fs::read_to_string(from).unwrap().replace(original_root, root)).unwrap();
+        let text = fs::read_to_string(from).unwrap().replace(original_root, root);
+        let mut file = fs::File::create(to).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        // The plugin compares the time of a certificate with that of nginx's configuration.
+        file.set_modified(data.modified().unwrap()).unwrap();
     }
     fs::set_permissions(to, data.permissions()).unwrap();
 }
