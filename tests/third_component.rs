@@ -28,7 +28,12 @@ fn describe(component: Component, paths: &Paths) -> Result<Component> {
     let text = serde_json::to_string(&text).doing(|| format!("cannot write {path}"))?;
     Ok(Component {
         port: 3000,
-        mounts: vec![Mount { source: path.clone(), target: "/srv/page.json", readonly: true }],
+        mounts: vec![Mount {
+            source: path.clone(),
+            target: "/srv/page.json",
+            readonly: true,
+            entry: None,
+        }],
         files: vec![File { path, text }],
         environment: vec![("PAGE_TITLE", component.spec.server_name.to_string())],
         locations: "add_header X-Content-Type-Options nosniff always;\n".to_owned(),

@@ -87,10 +87,10 @@ fn give_back(host: &Host, component: &Arc<Component>) -> Result<()> {
             Error::new(format!("{app} cannot be stopped")).hint(format!("dokku ps:stop {app}"))
         );
     }
-    let current = storage::of(host, app).or_absent(vec![])?;
-    for mount in container::of_host(host, component) {
-        if current.contains(&mount) {
-            storage::unmount(host, app, &mount)?;
+    let ours = container::of_host(host, component);
+    for mounted in storage::of(host, app).or_absent(vec![])? {
+        if ours.contains(&mounted.mount) {
+            storage::unmount(host, app, &mounted)?;
         }
     }
     let variables = config::all(host, app).or_absent(BTreeMap::new())?;

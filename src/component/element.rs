@@ -48,7 +48,7 @@ fn describe(component: Component, paths: &Paths) -> Result<Component> {
     let text = config_json(&component.spec)?;
     Ok(Component {
         port: PORT,
-        mounts: vec![Mount { source: path.clone(), target: MOUNTED, readonly: true }],
+        mounts: vec![Mount { source: path.clone(), target: MOUNTED, readonly: true, entry: None }],
         files: vec![File { path, text }],
         isolation: &ISOLATION,
         environment: vec![("ELEMENT_WEB_PORT", PORT.to_string())],

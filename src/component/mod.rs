@@ -134,6 +134,9 @@ pub struct Mount {
     pub target: &'static str,
     /// Whether the container may only read it.
     pub readonly: bool,
+    /// The last part of the name of its storage entry. `None` for a file: Dokku's named entries are
+    /// directories.
+    pub entry: Option<&'static str>,
 }
 
 /// A file that is written for a component. It holds no secret: everybody may read it.

@@ -68,8 +68,13 @@ fn describe(component: Component, paths: &Paths) -> Result<Component> {
         port: PORT,
         on_8448: spec.is_on_8448(),
         mounts: vec![
-            Mount { source: paths.config(), target: "/config", readonly: true },
-            Mount { source: paths.data(), target: "/data", readonly: false },
+            Mount {
+                source: paths.config(),
+                target: "/config",
+                readonly: true,
+                entry: Some("config"),
+            },
+            Mount { source: paths.data(), target: "/data", readonly: false, entry: Some("data") },
         ],
         user: User::Dokku,
         isolation: &ISOLATION,

@@ -47,7 +47,7 @@ impl Step for Isolated {
         let mounted: Vec<String> = storage::of(host, app)
             .or_absent(vec![])?
             .into_iter()
-            .map(|mount| mount.container)
+            .map(|mounted| mounted.mount.container)
             .collect();
         // One call for all that is missing in the same phases: Dokku makes an option of each flag.
         let mut missing: BTreeMap<String, Vec<&str>> = BTreeMap::new();

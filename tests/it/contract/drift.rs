@@ -81,11 +81,14 @@ const DRIFTS: &[&[&str]] = &[
     &["remove config/secrets/signing.key"],
     &["remove status.json"],
     &["storage:mount matrix /srv/more:/more"],
-    &["storage:unmount matrix <host>/lib/data/matrix/matrix.site.test/data:/data"],
+    &["storage:unmount matrix matrix-838d67f888-data"],
+    &["storage:unmount matrix matrix-838d67f888-data", "storage:mount matrix /srv/data:/data"],
     &[
-        "storage:unmount matrix <host>/lib/data/matrix/matrix.site.test/data:/data",
-        "storage:mount matrix /srv/data:/data",
+        "storage:unmount matrix matrix-838d67f888-data",
+        "storage:create mine <host>/lib/data/storage/mine",
+        "storage:mount matrix mine --container-dir /data",
     ],
+    &["storage:mount matrix matrix-838d67f888-config --container-dir /config"],
 ];
 
 fn change_file(host: &TestHost, change: &str) {

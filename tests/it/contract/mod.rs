@@ -34,6 +34,7 @@ mod sample;
 mod silent_calls;
 mod small_disk;
 mod snapshot;
+mod storage_entries;
 mod terminal;
 mod third_component;
 mod triggers;
