@@ -3,7 +3,7 @@
 //!
 //! For each: what it says, and that another form and a file that cannot be read are errors.
 
-use super::{domains, letsencrypt, postgres, ps, storage};
+use super::{domains, letsencrypt, nginx, postgres, ps, storage};
 use crate::host::{Host, env::Env, files, run::Nowhere};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::{fs, sync::Arc};
@@ -130,4 +130,14 @@ fn a_missing_file_is_absent() {
         let is_entry = path.ends_with("media.json");
         assert_eq!(read(&host).is_err(), is_entry, "{path}");
     }
+}
+
+/// These two answer without a program: an empty mark that is there, and a setting that is not.
+#[test]
+fn a_mark_is_read_by_its_presence() {
+    let (_guard, root, host) = copy();
+    assert!(letsencrypt::autorenews(&host, &app()).unwrap());
+    fs::remove_file(root.join("lib/config/scheduler/matrix/selected")).unwrap();
+    let scheduler = nginx::scheduler(&host, &app()).option().unwrap();
+    assert_eq!(scheduler.as_deref(), Some("docker-local"));
 }
