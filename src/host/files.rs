@@ -105,15 +105,19 @@ fn temporary(
     host.may_change(path.as_str())?;
     let doing = || format!("cannot write {path}");
     remove_stale(parent(path))?;
-    let mut temp = tempfile::Builder::new()
-        .prefix(&format!("{TEMPORARY}{}-", std::process::id()))
-        .permissions(Permissions::from_mode(PRIVATE))
-        .tempfile_in(parent(path))
-        .doing(doing)?;
+    let mut temp = draft(parent(path)).doing(doing)?;
     temp.write_all(text.as_bytes()).doing(doing)?;
     temp.as_file().set_permissions(Permissions::from_mode(mode)).doing(doing)?;
     temp.as_file().sync_all().doing(doing)?;
     Ok(temp)
+}
+
+/// An empty temporary file. It is private until all of the text is in it.
+fn draft(directory: &Utf8Path) -> std::io::Result<tempfile::NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(&format!("{TEMPORARY}{}-", std::process::id()))
+        .permissions(Permissions::from_mode(PRIVATE))
+        .tempfile_in(directory)
 }
 
 /// Removes the temporary files of killed processes: they may hold a part of a secret.
@@ -204,5 +208,110 @@ fn sync_parent(path: &Utf8Path) -> Result<()> {
         // Without the directory there is nothing to make durable.
         Err(error) if absent(&error) => Ok(()),
         Err(error) => Err(error).doing(|| format!("cannot open the directory of {path}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{env::Env, run::Nowhere};
+    use std::sync::Arc;
+
+    fn host(reads_only: bool) -> Host {
+        Host::new(Env::of(&[]), Arc::new(Nowhere), reads_only)
+    }
+
+    #[test]
+    fn drafts_are_private_from_the_start() {
+        let (_guard, directory) = scratch().unwrap();
+        let draft = draft(&directory).unwrap();
+        assert_eq!(draft.as_file().metadata().unwrap().mode() & 0o7777, PRIVATE);
+        for mode in [PRIVATE, PUBLIC] {
+            let path = directory.join("file");
+            write(&host(false), &path, "text", mode).unwrap();
+            assert_eq!(stat(&path).unwrap().unwrap().mode, mode);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_absent() {
+        let (_guard, directory) = scratch().unwrap();
+        let (missing, circle) = (directory.join("missing"), directory.join("circle"));
+        std::os::unix::fs::symlink(&circle, &circle).unwrap();
+        write_scratch(&directory.join("file"), "").unwrap();
+        for path in [&missing, &directory.join("file/below")] {
+            assert_eq!(read(path).unwrap(), None);
+            assert_eq!(stat(path).unwrap(), None);
+            assert_eq!(list(path).unwrap(), [""; 0]);
+            remove(&host(false), path).unwrap();
+        }
+        // Not even root can read these.
+        for error in [
+            read(&circle).unwrap_err(),
+            read(&directory).unwrap_err(),
+            list(&circle).unwrap_err(),
+            stat(&circle).unwrap_err(),
+        ] {
+            assert!(error.message().starts_with("cannot read "), "{error}");
+        }
+        let error = remove(&host(false), &directory).unwrap_err();
+        assert!(error.message().starts_with("cannot remove "), "{error}");
+    }
+
+    #[test]
+    fn a_new_file_replaces_none() {
+        let (_guard, directory) = scratch().unwrap();
+        let path = directory.join("key");
+        write_new(&host(false), &path, "first", PRIVATE).unwrap();
+        write_new(&host(false), &path, "second", PRIVATE).unwrap_err();
+        assert_eq!(read(&path).unwrap().as_deref(), Some("first"));
+        assert_eq!(list(&directory).unwrap(), ["key"]);
+    }
+
+    #[test]
+    fn removes_drafts_of_dead_processes_only() {
+        let (_guard, directory) = scratch().unwrap();
+        // No process has this number: it is above the kernel's limit.
+        let dead = format!("{TEMPORARY}4194305-x");
+        let alive = format!("{TEMPORARY}{}-x", std::process::id());
+        for name in [&dead, &alive, "other"] {
+            write_scratch(&directory.join(name), "secret").unwrap();
+        }
+        write(&host(false), &directory.join("file"), "text", PUBLIC).unwrap();
+        assert_eq!(list(&directory).unwrap(), [&alive, "file", "other"]);
+    }
+
+    #[test]
+    fn a_dry_run_changes_no_file() {
+        let (_guard, directory) = scratch().unwrap();
+        let (old, new) = (directory.join("old"), directory.join("new"));
+        write_scratch(&old, "old").unwrap();
+        set_mode(&host(false), &old, PUBLIC).unwrap();
+        let before = stat(&old).unwrap();
+        let host = host(true);
+        for result in [
+            write(&host, &old, "new", PUBLIC),
+            write_new(&host, &new, "new", PUBLIC),
+            make_directory(&host, &new, 0o755),
+            rename(&host, &old, &new),
+            link(&host, &old, &new),
+            set_mode(&host, &old, PRIVATE),
+            remove(&host, &old),
+        ] {
+            let error = result.unwrap_err();
+            assert!(error.message().starts_with("a dry run tried to change"), "{error}");
+        }
+        assert_eq!(list(&directory).unwrap(), ["old"]);
+        assert_eq!((read(&old).unwrap().as_deref(), stat(&old).unwrap()), (Some("old"), before));
+    }
+
+    #[test]
+    fn gives_an_existing_directory_its_mode() {
+        let (_guard, directory) = scratch().unwrap();
+        let path = directory.join("a/b");
+        for mode in [0o755, 0o700] {
+            make_directory(&host(false), &path, mode).unwrap();
+            assert_eq!(stat(&path).unwrap().map(|stat| stat.mode), Some(mode));
+        }
     }
 }

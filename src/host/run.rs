@@ -205,7 +205,77 @@ fn stop(child: &mut Child) {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::*;
+    use crate::host::{clock, env::Env, files};
+    use camino::Utf8Path;
+    use std::sync::Arc;
+
+    fn host(reads_only: bool) -> Host {
+        Host::new(Env::of(&[]), Arc::new(Nowhere), reads_only)
+    }
+
+    fn shell(script: &str) -> Cmd {
+        Cmd::reads("sh").args(["-c", script])
+    }
+
+    /// An interrupt from the terminal goes to the process group of this process.
+    #[test]
+    fn runs_programs_in_their_own_process_group() {
+        let output = host(false).must(&shell("read -r line < /proc/$$/stat; echo $line")).unwrap();
+        let fields: Vec<&str> = output.answer().split(' ').collect();
+        assert_eq!(fields[0], fields[4], "{fields:?}");
+    }
+
+    #[test]
+    fn gives_the_exit_code_and_all_output() {
+        for (script, code, lines) in [
+            ("echo a; printf b", 0, vec!["a", "b"]),
+            ("echo a >&2; exit 3", 3, vec!["a"]),
+            ("kill -9 $$", 137, vec![]),
+        ] {
+            let output = host(false).run(&shell(script)).unwrap();
+            assert_eq!(
+                (output.code, output.lines),
+                (code, lines.into_iter().map(str::to_owned).collect())
+            );
+        }
+        host(false).must(&shell("exit 3")).unwrap_err();
+    }
+
+    /// Whether a process has this word on its command line.
+    fn is_running(word: &str) -> bool {
+        files::list("/proc".into()).unwrap().iter().any(|pid| {
+            // One that has just ended cannot be read.
+            let line = files::read(&Utf8Path::new("/proc").join(pid).join("cmdline"));
+            let line = line.ok().flatten().unwrap_or_default();
+            line.split('\0').any(|argument| argument == word)
+        })
+    }
+
+    #[test]
+    fn ends_a_program_and_its_children_after_the_timeout() {
+        let (_guard, directory) = files::scratch().unwrap();
+        let started = directory.join("started");
+        let script = "sh -c 'touch \"$0\"; sleep 60; :' \"$0\" & wait";
+        let cmd = shell(script).arg(started.as_str()).timeout(Duration::from_secs(3));
+        let error = host(false).run(&cmd).unwrap_err();
+        assert!(error.message().ends_with("did not end within 3 seconds"), "{error}");
+        // The kernel may take a moment.
+        let ended = clock::poll(Duration::from_secs(20), Duration::from_millis(20), || {
+            Ok::<_, Error>((!is_running(started.as_str())).then_some(()))
+        });
+        assert!(ended.unwrap().is_some(), "a process is left");
+    }
+
+    #[test]
+    fn a_dry_run_runs_nothing_that_changes() {
+        let (_guard, directory) = files::scratch().unwrap();
+        let path = directory.join("made");
+        let error = host(true).run(&Cmd::changes("touch").arg(path.as_str())).unwrap_err();
+        assert!(error.message().starts_with("a dry run tried to change"), "{error}");
+        assert_eq!(files::stat(&path).unwrap(), None);
+        host(true).must(&Cmd::reads("true")).unwrap();
+    }
 
     #[test]
     fn keeps_what_a_terminal_finally_shows() {

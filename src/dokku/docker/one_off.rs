@@ -110,12 +110,12 @@ mod tests {
     use crate::host::{env::Env, files, run::Nowhere};
     use std::{os::unix::fs::PermissionsExt, sync::Arc};
 
-    /// A program in the place of Docker: `run` takes this long, and the others leave their names.
+    /// A program in the place of Docker: `run` takes this long, and all leave their arguments.
     fn calls_of_a_run_of(seconds: &str) -> (bool, Vec<String>) {
         let (_guard, directory) = files::scratch().unwrap();
         let program = directory.join("docker");
         let script = format!(
-            "#!/bin/sh\necho \"$1 $2 $3 $4\" >> {directory}/calls\n\
+            "#!/bin/sh\necho \"$*\" >> {directory}/calls\n\
              case $1 in run) sleep {seconds};; ps) printf 'CONTAINER ID   PROCESS\\n';; esac\n"
         );
         files::write_scratch(&program, &script).unwrap();
@@ -136,9 +136,11 @@ mod tests {
         let (ended, calls) = calls_of_a_run_of("0");
         assert!(ended);
         assert_eq!(calls.len(), 2, "{calls:?}");
+        assert!(calls[1].contains(" --network=none "), "{}", calls[1]);
+        assert!(calls[1].contains(" --user 1:1 "), "{}", calls[1]);
         let (ended, calls) = calls_of_a_run_of("60");
         assert!(!ended);
-        let name = calls[1].strip_prefix("run --rm --name ").unwrap();
+        let name = calls[1].strip_prefix("run --rm --name ").unwrap().split(' ').next().unwrap();
         assert_eq!(calls[2], format!("container rm --force {name}"));
     }
 }

@@ -178,11 +178,16 @@ impl TestHost {
 
     /// Runs a trigger of the plugin as Dokku does.
     pub(crate) fn trigger(&self, name: &str, args: &str) -> Output {
+        self.run(self.trigger_command(name, args), b"")
+    }
+
+    /// Builds the command that runs a trigger, without running it.
+    pub(crate) fn trigger_command(&self, name: &str, args: &str) -> Command {
         let mut command = self.program(&self.scene.enabled().join("matrix").join(name));
         // `-` stands for an empty argument.
         command.args(args.split_whitespace().map(|word| if word == "-" { "" } else { word }));
         command.env("STAND_IN_TRIGGER", name).env("DOKKU_PID", "1");
-        self.run(command, b"")
+        command
     }
 
     /// Replaces a program of the host with a script that runs `action` where the bash `condition`
