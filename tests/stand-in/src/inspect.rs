@@ -61,10 +61,9 @@ pub(crate) fn inspect(call: &Call, args: &[String], kind: &str) -> Result<()> {
 
 /// The reference of an image on this host: its own, or the one an app's image was built from.
 pub(crate) fn source(state: &State, name: &str) -> Option<String> {
-    let built = name
-        .strip_prefix("dokku/")
-        .and_then(|rest| state.apps.get(rest.split(':').next()?))
-        .map(|app| app.built.clone());
+    // Dokku builds this one tag, which Docker also means where none is named.
+    let app = name.strip_prefix("dokku/").map(|rest| rest.strip_suffix(":latest").unwrap_or(rest));
+    let built = app.and_then(|app| state.apps.get(app)).map(|app| app.built.clone());
     match built {
         Some(built) => built,
         None if state.on_host(name) => Some(name.to_owned()),

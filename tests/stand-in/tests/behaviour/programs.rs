@@ -113,6 +113,11 @@ fn docker_inspects_images_and_containers() {
     assert!(inspect("{{json .HostConfig.RestartPolicy}}").contains("on-failure"));
     let file = fs::read_to_string(scene.root().join("m/CONTAINER.web.1")).unwrap();
     assert_eq!(file, *id);
+    // Dokku builds `latest`, and no other tag.
+    deployed(&scene, "built");
+    ok(&scene, &["docker image inspect dokku/built:latest", "docker image inspect dokku/built"]);
+    refused(&scene, "docker image inspect dokku/built:v2");
+    refused(&scene, "docker image inspect dokku/other:latest");
 }
 
 #[test]
