@@ -258,6 +258,35 @@ mod tests {
         }
     }
 
+    /// The number of a child that has ended may be another process's by now.
+    #[test]
+    fn a_child_is_known_by_its_start() {
+        let (_guard, directory) = files::scratch().unwrap();
+        let path = directory.join("lock");
+        let host = Host::new(Env::read(), Arc::new(Nowhere), false);
+        for (child, is_busy) in [(own_child(), true), (format!("{}0", own_child()), false)] {
+            files::write_scratch(&path, &format!("holder 1 dokku x\nchild {child}\n")).unwrap();
+            assert_eq!(shared(&path).is_err(), is_busy, "{child}");
+            assert_eq!(exclusive(&host, &path, "dokku y").is_err(), is_busy, "{child}");
+        }
+        assert_eq!(files::read(&path).unwrap().as_deref(), Some(""), "nobody holds it any more");
+    }
+
+    #[test]
+    fn waits_for_a_lock_that_is_held_for_moments() {
+        let (_guard, directory) = files::scratch().unwrap();
+        let path = directory.join("lock");
+        let held = wait(&path).unwrap();
+        assert_eq!(files::stat(&path).unwrap().map(|stat| stat.mode), Some(files::PRIVATE));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| wait(&path).map(drop));
+            std::thread::sleep(Duration::from_millis(200));
+            assert!(!waiting.is_finished(), "it does not wait");
+            drop(held);
+            waiting.join().unwrap().unwrap();
+        });
+    }
+
     /// Who has opened the file before it is removed must not hold a lock that keeps nobody out.
     #[test]
     fn a_removed_file_locks_nobody() {

@@ -206,9 +206,9 @@ fn stop(child: &mut Child) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::{clock, env::Env, files};
+    use crate::host::{clock, env::Env, files, secret::Secret};
     use camino::Utf8Path;
-    use std::sync::Arc;
+    use std::sync::{Arc, Mutex};
 
     fn host(reads_only: bool) -> Host {
         Host::new(Env::of(&[]), Arc::new(Nowhere), reads_only)
@@ -240,6 +240,28 @@ mod tests {
             );
         }
         host(false).must(&shell("exit 3")).unwrap_err();
+    }
+
+    #[derive(Debug, Default)]
+    struct Lines(Mutex<Vec<String>>);
+
+    impl Sink for Lines {
+        fn line(&self, line: &str) {
+            self.0.lock().unwrap().push(line.to_owned());
+        }
+    }
+
+    /// What a read prints may hold secrets that nobody has learned.
+    #[test]
+    fn shows_the_output_of_changes_only_and_scrubs_it() {
+        let lines = Arc::new(Lines::default());
+        let host = Host::new(Env::of(&[]), lines.clone(), false);
+        host.scrubber().learn(&Secret::new("hidden-word"));
+        let script = ["-c", "echo a hidden-word; echo b >&2"];
+        host.must(&Cmd::reads("sh").args(script)).unwrap();
+        assert_eq!(*lines.0.lock().unwrap(), [""; 0]);
+        host.must(&Cmd::changes("sh").args(script)).unwrap();
+        assert_eq!(*lines.0.lock().unwrap(), ["a ***", "b"]);
     }
 
     /// Whether a process has this word on its command line.

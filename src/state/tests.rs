@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    error::Result,
+    error::{Exit, Result},
     host::{Host, env::Env, files, run::Nowhere},
     names::ServerName,
 };
@@ -303,5 +303,22 @@ fn names_collide_with_nothing() {
         let all: BTreeSet<_> = NAMES.iter().map(|text| app(text)).chain(apps).collect();
         assert_eq!(marker::apps(host.env()).unwrap(), all.into_iter().collect::<Vec<_>>());
         assert_eq!(Spec::load(host.env(), &name("example.org")).unwrap(), example);
+    }
+}
+
+#[test]
+fn the_data_is_read_by_many_and_replaced_by_one() {
+    use locks::{Data::*, data};
+    let test = TestHost::new(VERSION2);
+    let server = name("example.org");
+    for (first, second, code) in [
+        (Read, Read, None),
+        (Read, Replace, Some(Exit::Busy)),
+        (Replace, Read, Some(Exit::Busy)),
+        (Replace, Replace, Some(Exit::Busy)),
+    ] {
+        let _held = data(&test.host, &server, first, "dokku x").unwrap();
+        let error = data(&test.host, &server, second, "dokku y").err();
+        assert_eq!(error.map(|error| error.code()), code, "{first:?}, {second:?}");
     }
 }
