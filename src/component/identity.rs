@@ -294,3 +294,36 @@ pub fn label_value(option: &str) -> Option<&str> {
     let label = option.strip_prefix("--label ").or_else(|| option.strip_prefix("--label="))?;
     label.strip_prefix(LABEL)?.strip_prefix('=')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        component::CATALOG,
+        host::{env::Env, files, run::Nowhere},
+    };
+    use std::sync::Arc;
+
+    /// The old name may be another component's by now.
+    #[test]
+    fn a_rename_removes_its_own_marker_only() {
+        let (_guard, lib) = files::scratch().unwrap();
+        let env = Env::of(&[("DOKKU_LIB_ROOT", lib.as_str())]);
+        let host = Host::new(env, Arc::new(Nowhere), false);
+        let spec = lib.join("data/matrix/example.org/server.json");
+        let kind = CATALOG.homeserver().name;
+        let [server, other] = ["example.org", "example.com"].map(|name| name.parse().unwrap());
+        let [ours, theirs] = [&server, &other].map(|server| Marker::component(kind, server));
+        for (old_marker, left) in [(&theirs, Some(theirs.clone())), (&ours, None)] {
+            files::make_directory(&host, spec.parent().unwrap(), 0o755).unwrap();
+            let text = include_str!("../state/fixtures/version2/example.org/server.json");
+            files::write_scratch(&spec, text).unwrap();
+            marker::write(&host, "matrix", old_marker).unwrap();
+            let new = "talk".parse().unwrap();
+            record_rename(&host, CATALOG, (kind, &server), "matrix", &new).unwrap();
+            assert_eq!(marker::read(host.env(), "matrix").unwrap(), left);
+            assert_eq!(marker::read(host.env(), "talk").unwrap().as_ref(), Some(&ours));
+            assert_eq!(Spec::load(host.env(), &server).unwrap().app, new);
+        }
+    }
+}

@@ -411,6 +411,12 @@ fn removes_containers_of_dead_runs() {
     assert_eq!(host.state().temporary.len(), 2);
     let local = host.file("config/homeserver.d/90-local.yaml");
     fs::write(&local, "max_upload_size: 1M\n").unwrap();
+    // One that cannot be removed is at work: nothing else is started beside it.
+    let remove = ["docker", "container", "rm"].map(str::to_owned).to_vec();
+    let fault = Fault { argv_prefix: Some(remove), kind: Kind::Fail, ..Fault::default() };
+    host.scene.set_fault(&fault).unwrap();
+    let output = host.dokku("matrix:deploy matrix");
+    assert_eq!(output.code, Some(1), "{output:#?}");
     host.ok("matrix:deploy matrix");
     let left = host.state().temporary;
     assert_eq!(left.len(), 1);

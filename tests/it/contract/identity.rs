@@ -256,6 +256,59 @@ fn of_two_apps_with_the_directories_none_is_taken_up() {
     assert_eq!(spec(&host)["app"], "talk");
 }
 
+/// A copy of which the plugin was not told is no renamed homeserver: not beside another copy, and not
+/// where the homeserver itself has lost its mounts.
+#[test]
+fn no_copy_is_taken_up() {
+    let refused = |host: &TestHost, app: &str| {
+        let output = host.trigger("scheduler-deploy", &format!("docker-local {app} latest"));
+        let expected = [
+            &format!("{app} is a clone of a homeserver's app and must not run"),
+            "Two Synapse processes on one database corrupt it.",
+            &format!("dokku apps:destroy {app}"),
+        ];
+        assert_eq!((output.code, output.stderr), (Some(1), stderr(&expected)), "{app}");
+        assert_eq!(spec(host)["app"], "matrix", "{app}");
+        assert_eq!(marker(host, app), None, "{app}");
+    };
+    let mounts = |host: &TestHost, app: &str| host.lib("config/storage").join(app).join("mounts");
+    let host = TestHost::after(CREATE);
+    without_plugin(&host, &["apps:clone --skip-deploy matrix copy"]);
+    fs::write(mounts(&host, "matrix"), "").unwrap();
+    refused(&host, "copy");
+    // Its label is evidence enough.
+    let output = host.trigger("scheduler-deploy", "docker-local matrix latest worker");
+    assert_eq!(output.code, Some(1), "{output:#?}");
+    let host = TestHost::after(CREATE);
+    without_plugin(
+        &host,
+        &["apps:clone --skip-deploy matrix copy", "apps:rename --skip-deploy matrix talk"],
+    );
+    refused(&host, "copy");
+    refused(&host, "talk");
+    // What an app that is gone had mounted says nothing.
+    fs::create_dir(host.lib("config/storage/gone")).unwrap();
+    fs::copy(mounts(&host, "talk"), mounts(&host, "gone")).unwrap();
+    without_plugin(&host, &["--force apps:destroy copy"]);
+    let output = host.trigger("scheduler-deploy", "docker-local talk latest");
+    assert_eq!((output.code, &spec(&host)["app"]), (Some(0), &"talk".into()), "{output:#?}");
+}
+
+#[test]
+fn the_label_of_another_server_is_no_evidence() {
+    let host = TestHost::after(CREATE);
+    fs::write(host.lib("config/storage/matrix/mounts"), "").unwrap();
+    let label = |server: &str| format!("--label com.dokku-matrix.server={server}");
+    for (old, new, code) in [(SERVER, SERVER, 1), (SERVER, "other.site.test", 0)] {
+        host.setup(&[
+            &format!("docker-options:remove matrix deploy {}", label(old)),
+            &format!("docker-options:add matrix deploy {}", label(new)),
+        ]);
+        let output = host.trigger("scheduler-deploy", "docker-local matrix latest worker");
+        assert_eq!(output.code, Some(code), "{new}: {output:#?}");
+    }
+}
+
 /// The files of the plugin are older than the apps: restored from a backup.
 #[test]
 fn markers_from_a_backup_are_not_acted_on() {

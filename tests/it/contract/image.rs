@@ -111,3 +111,13 @@ fn settings_that_run_another_program_stop_no_server() {
         assert_eq!(guard(&host), expected, "{change}");
     }
 }
+
+/// Dokku names the tag that it is about to run.
+#[test]
+fn checks_the_tag_that_is_deployed() {
+    let host = TestHost::after("matrix:create matrix --tls off");
+    let output = host.trigger("scheduler-deploy", "docker-local matrix v2");
+    let expected = " !     the image dokku/matrix:v2 is not on this host
+ !     Nothing was stopped: the old server runs on.\n";
+    assert_eq!((output.code, output.stderr.as_str()), (Some(1), expected));
+}

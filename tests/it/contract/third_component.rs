@@ -120,3 +120,18 @@ fn unknown_component_is_refused_by_name() {
     );
     assert_eq!(host.read("server.json"), before);
 }
+
+/// A kind that only a newer version knows may be one that must not run twice.
+#[test]
+fn guards_an_app_of_an_unknown_kind() {
+    let host = TestHost::after("matrix:create matrix --tls off");
+    fs::write(host.lib("data/matrix/.host/apps/matrix"), "worker matrix.site.test\n").unwrap();
+    let output = host.trigger("scheduler-deploy", "docker-local matrix latest");
+    let expected = " !     this version of the plugin does not know worker
+ !     sudo dokku plugin:update matrix\n";
+    assert_eq!((output.code, output.stderr.as_str()), (Some(1), expected));
+    let output = host.trigger("scheduler-run", "docker-local matrix 0 -- /start.py");
+    assert_eq!(output.code, Some(1), "{output:#?}");
+    let expected = " !     no Synapse process may run in matrix beside the deployed one\n";
+    assert!(output.stderr.starts_with(expected), "{output:#?}");
+}

@@ -1,9 +1,11 @@
 //! What runs and what is served is compared by content: a deploy restarts what has read other files
 //! than there are now, whatever the clock and the times of the files say, and nothing else.
 
+use super::guard;
 use super::harness::TestHost;
 use super::snapshot::{PreparedHost, Snapshots};
 use super::{harness::in_parallel, homeserver::User};
+use serde_json::Value;
 use stand_in::{Fault, Kind, Status};
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes};
@@ -281,6 +283,41 @@ fn status_is_private() {
     let host = create_host();
     let status = file(&host, "status.json");
     assert_eq!(fs::metadata(&status).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+fn recorded(host: &TestHost) -> Value {
+    serde_json::from_str(&fs::read_to_string(file(host, "status.json")).unwrap()).unwrap()
+}
+
+/// What was refused starts nothing.
+#[test]
+fn a_refused_deploy_records_nothing() {
+    let host = create_host();
+    let before = recorded(&host);
+    fs::write(file(&host, "config/log.config"), "changed: true\n").unwrap();
+    assert_eq!(host.dokku("ps:restart matrix worker").code, Some(1));
+    assert_eq!(recorded(&host), before);
+}
+
+/// What the next container is started with must be recorded before the old one is stopped; at boot
+/// nothing runs that a refusal would save.
+#[test]
+fn refuses_a_start_that_cannot_be_recorded() {
+    let host = create_host();
+    let mut status = recorded(&host);
+    assert!(status.as_object_mut().unwrap().remove("started").is_some());
+    fs::write(file(&host, "status.json"), status.to_string()).unwrap();
+    let lock = host.lib("data/matrix/.host/locks/writing");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    let error =
+        "cannot open <host>/lib/data/matrix/.host/locks/writing: Is a directory (os error 21)";
+    let stopped = "Nothing was stopped: the old server runs on.";
+    assert_eq!(guard::guard(&host), guard::refuses(&format!("{error}\n{stopped}")));
+    let booted = guard::boot(&host);
+    assert_eq!(booted.code, Some(0), "{booted:#?}");
+    assert!(booted.stdout.contains(&format!(" !     {error}\n")), "{booted:#?}");
+    assert_eq!(guard::running(&host, "matrix").len(), 1);
 }
 
 /// The database has a new container with the address of the old one, and the clock went back.
