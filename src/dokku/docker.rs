@@ -168,3 +168,27 @@ pub fn running_ids(host: &Host, app: &AppName) -> Result<Vec<String>> {
 pub fn stop(host: &Host, id: &str) -> Result<()> {
     host.must(&Cmd::changes(host.env().docker()).args(["container", "stop", id])).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{env::Env, run::Nowhere};
+    use std::sync::Arc;
+
+    #[test]
+    fn nothing_is_absent_that_docker_was_not_asked_for() {
+        let host = Host::new(Env::of(&[("DOCKER_BIN", "/nowhere")]), Arc::new(Nowhere), true);
+        let (app, image) = ("a".parse().unwrap(), "a:1".parse().unwrap());
+        for error in [
+            has_image(&host, &image).unwrap_err(),
+            image_config(&host, &image).option().unwrap_err(),
+            layers(&host, &image).option().unwrap_err(),
+            is_running(&host, "a").unwrap_err(),
+            id_of(&host, "a").option().unwrap_err(),
+            running(&host, &app).option().unwrap_err(),
+            containers_with(&host, &app, &[]).unwrap_err(),
+        ] {
+            assert_eq!(error.message(), "the program /nowhere is not installed on this host");
+        }
+    }
+}

@@ -322,3 +322,19 @@ fn the_data_is_read_by_many_and_replaced_by_one() {
         assert_eq!(error.map(|error| error.code()), code, "{first:?}, {second:?}");
     }
 }
+
+#[test]
+fn a_marker_is_new_until_it_is_written_again() {
+    let test = TestHost::new(VERSION2);
+    let ours = Marker::component("synapse", &name("example.org"));
+    let is_new = || marker::is_new(test.env(), "app").unwrap();
+    assert!(!is_new());
+    for (write, new) in [
+        (marker::write_new as fn(&Host, &str, &Marker) -> Result<()>, true),
+        (marker::write, false),
+    ] {
+        write(&test.host, "app", &ours).unwrap();
+        assert_eq!(is_new(), new);
+        assert_eq!(marker::read(test.env(), "app").unwrap().as_ref(), Some(&ours));
+    }
+}

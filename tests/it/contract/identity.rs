@@ -336,6 +336,17 @@ fn another_app_with_the_name_of_a_clone_runs() {
     assert_eq!(host.dokku("ps:scale copy web=2").code, Some(0));
 }
 
+/// Only its marker goes with another app: the homeserver keeps what it has.
+#[test]
+fn destroying_another_app_takes_nothing_from_the_homeserver() {
+    let host = TestHost::after(CREATE);
+    replace(&host, "chat");
+    let before = spec(&host);
+    assert!(marker(&host, "chat").is_some());
+    assert_eq!(host.dokku("apps:destroy chat --force").code, Some(0));
+    assert_eq!((marker(&host, "chat"), spec(&host)), (None, before));
+}
+
 /// What cannot be read may be anything: the guard refuses, and nothing is destroyed.
 #[test]
 fn unreadable_evidence_is_no_evidence() {

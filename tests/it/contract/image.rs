@@ -1,7 +1,7 @@
 //! The deploy guard looks at how an image starts before it lets anything be stopped.
 
 use super::guard::{allows, boot, create_host, guard, refuses, running, warns};
-use super::harness::TestHost;
+use super::harness::{SYNAPSE, TestHost};
 use stand_in::Image;
 
 const OTHER: &str = "local/synapse:1";
@@ -103,6 +103,10 @@ fn settings_that_run_another_program_stop_no_server() {
             "ps:set matrix dockerfile-start-cmd generate",
             "it starts `/start.py generate`, which does not run Synapse",
         ),
+        (
+            "docker-options:add --process web matrix deploy --entrypoint=nginx",
+            "it starts `nginx`, which is not the main process of Synapse",
+        ),
     ] {
         let host = create_host();
         host.setup(&[change]);
@@ -110,6 +114,17 @@ fn settings_that_run_another_program_stop_no_server() {
             refuses(&format!("{}\nNothing was stopped: the old server runs on.", message(why)));
         assert_eq!(guard(&host), expected, "{change}");
     }
+}
+
+/// Docker starts another entry point without the command of the image.
+#[test]
+fn an_entry_point_replaces_the_command_of_the_image() {
+    let host = create_host();
+    let image = Image { on_host: true, cmd: vec!["generate".into()], ..Image::default() };
+    host.scene.update(|state| state.images.insert(SYNAPSE.to_owned(), image)).unwrap();
+    assert_eq!(guard(&host).code, Some(1));
+    host.setup(&["docker-options:add matrix deploy --entrypoint=/start.py"]);
+    assert_eq!(guard(&host), allows());
 }
 
 /// Dokku names the tag that it is about to run.

@@ -9,7 +9,8 @@ use super::small_disk::SmallDisk;
 use super::snapshot::PreparedHost;
 use crate::support::Output;
 use stand_in::{Fault, Kind, Record, State};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::process::Command;
 
 const CREATE: &str = "matrix:create matrix --email admin@site.test --element";
@@ -166,4 +167,33 @@ fn a_full_directory_for_temporary_files_hides_nothing() {
     let refused = guard();
     assert_eq!(refused.code, Some(1), "{refused:#?}");
     assert!(refused.stderr.contains("other runs on the data of matrix"), "{refused:#?}");
+}
+
+/// nginx said nothing of a file: it does not stay, for nginx would read it at the next reload.
+#[test]
+fn an_untested_file_does_not_stay() {
+    let host = TestHost::after("matrix:create matrix --tls off");
+    let directory = host.scene.root().join("matrix/nginx.conf.d");
+    let names = || {
+        let entries = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name());
+        entries.collect::<BTreeSet<_>>()
+    };
+    let before = names();
+    let file = directory.join("matrix.conf");
+    for old in [None, Some("# old\n")] {
+        match old {
+            Some(text) => fs::write(&file, text).unwrap(),
+            None => fs::remove_file(&file).unwrap(),
+        }
+        let left = names();
+        let test = ["nginx", "-t"].map(str::to_owned).to_vec();
+        let fault = Fault { argv_prefix: Some(test), kind: Kind::Silent, ..Fault::default() };
+        host.scene.set_fault(&fault).unwrap();
+        let output = host.dokku("matrix:deploy matrix");
+        assert!(output.stderr.contains("printed nothing of a successful test"), "{output:#?}");
+        assert_eq!(names(), left);
+        assert_eq!(fs::read_to_string(&file).ok().as_deref(), old);
+        host.ok("matrix:deploy matrix");
+        assert_eq!(names(), before);
+    }
 }
