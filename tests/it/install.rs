@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 use crate::plugin_copy::{PluginCopy, binary};
 use crate::support::Output;
 
+use dokku_matrix::entry::TRIGGERS;
+
 const ASSET: &str = "dokku-matrix-x86_64-unknown-linux-musl";
 const ORIGIN: &str = "https://example.org/someone/dokku-matrix.git";
 const BUILDERS: &[&str] = &["cargo", "curl", "docker", "rustc"];
@@ -138,7 +140,7 @@ fn cargo_build_leaves_the_checkout_clean() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
-    assert_eq!(left.len(), 2, "{left:?}");
+    assert_eq!(left.len(), 3, "{left:?}");
 }
 
 #[test]
@@ -218,6 +220,41 @@ fn failed_build_keeps_the_old_binary() {
     assert!(output.stderr.contains("the old binary stays in use"), "{}", output.stderr);
     assert_eq!(copy.builder().unwrap(), "cargo");
     assert!(!copy.root().join("target").exists());
+}
+
+/// Between `git pull` and a new binary, and after a failed build, Dokku calls the old one by the new
+/// links. The first binaries had these triggers, and failed for any other.
+#[test]
+fn new_triggers_wait_for_a_new_binary() {
+    const FIRST: [&str; 9] = [
+        "nginx-app-template-source",
+        "post-app-clone-setup",
+        "post-app-rename",
+        "post-app-rename-setup",
+        "post-delete",
+        "post-deploy",
+        "pre-delete",
+        "report",
+        "scheduler-deploy",
+    ];
+    let copy = PluginCopy::new();
+    // As Dokku finds them: it skips what is not a file.
+    let found = || TRIGGERS.into_iter().filter(|name| copy.root().join(name).is_file());
+    copy.copy_triggers();
+    let old = copy.root().join("bin/dokku-matrix");
+    copy.write("bin/dokku-matrix", &binary("the first version"));
+    fs::set_permissions(old, fs::Permissions::from_mode(0o755)).unwrap();
+    let output = copy.install();
+    assert!(output.stderr.contains("the old binary stays in use"), "{}", output.stderr);
+    assert!(found().eq(FIRST), "{:?}", found().collect::<Vec<_>>());
+
+    let copy = copy.with_cargo();
+    copy.install();
+    assert!(TRIGGERS.iter().all(|name| copy.root().join(name).is_file()));
+    // A binary that is up to date, from before there was such a link.
+    fs::remove_file(copy.root().join("bin/trigger")).unwrap();
+    copy.install();
+    assert!(TRIGGERS.iter().all(|name| copy.root().join(name).is_file()));
 }
 
 #[test]

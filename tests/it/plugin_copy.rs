@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::support::Output;
+use dokku_matrix::entry::TRIGGERS;
 use stand_in::Scratch;
 
 /// The programs of the machine that the scripts may use.
@@ -20,6 +21,7 @@ const TOOLS: &[&str] = &[
     "git",
     "grep",
     "head",
+    "ln",
     "ls",
     "mkdir",
     "mktemp",
@@ -182,6 +184,14 @@ impl PluginCopy {
         let output = self.run("install", &[]);
         assert_eq!(output.code, Some(0), "{}", output.stderr);
         output
+    }
+
+    /// Adds the links of the triggers.
+    pub(crate) fn copy_triggers(&self) {
+        for name in TRIGGERS {
+            let link = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+            symlink(fs::read_link(link).unwrap(), self.root().join(name)).unwrap();
+        }
     }
 
     pub(crate) fn write(&self, path: &str, content: &str) {

@@ -20,6 +20,7 @@ impl Scene {
         } else {
             symlink(binary, &own)?;
         }
+        symlink("dokku-matrix", to.join("bin/trigger"))?;
         for dir in ["", "subcommands"] {
             fs::create_dir_all(to.join(dir))?;
             for entry in repository.join(dir).read_dir()? {
