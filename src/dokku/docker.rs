@@ -20,7 +20,7 @@ use crate::{
     names::{AppName, ImageRef},
 };
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Selects the containers that Dokku deployed.
 const DEPLOYED: &str = "label=com.dokku.container-type=deploy";
@@ -78,12 +78,24 @@ pub struct ImageConfig {
     /// The arguments after these, or the program if there is no entry point.
     #[serde(rename = "Cmd", default, deserialize_with = "container::nullable")]
     pub command: Vec<String>,
+    #[serde(rename = "Labels", default, deserialize_with = "container::nullable")]
+    labels: BTreeMap<String, String>,
 }
 
 /// The configuration of an image; absent if it is not on this host. Docker leaves out empty fields.
 pub fn image_config(host: &Host, image: &ImageRef) -> Reading<ImageConfig> {
     let cmd = inspect_cmd(host, "image", "{{json .Config}}", image.as_str());
     inspect(host, &cmd).and_then(|output| parse::json::<ImageConfig>(&cmd, &output.stdout).into())
+}
+
+/// The image that Dokku built the app's own image from, which the next start runs; empty if the app
+/// was built from something else, absent if its image is not on this host.
+pub fn next_source_image(host: &Host, app: &AppName) -> Reading<String> {
+    let cmd = inspect_cmd(host, "image", "{{json .Config}}", &format!("dokku/{app}:latest"));
+    inspect(host, &cmd).and_then(|output| {
+        let config = parse::json::<ImageConfig>(&cmd, &output.stdout);
+        config.and_then(|config| container::source_image(&cmd, &config.labels)).into()
+    })
 }
 
 /// Whether the container of that name is running; false if there is none.

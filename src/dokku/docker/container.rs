@@ -151,16 +151,20 @@ pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>
     Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
+/// The image that Dokku built its own image from, by the labels of that; empty without one.
+pub(super) fn source_image(cmd: &Cmd, labels: &BTreeMap<String, String>) -> Result<String> {
+    // A JSON array of references. Apps that were not deployed from an image lack it.
+    let Some(tags) = labels.get("com.dokku.docker-image-labeler/alternate-tags") else {
+        return Ok(String::new());
+    };
+    let tags = serde_json::from_str::<Vec<String>>(tags)
+        .map_err(|_| parse::malformed(cmd, "a malformed label for the source image"))?;
+    Ok(tags.into_iter().next_back().unwrap_or_default())
+}
+
 /// Parses the output of `docker container inspect --format '{{json .}}'`.
 pub(super) fn parse(cmd: &Cmd, stdout: &str) -> Result<Container> {
-    const TAGS: &str = "com.dokku.docker-image-labeler/alternate-tags";
     let all: Inspect = parse::json(cmd, stdout)?;
-    // The label is a JSON array of references. Apps that were not deployed from an image lack it.
-    let tags = match all.config.labels.get(TAGS) {
-        Some(tags) => serde_json::from_str::<Vec<String>>(tags)
-            .map_err(|_| parse::malformed(cmd, "a malformed label for the source image"))?,
-        None => vec![],
-    };
     // `/<container>:/<its own name>/<alias>`
     let link = |link: &String| {
         let name = link.strip_prefix('/').and_then(|rest| rest.split_once(":/"));
@@ -177,7 +181,7 @@ pub(super) fn parse(cmd: &Cmd, stdout: &str) -> Result<Container> {
         id: all.id,
         name: all.name.trim_start_matches('/').to_owned(),
         argv: [all.path].into_iter().chain(all.args).collect(),
-        source_image: tags.into_iter().next_back().unwrap_or_default(),
+        source_image: source_image(cmd, &all.config.labels)?,
         created: all.created,
         links: all.host_config.links.iter().map(link).collect::<Result<_>>()?,
         started: all.state.started_at,

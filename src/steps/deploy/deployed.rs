@@ -53,9 +53,12 @@ impl Step for Deployed {
         let container = container.filter(|container| container.source_image == image.as_str());
         // Dokku never restarts an app whose first deploy did not finish, not even at boot.
         let (Some(container), Some(true)) = (container, ps::deployed(host, app).option()?) else {
-            let description = format!("dokku git:from-image {app} {image}");
-            return Ok(self.change(description, Deploy::FromImage));
+            return Ok(self.deploy_image());
         };
+        // An image that was built and then refused is what Dokku starts next, also at boot.
+        if docker::next_source_image(host, app).option()?.as_deref() != Some(image.as_str()) {
+            return Ok(self.deploy_image());
+        }
         let why = if !self.has_current_settings(host, &container)? {
             "its settings changed"
         } else if let Some(difference) = started::difference(host, &self.0, &container)? {
@@ -75,6 +78,11 @@ impl Step for Deployed {
 }
 
 impl Deployed {
+    fn deploy_image(&self) -> State {
+        let description = format!("dokku git:from-image {} {}", self.0.app, self.0.image);
+        self.change(description, Deploy::FromImage)
+    }
+
     fn change(&self, description: String, how: Deploy) -> State {
         let component = self.0.clone();
         State::missing(description, move |host| deploy(host, &component, how))

@@ -71,6 +71,23 @@ fn an_image_that_does_not_run_synapse_stops_no_server() {
     }
 }
 
+/// Dokku has built it already, and starts it next, also at boot.
+#[test]
+fn deploy_replaces_an_image_that_was_refused() {
+    let host = create_host();
+    give_image(&host, CASES[0].0);
+    assert_eq!(host.dokku(&format!("git:from-image matrix {OTHER}")).code, Some(1));
+    host.changes();
+    host.ok("matrix:deploy matrix");
+    assert!(host.changes().contains(&format!("dokku git:from-image matrix {SYNAPSE}")));
+    assert_eq!(guard(&host), allows());
+    assert_eq!(boot(&host).code, Some(0));
+    assert_eq!(host.state().running("matrix").next().unwrap().image, SYNAPSE);
+    host.changes();
+    host.ok("matrix:deploy matrix");
+    assert_eq!(host.changes(), <[String; 0]>::default());
+}
+
 #[test]
 fn an_own_image_that_runs_synapse_is_allowed() {
     let cases: [fn(&mut Image); 4] = [

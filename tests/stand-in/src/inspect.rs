@@ -81,6 +81,10 @@ fn image(state: &State, name: &str) -> Option<Value> {
     if !image.cmd.is_empty() {
         config["Cmd"] = json!(image.cmd);
     }
+    if reference != name {
+        let tags = json!([reference]).to_string();
+        config["Labels"] = json!({ "com.dokku.docker-image-labeler/alternate-tags": tags });
+    }
     Some(json!({
         "Id": id, "RepoTags": [name], "RepoDigests": [], "Config": config,
         "Os": "linux", "RootFS": { "Type": "layers", "Layers": [id] },
