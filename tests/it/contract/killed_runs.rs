@@ -48,7 +48,7 @@ fn completes_after_a_kill_at_any_change() {
     let cases: Vec<_> = (1..=UNINTERRUPTED.changes)
         .flat_map(|call| kinds.map(|(kind, lanes)| (call, kind, lanes)))
         .collect();
-    assert_eq!(cases.len(), 58);
+    assert_eq!(cases.len(), 62);
     in_parallel(&cases, |&(call, kind, lanes)| {
         let host = TestHost::new().parallel_steps(lanes);
         let fault = Fault { call: Some(call), count: Count::Changes, kind, ..Fault::default() };

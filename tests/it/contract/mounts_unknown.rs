@@ -12,15 +12,21 @@ fn asks_dokku_where_its_files_are_unreadable() {
     let run = || host.trigger("scheduler-run", "docker-local other 0 -- run");
     let file = host.lib("config/storage/other/mounts");
     let config = host.file("config").display().to_string();
-    for is_mounted in [false, true] {
-        if is_mounted {
-            host.setup(&[&format!("storage:mount other {config}:/config:ro")]);
+    let entries = host.lib("data/storage-registry/entries");
+    for (mount, is_ours) in
+        [("/srv:/srv".to_owned(), false), (format!("{config}:/config:ro"), true)]
+    {
+        host.setup(&[&format!("storage:mount other {mount}")]);
+        // A newer Dokku writes them in another form.
+        for entry in fs::read_dir(&entries).unwrap() {
+            let path = entry.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(path, text.replace("\"schema_version\":", "\"version\":")).unwrap();
         }
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(&file, "{\"another\": \"form\"}\n").unwrap();
-        assert_eq!(deploy() == allows(), !is_mounted);
-        assert_eq!(run() == allows(), !is_mounted);
+        assert_eq!(deploy() == allows(), !is_ours);
+        assert_eq!(run() == allows(), !is_ours);
     }
+    fs::write(&file, "another form\n").unwrap();
     // If Dokku does not know it either, nothing starts.
     let fault = Fault {
         argv_prefix: Some(["dokku", "storage:list"].map(str::to_owned).into()),
