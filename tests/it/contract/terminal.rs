@@ -6,7 +6,7 @@ use nix::unistd::Pid;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -20,7 +20,16 @@ impl TestHost {
     /// Starts `dokku <line>` in a process group of its own, with a terminal as standard input.
     pub(crate) fn start_on_terminal(&self, line: &str) -> Terminal {
         let pty = nix::pty::openpty(None, None).unwrap();
-        let mut command = self.command(line);
+        let dokku = self.command(line);
+        // A test that runs in the background, or under nohup, ignores some signals, and so would it.
+        let mut command = Command::new("env");
+        command.arg("--default-signal").arg(dokku.get_program()).args(dokku.get_args());
+        for (name, value) in dokku.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         command.stdin(pty.slave).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().unwrap();
         let prompts = child.stderr.take().unwrap();
