@@ -1,6 +1,10 @@
 //! `matrix:deploy`: brings a homeserver to what is recorded, and makes sure that it runs.
 
-use super::{Subcommand, session::Session, summary};
+use super::{
+    Subcommand,
+    session::{Flags, Session},
+    summary,
+};
 use crate::{
     component::Catalog,
     error::{Exit, Result},
@@ -17,12 +21,8 @@ struct Args {
     /// Another image of Synapse, recorded once it is ready.
     #[arg(long, value_name = "REF")]
     image: Option<ImageRef>,
-    /// Show what would be changed, and change nothing.
-    #[arg(long)]
-    dry_run: bool,
-    /// Show what Dokku prints.
-    #[arg(long)]
-    verbose: bool,
+    #[command(flatten)]
+    flags: Flags,
 }
 
 pub(super) fn subcommand() -> Subcommand {
@@ -35,7 +35,7 @@ pub(super) fn subcommand() -> Subcommand {
 }
 
 fn run(env: Env, catalog: Catalog, args: Args) -> Result<Exit> {
-    let session = Session::with_flags(env, catalog, "matrix:deploy", args.dry_run, args.verbose);
+    let session = Session::with_flags(env, catalog, "matrix:deploy", args.flags);
     let (recorded, _lock) = session.locked(&args.app)?;
     let image = args.image.unwrap_or_else(|| recorded.image.clone());
     let new_image = (image != recorded.image).then(|| image.clone());

@@ -1,6 +1,10 @@
 //! `matrix:email`: the mail server that Synapse sends through.
 
-use super::{Subcommand, session::Session, summary};
+use super::{
+    Subcommand,
+    session::{Flags, Session},
+    summary,
+};
 use crate::{
     component::{Catalog, Homeserver},
     error::{Error, Exit, Result},
@@ -49,7 +53,8 @@ pub(super) fn subcommand() -> Subcommand {
 }
 
 fn run(env: Env, catalog: Catalog, args: &Args) -> Result<Exit> {
-    let session = Session::with_flags(env, catalog, "matrix:email", false, args.verbose);
+    let flags = Flags { dry_run: false, verbose: args.verbose };
+    let session = Session::with_flags(env, catalog, "matrix:email", flags);
     let (spec, _lock) = session.locked(&args.app)?;
     let directory = spec.paths(session.env()).homeserver_d();
     if !args.off {

@@ -1,6 +1,11 @@
 //! `matrix:enable-element` and its like: a component beside a homeserver, as an app of its own.
 
-use super::{Subcommand, create::new_component, session::Session, summary};
+use super::{
+    Subcommand,
+    create::new_component,
+    session::{Flags, Session},
+    summary,
+};
 use crate::{
     component::{Catalog, Kind},
     error::{Error, Exit, Result},
@@ -23,12 +28,8 @@ struct Args {
     /// Its image.
     #[arg(long, value_name = "REF")]
     image: Option<ImageRef>,
-    /// Show what would be changed, and change nothing.
-    #[arg(long)]
-    dry_run: bool,
-    /// Show what Dokku prints.
-    #[arg(long)]
-    verbose: bool,
+    #[command(flatten)]
+    flags: Flags,
 }
 
 pub(super) fn subcommand(kind: &'static Kind) -> Subcommand {
@@ -45,7 +46,7 @@ pub(super) fn subcommand(kind: &'static Kind) -> Subcommand {
 
 fn run(env: Env, catalog: Catalog, kind: &'static Kind, args: Args) -> Result<Exit> {
     let command = format!("matrix:enable-{}", kind.name);
-    let session = Session::with_flags(env, catalog, command, args.dry_run, args.verbose);
+    let session = Session::with_flags(env, catalog, command, args.flags);
     let (recorded, _lock) = session.locked(&args.homeserver)?;
     let old = recorded.components.get(kind.name);
     let new = match old {

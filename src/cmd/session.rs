@@ -2,7 +2,7 @@
 
 use crate::{
     component::{
-        Catalog, Homeserver, Role,
+        Catalog, Homeserver, Kind, Role,
         identity::{self, Identity},
     },
     dokku::{self, apps},
@@ -32,6 +32,17 @@ use std::{
 /// So many steps side by side: one that waits for the network leaves a core to the others.
 const LANES: usize = 3;
 
+// The flags that most commands have. Not a doc comment: clap would show it as the help of each command.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct Flags {
+    /// Show what would be changed, and change nothing.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Show what Dokku prints.
+    #[arg(long)]
+    pub(super) verbose: bool,
+}
+
 /// One command at work.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -56,8 +67,7 @@ impl Session {
         env: Env,
         catalog: Catalog,
         command: impl Into<String>,
-        dry_run: bool,
-        verbose: bool,
+        Flags { dry_run, verbose }: Flags,
     ) -> Self {
         let ui = Ui::new(env.get("DOKKU_QUIET_OUTPUT").is_some(), verbose);
         let host = Host::new(env.clone(), Arc::new(Nowhere), dry_run);
@@ -114,8 +124,9 @@ impl Session {
     /// # Errors
     /// As [`Session::spec`]; or another command holds the lock.
     pub(super) fn locked(&self, app: &AppName) -> Result<(Spec, Option<Lock>)> {
-        let lock = self.lock(&self.spec(app)?.server_name, app)?;
-        self.recorded(&self.spec(app)?.server_name)?;
+        let name = self.spec(app)?.server_name;
+        let lock = self.lock(&name, app)?;
+        self.recorded(&name)?;
         Ok((self.spec(app)?, lock))
     }
 
@@ -247,7 +258,7 @@ impl Session {
     }
 
     /// The kind of a component, by its name in a marker.
-    pub(super) fn kind(&self, name: &str) -> Result<&'static crate::component::Kind> {
+    pub(super) fn kind(&self, name: &str) -> Result<&'static Kind> {
         self.catalog.find(name).ok_or_else(|| {
             Error::new(format!("this version of the plugin does not know the component {name}"))
                 .hint("sudo dokku plugin:update matrix")

@@ -13,7 +13,7 @@ use crate::{
     host::{Host, env::Env, net::Reply},
     names::{AppName, Domain, ImageRef},
     plan::StepId,
-    state::{Marker, Paths, Spec},
+    state::{Marker, Paths, Spec, Tls},
     synapse::health::Readiness,
 };
 use camino::Utf8PathBuf;
@@ -259,7 +259,7 @@ impl Component {
     pub fn port_map(&self) -> Vec<String> {
         let port = self.port;
         let mut map = vec![format!("http:80:{port}")];
-        if self.spec.tls != crate::state::Tls::Off {
+        if self.spec.tls != Tls::Off {
             map.push(format!("https:443:{port}"));
             if self.on_8448 {
                 map.push(format!("https:8448:{port}"));

@@ -50,10 +50,19 @@ impl Served<'_> {
     /// # Errors
     /// One of them cannot be read.
     pub fn parts(&self, host: &Host) -> Result<Parts> {
+        self.parts_with(host, self.takes_our_template(host)?)
+    }
+
+    /// Whether Dokku is told of our template. This runs nginx and sigil.
+    fn takes_our_template(&self, host: &Host) -> Result<bool> {
+        Ok(self.extent == Extent::OurTemplate && verify::is_verified(host, self.spec)?)
+    }
+
+    fn parts_with(&self, host: &Host, our_template: bool) -> Result<Parts> {
         let mut digest = Digest::default();
         match self.extent {
             Extent::File => digest.text(self.app.as_str()),
-            Extent::OurTemplate if verify::is_verified(host, self.spec)? => {
+            Extent::OurTemplate if our_template => {
                 digest.file("template", &self.spec.paths(host.env()).template())?;
                 nginx::add_properties(&mut digest, host, self.app)?;
             }
@@ -76,14 +85,13 @@ impl Served<'_> {
     pub fn is_built(&self, host: &Host) -> Result<Option<bool>> {
         let conf = host.env().dokku_root().join(self.app.as_str()).join("nginx.conf");
         let Some(conf) = files::read(&conf)? else { return Ok(Some(false)) };
+        let our_template = self.takes_our_template(host)?;
         // Dokku took its own template if it was not told of ours in time.
-        if self.extent == Extent::OurTemplate
-            && conf.contains(template::END) != verify::is_verified(host, self.spec)?
-        {
+        if self.extent == Extent::OurTemplate && conf.contains(template::END) != our_template {
             return Ok(Some(false));
         }
         let Some(recorded) = self.recorded(host)? else { return Ok(None) };
-        Ok(Some(self.parts(host)?.0 == recorded))
+        Ok(Some(self.parts_with(host, our_template)?.0 == recorded))
     }
 
     /// What was recorded last.

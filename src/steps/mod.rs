@@ -18,7 +18,7 @@ pub mod server_directory;
 pub use self_check::dns_records;
 
 use crate::{
-    component::{Component, Homeserver},
+    component::{Component, Homeserver, Role},
     host::Host,
     plan::Step,
     state::{Spec, Tls},
@@ -129,8 +129,8 @@ fn next_commands(host: &Host, component: &Component) -> String {
         return format!("To go on: dokku matrix:deploy {app}");
     }
     let command = match component.kind.role {
-        crate::component::Role::Homeserver => "deploy".to_owned(),
-        crate::component::Role::Optional => format!("enable-{}", component.kind.name),
+        Role::Homeserver => "deploy".to_owned(),
+        Role::Optional => format!("enable-{}", component.kind.name),
     };
     format!(
         "To go on: dokku matrix:{command} {app} --image {image}. To go back: dokku matrix:deploy {app}"

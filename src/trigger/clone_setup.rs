@@ -11,12 +11,5 @@ use crate::{
 
 pub(super) fn run(call: &Call) -> Result<()> {
     let Some(new) = call.args.get(1) else { return Ok(()) };
-    let must_not_run = match &call.marker {
-        Marker::Clone => true,
-        // A kind that is not known may be one that must not run twice.
-        Marker::Component { kind, .. } => {
-            call.catalog.find(kind).is_none_or(|kind| kind.single_process)
-        }
-    };
-    if must_not_run { marker::write(&call.host, new, &Marker::Clone) } else { Ok(()) }
+    if call.is_single_process() { marker::write(&call.host, new, &Marker::Clone) } else { Ok(()) }
 }

@@ -72,17 +72,17 @@ pub(super) fn run(call: &Call) -> Result<()> {
     behind_nginx(call, &app, known, runs)?;
     let component = desired.as_ref().ok().map(|(_, component)| component.clone());
     let prepared = desired.and_then(|(server, component)| prepare(call, &server, &component));
-    if let Err(error) = prepared {
-        if runs {
-            return Err(error.hint(NOTHING_STOPPED));
-        }
-        call.warn(&error);
-    }
+    refuse_or_warn(call, runs, prepared)?;
     stop_untracked(host, &app)?;
     // At last, for what was refused starts nothing.
     let Some(component) = component else { return Ok(()) };
-    match record_start(host, &component) {
-        Err(error) if runs => Err(error.hint("Nothing was stopped: the old server runs on.")),
+    refuse_or_warn(call, runs, record_start(host, &component))
+}
+
+/// What went wrong is refused while the old server runs; where nothing runs, it is only told.
+fn refuse_or_warn(call: &Call, runs: bool, result: Result<()>) -> Result<()> {
+    match result {
+        Err(error) if runs => Err(error.hint(NOTHING_STOPPED)),
         Err(error) => {
             call.warn(&error);
             Ok(())
@@ -197,7 +197,8 @@ fn one_web_process(call: &Call, app: &AppName, runs: bool) -> Result<()> {
     Ok(())
 }
 
-/// The image runs Synapse, the secrets exist, the generated files fit the database, and Synapse accepts all of them.
+/// The image runs Synapse, the secrets exist, the generated files fit the database, and Synapse
+/// accepts all of them.
 fn configuration(host: &Host, desired: &Homeserver, tag: &str) -> Result<()> {
     let spec = &desired.spec;
     let app = &spec.app;

@@ -66,6 +66,17 @@ impl Call {
         Ok(self.component()?.map(|(homeserver, _)| homeserver))
     }
 
+    /// Whether two processes of the app would corrupt its data. A kind that this program does not know
+    /// may be one.
+    fn is_single_process(&self) -> bool {
+        match &self.marker {
+            Marker::Clone => true,
+            Marker::Component { kind, .. } => {
+                self.catalog.find(kind).is_none_or(|kind| kind.single_process)
+            }
+        }
+    }
+
     fn warn(&self, error: &Error) {
         warn(&self.ui, error);
     }
@@ -89,7 +100,8 @@ pub fn run(env: Env, catalog: Catalog, trigger: &str, args: &[String]) -> Exit {
         None
     });
     // Only the guards ask what an app has mounted that has no marker.
-    if marker.is_none() && !GUARDS.contains(&trigger) {
+    let is_guard = GUARDS.contains(&trigger);
+    if marker.is_none() && !is_guard {
         return Exit::Done;
     }
     let host = Host::new(env, Arc::new(Nowhere), false);
@@ -103,7 +115,7 @@ pub fn run(env: Env, catalog: Catalog, trigger: &str, args: &[String]) -> Exit {
     });
     let Err(error) = done else { return Exit::Done };
     warn(&ui(), &error);
-    if GUARDS.contains(&trigger) { Exit::Failed } else { Exit::Done }
+    if is_guard { Exit::Failed } else { Exit::Done }
 }
 
 /// The marker that an app has, or should have, if the app itself confirms it; `None` if it is not

@@ -16,12 +16,11 @@ use crate::{
     error::{Error, Result},
     host::Host,
     names::AppName,
-    state::Marker,
     synapse::start::{self, Effect},
 };
 
 pub(super) fn run(call: &Call) -> Result<()> {
-    if !is_watched(call) {
+    if !call.is_single_process() {
         return Ok(());
     }
     let (host, app): (&Host, AppName) = (&call.host, call.app.parse()?);
@@ -36,22 +35,11 @@ pub(super) fn run(call: &Call) -> Result<()> {
 }
 
 pub(super) fn enter(call: &Call) -> Result<()> {
-    if !is_watched(call) {
+    if !call.is_single_process() {
         return Ok(());
     }
     let command = call.args.iter().skip_while(|word| *word != "--").skip(1).cloned().collect();
     refuse(call, &call.app.parse()?, &Line { entry_point: vec![], command })
-}
-
-/// Whether two processes of the app would corrupt its data. A kind that this program does not know
-/// may be one.
-fn is_watched(call: &Call) -> bool {
-    match &call.marker {
-        Marker::Clone => true,
-        Marker::Component { kind, .. } => {
-            call.catalog.find(kind).is_none_or(|kind| kind.single_process)
-        }
-    }
 }
 
 /// The command of `scheduler-run`: the variables before it are counted.

@@ -1,6 +1,7 @@
 //! The flags of `matrix:create`. One that is left out keeps what is recorded.
 
 use crate::{
+    cmd::session::Flags,
     component::{Catalog, Kind},
     error::{Error, Result},
     names::{AppName, Domain, Email, ImageRef, ServerName, ServiceName, UserId},
@@ -59,12 +60,8 @@ pub(super) struct Args {
     /// Prepare everything, but start nothing.
     #[arg(long)]
     pub(super) no_deploy: bool,
-    /// Show what would be changed, and change nothing.
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    /// Show what Dokku prints.
-    #[arg(long)]
-    pub(super) verbose: bool,
+    #[command(flatten)]
+    pub(super) flags: Flags,
 }
 
 fn page(text: &str) -> Result<String> {

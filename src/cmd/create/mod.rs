@@ -35,7 +35,7 @@ pub(super) fn subcommand(catalog: Catalog) -> Subcommand {
 }
 
 fn run(env: Env, catalog: Catalog, args: &Args, requested: &Requested) -> Result<Exit> {
-    let session = Session::with_flags(env, catalog, "matrix:create", args.dry_run, args.verbose);
+    let session = Session::with_flags(env, catalog, "matrix:create", args.flags);
     let _app = session.lock_app(&args.app, &args.app)?;
     let name = desired::server_name(&session, args)?;
     let _lock = session.lock(&name, &args.app)?;
@@ -63,7 +63,7 @@ fn run(env: Env, catalog: Catalog, args: &Args, requested: &Requested) -> Result
     let first = RecordSpec::first(first, failed_image);
     let steps = steps::everything(&desired, first, preflight.options(!args.no_deploy));
     let outcome = session.converge(&desired, &steps, !args.no_deploy)?;
-    if args.no_deploy && !args.dry_run {
+    if args.no_deploy && !args.flags.dry_run {
         let spec = &desired.spec;
         let image = if prepared_only { format!(" --image {}", spec.image) } else { String::new() };
         session.ui.heading(&format!(
