@@ -5,7 +5,7 @@ use crate::{
     component::Homeserver,
     error::Result,
     plan::Outcome,
-    state::Tls,
+    state::{Settings, Spec, Tls},
     steps::{config::Config, dns_records, host_wide},
 };
 
@@ -25,6 +25,7 @@ pub(super) fn print(session: &Session, desired: &Homeserver, outcome: &Outcome) 
     if session.is_dry_run() {
         return print_dry_run(session, desired, outcome);
     }
+    notes(session, spec);
     let name = &spec.server_name;
     if outcome.changes == 0 {
         ui.heading(&format!("Matrix homeserver {name} is ready; nothing had to be changed"));
@@ -50,6 +51,16 @@ pub(super) fn print(session: &Session, desired: &Homeserver, outcome: &Outcome) 
     }
     line("First user", &format!("dokku matrix:register-user {} <name> --admin", spec.app));
     line("Keep safe", desired.paths.signing_key().as_str());
+}
+
+/// What the administrator should know about the files. It does not change the exit code: Synapse runs
+/// with them.
+fn notes(session: &Session, spec: &Spec) {
+    // The run has succeeded, so nothing that fails here may fail the command.
+    let Ok(settings) = Settings::recorded(session.env(), &spec.server_name) else { return };
+    for note in &settings.notes {
+        session.ui.warn(note);
+    }
 }
 
 fn print_dry_run(session: &Session, desired: &Homeserver, outcome: &Outcome) {

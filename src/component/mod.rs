@@ -13,7 +13,7 @@ use crate::{
     host::{Host, env::Env, net::Reply},
     names::{AppName, Domain, ImageRef},
     plan::StepId,
-    state::{Marker, Paths, Spec, Tls},
+    state::{Marker, Paths, Settings, Spec, Tls},
     synapse::health::Readiness,
 };
 use camino::Utf8PathBuf;
@@ -89,6 +89,8 @@ pub struct Component {
     pub kind: &'static Kind,
     /// The homeserver that it belongs to.
     pub spec: Arc<Spec>,
+    /// What the configuration of Synapse says; see [`current`](Self::current).
+    pub settings: Arc<Settings>,
     /// Its app.
     pub app: AppName,
     /// The host name that its app answers to.
@@ -114,7 +116,7 @@ pub struct Component {
     /// Whether the plugin's nginx template serves it; else Dokku's built-in one does.
     pub uses_template: bool,
     /// What nginx must allow at least.
-    pub nginx_properties: &'static [AtLeast],
+    pub nginx_properties: Vec<AtLeast>,
     /// The content of the plugin's file in its app's `nginx.conf.d`, which holds under any template.
     pub locations: String,
     /// Lists the files that its container reads when it starts: a change of one means a restart.
@@ -158,12 +160,12 @@ pub enum User {
 }
 
 /// A property of Dokku's nginx that must have at least a value; what is more stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AtLeast {
     /// The property of `nginx:set`.
     pub property: &'static str,
     /// The value, as nginx writes it.
-    pub value: &'static str,
+    pub value: String,
     /// What the value measures.
     pub measure: Measure,
 }
@@ -219,12 +221,14 @@ impl Component {
     pub(crate) fn new(
         kind: &'static Kind,
         spec: &Arc<Spec>,
+        settings: &Arc<Settings>,
         of: (&AppName, &Domain, &ImageRef),
     ) -> Self {
         let (app, domain, image) = of;
         Self {
             kind,
             spec: spec.clone(),
+            settings: settings.clone(),
             app: app.clone(),
             domain: domain.clone(),
             image: image.clone(),
@@ -237,12 +241,27 @@ impl Component {
             environment: vec![],
             uses_database: false,
             uses_template: false,
-            nginx_properties: &[],
+            nginx_properties: vec![],
             locations: String::new(),
             read_at_start: own_files,
             probe: None,
             questions: vec![],
         }
+    }
+
+    /// The same component by what the configuration says now: a step that runs before it has Synapse
+    /// read a changed one.
+    ///
+    /// # Errors
+    /// What it says cannot be read.
+    pub fn current(&self, env: &Env) -> Result<Self> {
+        let settings = Settings::recorded(env, &self.spec.server_name)?;
+        if settings == *self.settings {
+            return Ok(self.clone());
+        }
+        let settings = Arc::new(settings);
+        let of = (&self.app, &self.domain, &self.image);
+        (self.kind.describe)(Self::new(self.kind, &self.spec, &settings, of), &self.spec.paths(env))
     }
 
     /// The name of one of its steps.
@@ -304,8 +323,9 @@ impl Homeserver {
     pub fn new(catalog: Catalog, env: &Env, spec: Spec) -> Result<Self> {
         let paths = spec.paths(env);
         let spec = Arc::new(spec);
+        let settings = Arc::new(Settings::recorded(env, &spec.server_name)?);
         let complete = |kind: &'static Kind, of| {
-            (kind.describe)(Component::new(kind, &spec, of), &paths).map(Arc::new)
+            (kind.describe)(Component::new(kind, &spec, &settings, of), &paths).map(Arc::new)
         };
         let mut components =
             vec![complete(catalog.homeserver(), (&spec.app, &spec.domain, &spec.image))?];

@@ -4,7 +4,7 @@ use super::{AtLeast, Component, Kind, Measure, Mount, Question, QuestionPort, Ro
 use crate::{
     error::Result,
     nginx::locations::{self, WellKnown},
-    state::Paths,
+    state::{Paths, Settings},
     synapse::{
         config::{DIRECTORY, PORT},
         health, inputs,
@@ -23,11 +23,19 @@ pub static KIND: Kind = Kind {
     describe,
 };
 
-/// The largest upload and the longest wait that Matrix clients need.
-const NGINX: [AtLeast; 2] = [
-    AtLeast { property: "client-max-body-size", value: "50m", measure: Measure::Size },
-    AtLeast { property: "proxy-read-timeout", value: "180s", measure: Measure::Time },
-];
+/// The largest upload, and the longest wait that Matrix clients need.
+fn nginx_properties(settings: &Settings) -> Vec<AtLeast> {
+    let bytes = settings.max_upload_size.max(50 << 20);
+    let size = match bytes % (1 << 20) {
+        0 => format!("{}m", bytes >> 20),
+        _ => bytes.to_string(),
+    };
+    let wait = "180s".to_owned();
+    vec![
+        AtLeast { property: "client-max-body-size", value: size, measure: Measure::Size },
+        AtLeast { property: "proxy-read-timeout", value: wait, measure: Measure::Time },
+    ]
+}
 
 /// Synapse writes to `/data`, and Python and its uploads to `/tmp`.
 pub const ISOLATION: [&str; 5] = [
@@ -81,11 +89,30 @@ fn describe(component: Component, paths: &Paths) -> Result<Component> {
         environment: vec![("SYNAPSE_CONFIG_PATH", DIRECTORY.to_owned())],
         uses_database: true,
         uses_template: true,
-        nginx_properties: &NGINX,
-        locations: locations::homeserver(&WellKnown::of(&spec)),
+        nginx_properties: nginx_properties(&component.settings),
+        locations: locations::homeserver(&WellKnown::of(&spec, &component.settings)),
         read_at_start: |env, component| inputs::files(env, &component.spec),
         probe: Some(health::probe),
         questions: QUESTIONS.to_vec(),
         ..component
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nginx_lets_the_largest_upload_through() {
+        for (upload, wanted) in [
+            (0, "50m"),
+            (1 << 20, "50m"),
+            (50 << 20, "50m"),
+            (200 << 20, "200m"),
+            (60_000_000, "60000000"),
+        ] {
+            let settings = Settings { max_upload_size: upload, ..Settings::default() };
+            assert_eq!(nginx_properties(&settings)[0].value, wanted, "{upload}");
+        }
+    }
 }

@@ -176,6 +176,17 @@ pub fn running_ids(host: &Host, app: &AppName) -> Result<Vec<String>> {
     Ok(parse::table::<1>(&cmd, &output.stdout)?.into_iter().flatten().collect())
 }
 
+/// Runs a program in a running container, as its own user, with a text as its standard input. The caller
+/// looks at its exit code.
+pub fn exec<'a>(
+    host: &Host,
+    id: &str,
+    words: impl IntoIterator<Item = &'a str>,
+    text: &str,
+) -> Result<Output> {
+    host.run(&docker(host).args(["exec", "--interactive", id]).args(words).stdin(text))
+}
+
 /// Stops a container. Docker does not restart it.
 pub fn stop(host: &Host, id: &str) -> Result<()> {
     host.must(&Cmd::changes(host.env().docker()).args(["container", "stop", id])).map(drop)

@@ -15,6 +15,7 @@ pub mod locks;
 pub mod marker;
 mod paths;
 mod read_write;
+mod settings;
 mod spec;
 mod status;
 mod store;
@@ -23,6 +24,7 @@ mod version1;
 pub use host_status::HostStatus;
 pub use marker::Marker;
 pub use paths::{Paths, data_root};
+pub use settings::Settings;
 pub use spec::{ComponentSpec, Spec, Support, Tls};
 pub use status::{Hold, Started, Status, Verification, plugin_version};
 

@@ -1,6 +1,7 @@
 //! What was done to a homeserver. Without this file most of it is done again; the journal and the
 //! hold, which say what was interrupted, would be lost.
 
+use super::Settings;
 use crate::{
     error::Error,
     names::{ImageRef, ServiceName},
@@ -18,6 +19,9 @@ pub struct Status {
     /// The digest of the configuration and the image that Synapse accepted last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validated: Option<String>,
+    /// What that configuration says. It is recorded together with the digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Settings>,
     /// What this host's sigil and nginx said of the nginx template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<Verification>,

@@ -81,6 +81,7 @@ pub(super) fn status(paths: &Paths) -> Result<Status> {
     Ok(Status {
         plugin: None,
         validated: files::read(&validated(paths))?.map(|text| text.trim().to_owned()),
+        settings: None,
         template: verification(paths)?,
         failed_image,
         started: BTreeMap::new(),

@@ -47,12 +47,12 @@ pub fn everything(desired: &Homeserver, first: RecordSpec, options: Options) -> 
     steps.extend(server_directory::steps(desired, first));
     steps.extend(nginx::template(desired));
     steps.extend(app::steps(main));
-    steps.extend(nginx::steps(main));
     steps.extend(database::steps(desired));
     steps.extend(server_directory::secrets(desired));
     steps.extend(deploy::image(main));
     steps.extend(database::link(main));
     steps.extend(config::synapse(desired));
+    steps.extend(nginx::steps(main));
     steps.extend(container::steps(main));
     for component in desired.optional() {
         steps.extend(prepare(component));

@@ -9,6 +9,7 @@ pub mod discovery;
 pub mod email;
 pub mod health;
 pub mod inputs;
+pub mod probe;
 pub mod signing_key;
 pub mod start;
 pub mod users;

@@ -22,7 +22,7 @@ use crate::{
     steps::{
         config::{Config, is_validated, validate_now},
         container::{network_changes, scale_changes, stop_others},
-        deploy::record_start,
+        deploy::{must_reach, record_start},
         server_directory::Secrets,
     },
 };
@@ -218,10 +218,10 @@ fn configuration(host: &Host, desired: &Homeserver, tag: &str) -> Result<()> {
     for change in Config::of(desired).missing(&url)? {
         change.apply(host)?;
     }
-    if is_validated(spec, host, &image)? == Some(true) {
-        return Ok(());
+    if is_validated(spec, host, &image)? != Some(true) {
+        validate_now(spec, host, &image)?;
     }
-    validate_now(spec, host, &image)
+    must_reach(host, desired.main(), &image)
 }
 
 /// nginx or sigil may have been upgraded since the template was verified.

@@ -13,6 +13,7 @@ mod nginx;
 mod plugin_copy;
 mod readme;
 mod scenarios;
+mod settings;
 mod support;
 mod synapse;
 mod tree;

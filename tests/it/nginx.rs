@@ -14,7 +14,12 @@ use tools::{certificate, knows_http2_directive, render, validate};
 
 fn well_known(support: Option<&Support>) -> WellKnown<'_> {
     let base_url = "https://matrix.example.org".to_owned();
-    WellKnown { base_url, server: "matrix.example.org:443".to_owned(), support }
+    WellKnown {
+        base_url,
+        client: serde_json::Map::new(),
+        server: "matrix.example.org:443".to_owned(),
+        support,
+    }
 }
 
 fn site(tls_dir: &str, http2_directive: bool) -> Site<'_> {

@@ -27,15 +27,19 @@ pub struct OneOff<'a> {
     pub user: String,
     /// More flags of `docker run`, each with its value.
     pub flags: &'a [&'a str],
+    /// The flags that lead to other containers; without any it has no network.
+    pub links: &'a [String],
     /// The mounts, as `docker run -v` takes them.
     pub mounts: Vec<String>,
     /// The program.
     pub program: &'a str,
     /// Its arguments.
     pub args: &'a [&'a str],
+    /// What it reads from standard input.
+    pub stdin: Option<&'a str>,
 }
 
-/// Runs a program in a container without a network. The caller looks at its exit code.
+/// Runs a program in a container. The caller looks at its exit code.
 ///
 /// # Errors
 /// It cannot be run, or does not end in time: then its container is removed.
@@ -55,16 +59,23 @@ fn run_within(host: &Host, run: &OneOff<'_>, timeout: Duration) -> Result<Output
         "--label=dokku",
         "--label=com.dokku.plugin=matrix",
         &label,
-        "--network=none",
         "--no-healthcheck",
+        "--interactive",
         "--user",
         &run.user,
         "--entrypoint",
         run.program,
     ]);
-    cmd = cmd.args(run.flags.iter().flat_map(|flag| flag.split(' ')));
+    if run.links.is_empty() {
+        cmd = cmd.arg("--network=none");
+    }
+    let flags = run.flags.iter().copied().chain(run.links.iter().map(String::as_str));
+    cmd = cmd.args(flags.flat_map(|flag| flag.split(' ')));
     for mount in &run.mounts {
         cmd = cmd.args(["-v", mount]);
+    }
+    if let Some(text) = run.stdin {
+        cmd = cmd.stdin(text);
     }
     match host.run(&cmd.arg(run.image.as_str()).args(run.args)) {
         Ok(output) => Ok(output),
@@ -124,8 +135,16 @@ mod tests {
         let host = Host::new(Env::of(&[("DOCKER_BIN", program.as_str())]), Arc::new(Nowhere), true);
         let image = "a:1".parse().unwrap();
         let user = "1:1".to_owned();
-        let run =
-            OneOff { image: &image, user, flags: &[], mounts: vec![], program: "p", args: &[] };
+        let run = OneOff {
+            image: &image,
+            user,
+            flags: &[],
+            links: &[],
+            mounts: vec![],
+            program: "p",
+            args: &[],
+            stdin: None,
+        };
         let ended = run_within(&host, &run, Duration::from_secs(3)).is_ok();
         let calls = files::read(&directory.join("calls")).unwrap().unwrap();
         (ended, calls.lines().map(str::to_owned).collect())

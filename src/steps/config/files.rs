@@ -1,7 +1,7 @@
 //! Files with exactly this content and mode.
 
 use crate::{
-    component::Component,
+    component::{CATALOG, Component},
     error::{Error, Result},
     host::{Host, files, secret::Secret},
     plan::{Change, State, Step, StepId},
@@ -20,16 +20,16 @@ impl Step for Files {
     }
 
     fn needs(&self) -> Vec<StepId> {
-        vec![("server", "directories")]
+        vec![("server", "directories"), (CATALOG.homeserver().name, "validated")]
     }
 
     fn title(&self) -> String {
         format!("Writing the configuration of {}", self.0.app)
     }
 
-    fn check(&self, _host: &Host) -> Result<State> {
+    fn check(&self, host: &Host) -> Result<State> {
         let mut changes = vec![];
-        for file in &self.0.files {
+        for file in self.0.current(host.env())?.files {
             let path = &file.path;
             if files::stat(path)?.is_some_and(|stat| stat.directory) {
                 return Err(Error::new(format!("{path} is a directory, which Docker made"))

@@ -35,7 +35,7 @@ impl Step for Validated {
         Ok(match is_validated(&spec, host, &image)? {
             None => State::NotYet(self.0.step("image")),
             Some(true) => State::Satisfied,
-            Some(false) => State::missing("python -m synapse.config", move |host| {
+            Some(false) => State::missing("have Synapse read its configuration", move |host| {
                 validate_now(&spec, host, &image)
             }),
         })
@@ -48,7 +48,9 @@ pub fn is_validated(spec: &Spec, host: &Host, image: &ImageRef) -> Result<Option
     let Some(layers) = docker::layers(host, image).option()? else { return Ok(None) };
     let digest = validate::digest(host.env(), spec, &layers)?;
     let status = Status::read(host.env(), &spec.server_name)?;
-    Ok(Some(status.validated.is_some_and(|recorded| recorded == digest)))
+    // An older version of the plugin recorded no settings.
+    let accepted = status.validated.is_some_and(|recorded| recorded == digest);
+    Ok(Some(accepted && status.settings.is_some()))
 }
 
 /// Has Synapse validate the files with that image, and records what it accepted.
@@ -58,6 +60,10 @@ pub fn validate_now(spec: &Spec, host: &Host, image: &ImageRef) -> Result<()> {
         .required(|| Error::new(format!("the image {image} is not on this host")))?;
     let digest = validate::digest(host.env(), spec, &layers)?;
     let owner = Owner::of(host.env().dokku_user())?;
-    validate::validate(host, spec, image, owner, &component::synapse::ISOLATION)?;
-    Status::update(host, &spec.server_name, |status| status.validated = Some(digest))
+    let isolation = &component::synapse::ISOLATION;
+    let settings = validate::validate(host, spec, image, owner, isolation)?;
+    Status::update(host, &spec.server_name, |status| {
+        status.validated = Some(digest);
+        status.settings = Some(settings);
+    })
 }

@@ -20,7 +20,7 @@ impl Step for Link {
 
     fn needs(&self) -> Vec<StepId> {
         // Two calls that set an app's environment at the same time lose one of the two values.
-        vec![("server", "service"), self.0.step("locations")]
+        vec![("server", "service"), self.0.step("ports")]
     }
 
     fn title(&self) -> String {

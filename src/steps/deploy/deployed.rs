@@ -1,6 +1,9 @@
 //! The desired image runs, with the files as they are and a database that it can reach.
 
-use super::started::{self, Difference};
+use super::{
+    reach,
+    started::{self, Difference},
+};
 use crate::{
     component::{Component, LABEL, User},
     dokku::{
@@ -126,10 +129,17 @@ impl Deployed {
         let Some(address) = ps::listeners(host, &self.0.app)?.into_iter().next() else {
             return Ok(false);
         };
-        // Asked twice: a server under load may keep one question waiting.
-        Ok(probe(host, &address)? == Readiness::NoDatabase
-            && postgres::is_running(host, &self.0.spec.service)?
-            && probe(host, &address)? == Readiness::NoDatabase)
+        if probe(host, &address)? != Readiness::NoDatabase
+            || !postgres::is_running(host, &self.0.spec.service)?
+        {
+            return Ok(false);
+        }
+        // An authentication service that does not answer looks the same from outside. And a server under
+        // load may keep one question waiting.
+        match reach::running(host, &self.0)? {
+            Some(reach) => Ok(reach.database.is_some()),
+            None => Ok(probe(host, &address)? == Readiness::NoDatabase),
+        }
     }
 }
 

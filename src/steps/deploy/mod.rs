@@ -3,11 +3,13 @@
 mod deployed;
 mod image_pulled;
 mod image_recorded;
+mod reach;
 mod ready;
 mod restarts;
 mod started;
 
 pub(super) use image_recorded::ImageRecorded;
+pub use reach::must_reach;
 pub use ready::{readiness, wait};
 pub use started::{forget_start, record_start};
 

@@ -1,6 +1,9 @@
 //! The component answers, and reaches its database.
 
-use super::restarts::{Restarts, Watch};
+use super::{
+    reach,
+    restarts::{Restarts, Watch},
+};
 use crate::{
     component::Component,
     dokku::{docker, ps},
@@ -99,13 +102,15 @@ pub fn wait(host: &Host, component: &Component, limit: Duration) -> Result<()> {
         let waited = start.elapsed();
         let migrates = || waited < LONGEST_MIGRATION && migrates(host, component);
         let why = match watch.look(host, &component.app)? {
-            Restarts::CrashLoop => "it ends again and again",
-            Restarts::Gone => "it does not run",
-            Restarts::Running if waited >= limit && !migrates() => describe(&last),
-            Restarts::Restarting if waited >= limit + LONGEST_BACK_OFF => describe(&last),
+            Restarts::CrashLoop => "it ends again and again".to_owned(),
+            Restarts::Gone => "it does not run".to_owned(),
+            Restarts::Running if waited >= limit && !migrates() => describe(host, component, last),
+            Restarts::Restarting if waited >= limit + LONGEST_BACK_OFF => {
+                describe(host, component, last)
+            }
             Restarts::Running | Restarts::Restarting => continue,
         };
-        return Err(not_ready(host, component, &clock::human(waited), why));
+        return Err(not_ready(host, component, &clock::human(waited), &why));
     }
 }
 
@@ -124,10 +129,17 @@ fn not_ready(host: &Host, component: &Component, waited: &str, why: &str) -> Err
         .hint(next_commands(host, component))
 }
 
-fn describe(readiness: &Readiness) -> &str {
+/// Why it is not ready. From outside, a database and an authentication service that do not answer look
+/// the same, so the container itself is asked.
+fn describe(host: &Host, component: &Component, readiness: Readiness) -> String {
     match readiness {
-        Readiness::Ready => "it is",
+        Readiness::Ready => "it is".to_owned(),
         Readiness::Starting(why) => why,
-        Readiness::NoDatabase => "it does not reach its database",
+        Readiness::NoDatabase => {
+            let reach = reach::running(host, component).ok().flatten();
+            reach
+                .and_then(|reach| reach.why_not())
+                .unwrap_or_else(|| "it does not reach its database".to_owned())
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         served::{Extent, Served},
     },
     plan::{Change, Refusal, State, Step, StepId},
-    state::{Spec, Tls},
+    state::{Settings, Spec, Tls},
     synapse::discovery,
 };
 use std::sync::Arc;
@@ -35,9 +35,9 @@ impl WellKnownFiles {
         Self { spec: spec.clone(), refusal: Refusal::default() }
     }
 
-    fn text(&self) -> String {
+    fn text(&self, settings: &Settings) -> String {
         let first = first_line(&self.spec.server_name);
-        format!("{first}{}", locations::sibling(&WellKnown::of(&self.spec)))
+        format!("{first}{}", locations::sibling(&WellKnown::of(&self.spec, settings)))
     }
 
     /// The app of this host that has the server name's domain, if it can serve https.
@@ -60,16 +60,16 @@ impl WellKnownFiles {
                 .map(|reply| reply.json())
                 .unwrap_or_default()
         };
-        let wanted = WellKnown::of(&self.spec);
+        let (wanted, server) = (self.spec.base_url(), locations::server(&self.spec));
         // Clients accept the address with a slash at its end as well.
-        let is_ours = |url: &str| url.trim_end_matches('/') == wanted.base_url;
-        ask("server")["m.server"] == wanted.server.as_str()
+        let is_ours = |url: &str| url.trim_end_matches('/') == wanted;
+        ask("server")["m.server"] == server
             && ask("client")["m.homeserver"]["base_url"].as_str().is_some_and(is_ours)
     }
 
     fn instructions(&self) -> String {
         let name = self.spec.server_name.host();
-        let WellKnown { base_url, server, .. } = WellKnown::of(&self.spec);
+        let (base_url, server) = (self.spec.base_url(), locations::server(&self.spec));
         format!(
             "{name} must serve these two files over https, so that others find {}:\n\
              https://{name}/.well-known/matrix/server\n  {{\"m.server\": \"{server}\"}}\n\
@@ -179,7 +179,7 @@ impl Step for WellKnownFiles {
                 State::of(changes)
             });
         }
-        let text = self.text();
+        let text = self.text(&Settings::recorded(host.env(), &spec.server_name)?);
         let is_built = served(spec, &app).is_built(host)? == Some(true);
         if install::change_to(host, app.as_str(), FILE, &text)?.is_some() || !is_built {
             let (spec, refusal) = (spec.clone(), self.refusal.clone());

@@ -2,7 +2,7 @@
 
 use super::served;
 use crate::{
-    component::Component,
+    component::{CATALOG, Component},
     error::Result,
     host::Host,
     nginx::install,
@@ -23,7 +23,9 @@ impl Step for Locations {
     }
 
     fn needs(&self) -> Vec<StepId> {
-        vec![self.0.step("ports"), self.0.step("properties")]
+        // What clients are told depends on Synapse's own configuration.
+        let validated = (CATALOG.homeserver().name, "validated");
+        vec![self.0.step("ports"), self.0.step("properties"), validated]
     }
 
     fn title(&self) -> String {
@@ -35,8 +37,8 @@ impl Step for Locations {
     }
 
     fn check(&self, host: &Host) -> Result<State> {
-        let (app, text) = (self.0.app.as_str(), &self.0.locations);
-        let Some(change) = install::change_to(host, app, FILE, text)? else {
+        let text = self.0.current(host.env())?.locations;
+        let Some(change) = install::change_to(host, self.0.app.as_str(), FILE, &text)? else {
             return Ok(State::Satisfied);
         };
         // A reload for another app may have read what is replaced now.

@@ -1,7 +1,7 @@
 //! Large uploads and long polls pass; what the administrator raised stays.
 
 use crate::{
-    component::{Component, Measure},
+    component::{AtLeast, CATALOG, Component, Measure},
     dokku::nginx,
     error::Result,
     host::Host,
@@ -19,7 +19,8 @@ impl Step for Properties {
     }
 
     fn needs(&self) -> Vec<StepId> {
-        vec![self.0.step("ports")]
+        // The largest upload is a setting of Synapse's own configuration.
+        vec![self.0.step("ports"), (CATALOG.homeserver().name, "validated")]
     }
 
     fn title(&self) -> String {
@@ -33,19 +34,20 @@ impl Step for Properties {
     fn check(&self, host: &Host) -> Result<State> {
         let current = nginx::properties(host, &self.0.app).option()?;
         let mut changes = vec![];
-        for wanted in self.0.nginx_properties {
-            let (property, value) = (wanted.property, wanted.value);
+        for AtLeast { property, value, measure: kind } in
+            self.0.current(host.env())?.nginx_properties
+        {
             let now = match &current {
-                Some(current) => measure(wanted.measure, current.computed(property)?),
+                Some(current) => measure(kind, current.computed(property)?),
                 // In a dry run the app may not exist yet.
                 None => None,
             };
             // 0 is "without a limit".
-            if now.is_none_or(|now| now != 0 && Some(now) < measure(wanted.measure, value)) {
+            if now.is_none_or(|now| now != 0 && Some(now) < measure(kind, &value)) {
                 let app = self.0.app.clone();
                 let description = format!("dokku nginx:set {app} {property} {value}");
                 changes.push(Change::new(description, move |host| {
-                    nginx::set(host, &app, property, value)
+                    nginx::set(host, &app, property, &value)
                 }));
             }
         }

@@ -31,6 +31,7 @@ mod mounts_unknown;
 mod normalize;
 mod preflight;
 mod programs;
+mod reach;
 mod rename;
 mod run_guard;
 mod sample;

@@ -3,17 +3,26 @@
 use super::harness::TestHost;
 use std::fs;
 
-const RUN: &str = "docker run --rm --name --label=dokku --label=com.dokku.plugin=matrix \
-    --network=none --no-healthcheck --user <user> --entrypoint python --cap-drop ALL \
+/// All that the container may do which validates the configuration: it cannot write the
+/// configuration, has no network and no privileges, and is not root.
+const CHECK: &str = "docker run --rm --name --label=dokku --label=com.dokku.plugin=matrix \
+    --no-healthcheck --interactive --user <user> --entrypoint python --network=none --cap-drop ALL \
     --security-opt no-new-privileges --read-only --tmpfs /tmp --pids-limit 1024 \
     -v <host>/lib/data/matrix/matrix.site.test/config:/config:ro \
     -v <host>/lib/data/matrix/matrix.site.test/data:/data \
-    matrixdotorg/synapse:v1.163.2 -m synapse.config -c /config/homeserver.d";
+    matrixdotorg/synapse:v1.163.2 - check /config/homeserver.d";
 
-/// All that the container may do which validates the configuration: it cannot write the
-/// configuration, has no network and no privileges, and is not root.
+/// The same of the container that asks the database right before a deploy: it has the app's links.
+const PROBE: &str = "docker run --rm --name --label=dokku --label=com.dokku.plugin=matrix \
+    --no-healthcheck --interactive --user <user> --entrypoint python --cap-drop ALL \
+    --security-opt no-new-privileges --read-only --tmpfs /tmp --pids-limit 1024 \
+    --link dokku.postgres.matrix-db:dokku-postgres-matrix-db \
+    -v <host>/lib/data/matrix/matrix.site.test/config:/config:ro \
+    -v <host>/lib/data/matrix/matrix.site.test/data:/data \
+    dokku/matrix:latest - probe /config/homeserver.d";
+
 #[test]
-fn the_validation_can_change_nothing_but_the_data() {
+fn one_off_containers_can_change_nothing_but_the_data() {
     let host = TestHost::new();
     host.ok("matrix:create matrix --tls off");
     let calls = host.calls();
@@ -23,7 +32,7 @@ fn the_validation_can_change_nothing_but_the_data() {
     let words = lines.iter().flat_map(|line| line.split(' ')).filter(|word| {
         !word.starts_with("dokku-matrix.") && !word.starts_with("--label=com.dokku-matrix.process=")
     });
-    assert_eq!(words.collect::<Vec<_>>().join(" "), RUN);
+    assert_eq!(words.collect::<Vec<_>>().join(" "), format!("{CHECK} {PROBE}"));
 }
 
 /// Dokku passes these on to a trigger or a subcommand, and each changes what a call of Dokku does.

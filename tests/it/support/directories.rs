@@ -4,8 +4,9 @@
 use super::{host, synapse_home};
 use camino::{Utf8Path, Utf8PathBuf};
 use dokku_matrix::{
+    error::Result,
     host::{cmd::Cmd, cmd::Output, files, random, scrub::Scrubber, secret::Secret},
-    state::{Spec, Tls},
+    state::{Settings, Spec, Tls},
     synapse::{
         config, database,
         email::{Smtp, email_yaml},
@@ -34,6 +35,7 @@ pub(crate) fn server() -> Spec {
 
 pub(crate) struct Directories {
     root: Utf8PathBuf,
+    server: Spec,
     #[expect(dead_code, reason = "the directory is removed with the value")]
     directory: Scratch,
 }
@@ -42,7 +44,7 @@ impl Directories {
     pub(crate) fn write(server: &Spec, database_url: &Secret, smtp: Option<&Smtp>) -> Self {
         let directory = Scratch::new().unwrap();
         let root = Utf8PathBuf::from(directory.path().to_str().unwrap());
-        let directories = Self { root, directory };
+        let directories = Self { root, server: server.clone(), directory };
         for directory in ["config/homeserver.d", "config/secrets", "data", "test"] {
             fs::create_dir_all(directories.root.join(directory)).unwrap();
         }
@@ -103,13 +105,23 @@ impl Directories {
     /// Lets Synapse validate the configuration, and returns the error that the plugin would show,
     /// if any.
     pub(crate) fn validate(&self) -> Vec<String> {
-        let server = server();
+        self.settings().map_or_else(|error| error.lines(), |_| vec![])
+    }
+
+    /// Lets Synapse validate the configuration, and returns what it says.
+    pub(crate) fn settings(&self) -> Result<Settings> {
+        let server = &self.server;
         let local = self.read(&format!("homeserver.d/{}", config::LOCAL_FILE));
-        let config = self.config();
-        let input = validate::Subject { app: &server.app, config: &config, local: &local };
-        let output = self.run(validate::PROGRAM, &validate::ARGS);
-        let result = validate::outcome(&Scrubber::default(), &input, &output);
-        result.map_or_else(|error| error.lines(), |()| vec![])
+        let (config, data) = (self.config(), self.root.join("data"));
+        let input = validate::Subject { spec: server, config, data, local };
+        let output = self.run_with(validate::PROGRAM, &validate::CHECK, validate::SCRIPT);
+        validate::outcome(&Scrubber::default(), &input, &output)
+    }
+
+    /// Runs a program in the container, with a text as its standard input.
+    fn run_with(&self, program: &str, args: &[&str], text: &str) -> Output {
+        let cmd = Cmd::reads("bwrap").args(self.container()).arg(program).args(args).stdin(text);
+        host().run(&cmd).unwrap_or_else(|error| panic!("{error}: run dev/setup"))
     }
 
     /// Runs a program in the container.

@@ -7,12 +7,13 @@ use crate::container_commands::{execute, print_answer};
 use crate::containers::{hex, links_alive, new_id, now, set_status};
 use crate::dokku::arg;
 use crate::entry::exit_with;
-use crate::images::{config_check, mounted_files};
+use crate::images::mounted_files;
 use crate::inspect::{find, inspect, list, source, split};
 use crate::postgres;
 use crate::psql::{self, Format};
 use crate::real;
 use crate::state::{Answer, Status, Temporary};
+use crate::synapse_config::{check, probe};
 use crate::{flags, supported};
 
 pub(crate) fn serve(call: &Call) -> Result<()> {
@@ -134,8 +135,15 @@ fn run_program(call: &Call, args: &[String], flags: &flags::Flags, rest: &[Strin
     if let Some(answer) = state.exec.iter().find(|answer| whole.contains(&answer.contains)) {
         return print_answer(call, answer);
     }
-    if whole.contains("synapse.config") {
-        return print_answer(call, &config_check(&flags.mounts));
+    if flags.entrypoint.as_deref() == Some("python") && rest.get(1).is_some_and(|arg| arg == "-") {
+        let answer = match rest.get(2).map(String::as_str) {
+            // Without its standard input, Python reads an empty script.
+            _ if !flags.interactive => Answer::default(),
+            Some("check") if flags.links.is_empty() => check(&flags.mounts),
+            Some("probe") => probe(&state, &flags.links, &flags.mounts),
+            _ => bail!("`docker run {whole}` is not supported"),
+        };
+        return print_answer(call, &answer);
     }
     bail!("`docker run {whole}` is not supported")
 }

@@ -9,8 +9,11 @@ use anyhow::{Result, bail};
 use crate::postgres::hostname;
 
 // A flag that ends in `=` takes a value.
-const RUN: [&str; 17] = [
+const RUN: [&str; 20] = [
+    "--link=",
     "--rm",
+    "-i",
+    "--interactive",
     "--no-healthcheck",
     "--network=",
     "--name=",

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::state::{Answer, Container, Image, State};
+use crate::state::{Container, Image, State};
 
 /// The exit code of a container that exits at once; `None` if it keeps running.
 pub(crate) fn ends(state: &State, container: &Container) -> Option<i32> {
@@ -91,7 +91,7 @@ fn element_starts(container: &Container) -> bool {
 }
 
 /// The host path that is mounted at a container path, or below it.
-fn host_path(mounts: &[String], inside: &str) -> Option<PathBuf> {
+pub(crate) fn host_path(mounts: &[String], inside: &str) -> Option<PathBuf> {
     mounts.iter().find_map(|mount| {
         let mut parts = mount.split(':');
         let (host, container) = (parts.next()?, parts.next()?);
@@ -100,7 +100,7 @@ fn host_path(mounts: &[String], inside: &str) -> Option<PathBuf> {
 }
 
 /// The files that Synapse reads; `None` if no configuration is mounted.
-fn yaml(mounts: &[String]) -> Option<Vec<PathBuf>> {
+pub(crate) fn yaml(mounts: &[String]) -> Option<Vec<PathBuf>> {
     let dir = host_path(mounts, "/config")?;
     let nested = dir.join("homeserver.d");
     let dir = if nested.is_dir() { nested } else { dir };
@@ -111,37 +111,12 @@ fn yaml(mounts: &[String]) -> Option<Vec<PathBuf>> {
     Some(files)
 }
 
-fn is_yaml(file: &Path) -> bool {
+pub(crate) fn is_yaml(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension == "yaml")
 }
 
-fn broken(files: &[PathBuf]) -> Option<&PathBuf> {
+pub(crate) fn broken(files: &[PathBuf]) -> Option<&PathBuf> {
     let broken =
         |file: &&PathBuf| fs::read_to_string(file).is_ok_and(|text| text.contains("BROKEN"));
     files.iter().filter(|file| is_yaml(file)).find(broken)
-}
-
-/// `python -m synapse.config`: validates the mounted configuration. Synapse also needs its data
-/// directory, and warns about files that it ignores.
-pub(crate) fn config_check(mounts: &[String]) -> Answer {
-    let error = |stderr: &str| Answer { rc: 1, stderr: stderr.to_owned(), ..Answer::default() };
-    let Some(files) = yaml(mounts) else {
-        return error("Error: Config directory '/config' does not exist.\n");
-    };
-    if host_path(mounts, "/data").is_none() {
-        return error("PermissionError: [Errno 13] Permission denied: '/data'\n");
-    }
-    if let Some(file) = broken(&files) {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        return error(&format!(
-            "Error in configuration at 'BROKEN':\n  synapse.config._base.ConfigError: stand-in: {name} is broken\n"
-        ));
-    }
-    let mut answer = Answer { stdout: "Config parses OK!\n".to_owned(), ..Answer::default() };
-    for file in files.iter().filter(|file| !is_yaml(file)) {
-        let warning = format!("Found file {} in config directory", file.display());
-        answer.stderr += &warning;
-        answer.stderr += " which is not a .yaml file: ignoring\n";
-    }
-    answer
 }

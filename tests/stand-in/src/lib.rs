@@ -72,6 +72,7 @@ mod storage;
 mod storage_entries;
 mod store;
 mod supported;
+mod synapse_config;
 mod template;
 mod trigger;
 

@@ -10,6 +10,7 @@ use crate::call::Call;
 use crate::containers::{new_id, new_ip};
 use crate::flags::Flags;
 use crate::inspect::find;
+use crate::postgres::hostname;
 
 /// `docker run --rm`: a container that is removed when its program ends. Returns the exit code.
 pub(crate) fn run(call: &Call, parts: &Parts, flags: &Flags, args: &[String]) -> Result<i32> {
@@ -19,6 +20,17 @@ pub(crate) fn run(call: &Call, parts: &Parts, flags: &Flags, args: &[String]) ->
     spec.id.clone_from(&id);
     spec.mounts.extend(flags.mounts.iter().cloned());
     spec.hosts.extend(flags.hosts.iter().cloned());
+    let state = call.state()?;
+    for service in &flags.links {
+        let ip = state.services.get(service).filter(|service| service.runs());
+        let Some(ip) = ip.map(|service| service.ip.clone()) else {
+            call.eprint(format!(
+                "docker: Error response from daemon: Cannot link to a non running container: /dokku.postgres.{service}\n"
+            ));
+            return Ok(125);
+        };
+        spec.hosts.push((hostname(service), ip));
+    }
     spec.isolate(flags);
     if let Some(user) = &flags.user {
         (spec.user, spec.group) = user_and_group(user)?;
