@@ -71,6 +71,11 @@ impl Paths {
         self.root.join(kind)
     }
 
+    /// The administrator's settings that became ready last.
+    pub fn last_ready(&self) -> Utf8PathBuf {
+        self.root.join("last-ready")
+    }
+
     /// What is written for nginx.
     pub fn nginx(&self) -> Utf8PathBuf {
         self.root.join("nginx")

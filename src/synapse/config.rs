@@ -18,6 +18,11 @@ pub const LOCAL_FILE: &str = "90-local.yaml";
 /// settings.
 pub const LOG_FILE: &str = "log.config";
 
+/// Whether the plugin writes this file of the directory; the others are the administrator's.
+pub fn is_generated(name: &str) -> bool {
+    [SERVER_FILE, DATABASE_FILE, EMAIL_FILE].contains(&name)
+}
+
 /// The initial content of [`LOCAL_FILE`]: examples, all in comments.
 pub const LOCAL_YAML: &str = include_str!("../../templates/90-local.yaml");
 /// The content of [`LOG_FILE`].

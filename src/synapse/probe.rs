@@ -6,7 +6,7 @@ use super::validate::{PROBE, PROGRAM, SCRIPT, mounts};
 use crate::{
     dokku::docker::{self, Container, OneOff},
     error::{Error, Result},
-    host::{Host, cmd::Output, owner::Owner},
+    host::{Host, cmd::Output, owner::Owner, scrub::Scrubber},
     names::{AppName, ImageRef},
     state::Spec,
 };
@@ -64,7 +64,7 @@ pub fn from_image(
         let why = format!("the postgres service {} does not run", spec.service);
         return Ok(Reach { database: Some(why), ..Reach::default() });
     }
-    parse(host, &spec.app, &output)
+    outcome(host.scrubber(), &spec.app, &output)
 }
 
 /// Asks from a running container: as Synapse in it does.
@@ -73,10 +73,14 @@ pub fn from_image(
 /// As [`from_image`].
 pub fn from_container(host: &Host, app: &AppName, container: &Container) -> Result<Reach> {
     let words = [PROGRAM].into_iter().chain(PROBE);
-    parse(host, app, &docker::exec(host, &container.id, words, SCRIPT)?)
+    outcome(host.scrubber(), app, &docker::exec(host, &container.id, words, SCRIPT)?)
 }
 
-fn parse(host: &Host, app: &AppName, output: &Output) -> Result<Reach> {
+/// What the output of the script says.
+///
+/// # Errors
+/// It is not the answer of the script.
+pub fn outcome(scrubber: &Scrubber, app: &AppName, output: &Output) -> Result<Reach> {
     #[derive(Deserialize)]
     struct Answer {
         probe: Reach,
@@ -85,16 +89,17 @@ fn parse(host: &Host, app: &AppName, output: &Output) -> Result<Reach> {
     if output.code == 0
         && let Ok(Answer { probe }) = serde_json::from_str(last)
     {
-        let scrubbed = |why: Option<String>| why.map(|why| host.scrubber().scrub(&why));
+        let told = |why: Option<String>| why.map(|why| scrubber.scrub(&why));
         return Ok(Reach {
-            database: scrubbed(probe.database),
-            authentication_service: scrubbed(probe.authentication_service),
+            database: told(probe.database),
+            authentication_service: told(probe.authentication_service),
         });
     }
-    let lines = output.lines.iter().map(|line| host.scrubber().scrub(line)).collect();
-    Err(Error::new(format!(
-        "{app} could not be asked whether it reaches its database: exit code {}",
-        output.code
-    ))
-    .shown(lines))
+    let lines = output.lines.iter().map(|line| scrubber.scrub(line)).collect();
+    let how = match output.code {
+        0 => "Python ended with exit code 0 and printed nothing of it".to_owned(),
+        code => format!("exit code {code}"),
+    };
+    Err(Error::new(format!("{app} could not be asked whether it reaches its database: {how}"))
+        .shown(lines))
 }

@@ -22,7 +22,8 @@ pub(super) fn run(call: &Call) -> Result<()> {
         Ok::<_, Error>((readiness == Readiness::Ready).then_some(()))
     })?;
     if ready.is_some() {
-        return Ok(());
+        let mut changes = deploy::settings_to_keep(&call.host, &component)?.into_iter();
+        return changes.try_for_each(|change| change.apply(&call.host));
     }
     let app = &component.app;
     Err(Error::new(format!("{app} is not ready yet"))

@@ -11,6 +11,7 @@ mod dispatch;
 mod install;
 mod nginx;
 mod plugin_copy;
+mod reach;
 mod readme;
 mod scenarios;
 mod settings;

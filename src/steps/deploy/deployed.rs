@@ -1,7 +1,7 @@
 //! The desired image runs, with the files as they are and a database that it can reach.
 
 use super::{
-    reach,
+    kept, reach,
     started::{self, Difference},
 };
 use crate::{
@@ -171,8 +171,9 @@ fn failure(host: &Host, component: &Component, ran: &Output) -> Error {
     let (app, image) = (&component.app, &component.image);
     let tail = ran.lines.len().saturating_sub(20);
     let lines = ran.lines[tail..].iter().map(|line| host.scrubber().scrub(line)).collect();
-    Error::new(format!("{image} could not be deployed to {app}"))
+    let error = Error::new(format!("{image} could not be deployed to {app}"))
         .shown(lines)
         .hint(format!("dokku logs {app}"))
-        .hint(next_commands(host, component))
+        .hint(next_commands(host, component));
+    kept::way_back(host, component).unwrap_or_default().into_iter().fold(error, Error::hint)
 }

@@ -3,12 +3,14 @@
 mod deployed;
 mod image_pulled;
 mod image_recorded;
+mod kept;
 mod reach;
 mod ready;
 mod restarts;
 mod started;
 
 pub(super) use image_recorded::ImageRecorded;
+pub use kept::missing as settings_to_keep;
 pub use reach::must_reach;
 pub use ready::{readiness, wait};
 pub use started::{forget_start, record_start};
@@ -30,6 +32,7 @@ pub(super) fn steps(component: &Arc<Component>) -> Steps {
     let mut steps: Steps = vec![Box::new(Deployed(component.clone()))];
     if component.probe.is_some() {
         steps.push(Box::new(Ready(component.clone())));
+        steps.push(Box::new(kept::Kept(component.clone())));
     }
     steps
 }

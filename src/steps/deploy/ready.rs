@@ -1,7 +1,7 @@
 //! The component answers, and reaches its database.
 
 use super::{
-    reach,
+    kept, reach,
     restarts::{Restarts, Watch},
 };
 use crate::{
@@ -123,10 +123,11 @@ fn migrates(host: &Host, component: &Component) -> bool {
 
 fn not_ready(host: &Host, component: &Component, waited: &str, why: &str) -> Error {
     let app = &component.app;
-    Error::new(format!("{app} is not ready after {waited}: {why}"))
+    let error = Error::new(format!("{app} is not ready after {waited}: {why}"))
         .shown(ps::log_tail(host, app, 20))
         .hint(format!("dokku logs {app}"))
-        .hint(next_commands(host, component))
+        .hint(next_commands(host, component));
+    kept::way_back(host, component).unwrap_or_default().into_iter().fold(error, Error::hint)
 }
 
 /// Why it is not ready. From outside, a database and an authentication service that do not answer look

@@ -82,7 +82,7 @@ pub fn outcome(scrubber: &Scrubber, subject: &Subject<'_>, output: &Output) -> R
     }
     said.as_ref().and_then(settings).ok_or_else(|| {
         Error::new(
-            "the configuration could not be validated: Synapse ended with exit code 0, and did not say what it read",
+            "the configuration could not be validated: Synapse ended with exit code 0 and printed nothing of what it read",
         )
         .hint(format!("To try again: dokku matrix:deploy {app}"))
     })
@@ -184,7 +184,7 @@ mod tests {
     fn explains_each_rejection() {
         const FIX: &str = "Fix it, then: dokku matrix:deploy matrix";
         const SILENT: [&str; 2] = [
-            "the configuration could not be validated: Synapse ended with exit code 0, and did not say what it read",
+            "the configuration could not be validated: Synapse ended with exit code 0 and printed nothing of what it read",
             "To try again: dokku matrix:deploy matrix",
         ];
         let rejected =

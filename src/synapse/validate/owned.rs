@@ -3,11 +3,11 @@
 //!
 //! Judges only; see [`outcome`](super::outcome) for how it is told.
 
-use super::{
-    super::config::{PORT, SECRETS},
-    said::Said,
+use super::said::Said;
+use crate::{
+    state::Spec,
+    synapse::config::{PORT, SECRETS},
 };
-use crate::state::Spec;
 use camino::Utf8Path;
 use serde_json::{Value, json};
 

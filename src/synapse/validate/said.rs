@@ -1,6 +1,6 @@
 //! What Synapse says of a configuration: the script that asks it, and the form of its answer.
 
-use super::super::config::DIRECTORY;
+use crate::synapse::config::{self, DIRECTORY};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -83,8 +83,7 @@ impl Said {
 impl Place {
     /// Whether the plugin writes the file.
     pub(super) fn is_generated(&self) -> bool {
-        use super::super::config::{DATABASE_FILE, EMAIL_FILE, SERVER_FILE};
-        [SERVER_FILE, DATABASE_FILE, EMAIL_FILE].contains(&self.file.as_str())
+        config::is_generated(&self.file)
     }
 
     /// As one says it: `90-local.yaml, line 3`.

@@ -53,3 +53,34 @@ fn unreachable_authentication_service_stops_no_server() {
 See matrix_authentication_service in the configuration.",
     );
 }
+
+/// Whatever the validation cannot find: the way back is named, and leads back.
+#[test]
+fn settings_that_do_not_become_ready_leave_a_way_back() {
+    let host = create_host();
+    let good = "max_upload_size: 60M\n";
+    fs::write(host.file(LOCAL), good).unwrap();
+    host.ok("matrix:deploy matrix");
+    let kept = host.file("last-ready/90-local.yaml");
+    assert_eq!(fs::read_to_string(&kept).unwrap(), good);
+    fs::write(host.file(LOCAL), "max_upload_size: 70M\n").unwrap();
+    host.scene
+        .update(|state| state.images.values_mut().for_each(|image| image.starts = false))
+        .unwrap();
+    let output = host.dokku("matrix:deploy matrix");
+    assert_eq!(output.code, Some(1), "{output:#?}");
+    let back = host.normalize(&output.stderr);
+    for line in [
+        " !     The settings have changed since it was ready last. To go back:",
+        " !     sudo -u dokku cp <host>/lib/data/matrix/matrix.site.test/last-ready/90-local.yaml <host>/lib/data/matrix/matrix.site.test/config/homeserver.d/90-local.yaml",
+        " !     dokku matrix:deploy matrix",
+    ] {
+        assert!(back.lines().any(|other| other == line), "{line}: {back}");
+    }
+    host.scene
+        .update(|state| state.images.values_mut().for_each(|image| image.starts = true))
+        .unwrap();
+    fs::copy(&kept, host.file(LOCAL)).unwrap();
+    host.ok("matrix:deploy matrix");
+    assert_eq!(fs::read_to_string(&kept).unwrap(), good);
+}

@@ -10,6 +10,7 @@ use dokku_matrix::{
     synapse::{
         config, database,
         email::{Smtp, email_yaml},
+        probe::{self, Reach},
         signing_key, validate,
     },
 };
@@ -116,6 +117,12 @@ impl Directories {
         let input = validate::Subject { spec: server, config, data, local };
         let output = self.run_with(validate::PROGRAM, &validate::CHECK, validate::SCRIPT);
         validate::outcome(&Scrubber::default(), &input, &output)
+    }
+
+    /// Lets Synapse ask what it needs.
+    pub(crate) fn reach(&self) -> Reach {
+        let output = self.run_with(validate::PROGRAM, &validate::PROBE, validate::SCRIPT);
+        probe::outcome(&Scrubber::default(), &self.server.app, &output).unwrap()
     }
 
     /// Runs a program in the container, with a text as its standard input.

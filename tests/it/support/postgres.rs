@@ -70,7 +70,7 @@ impl Postgres {
         }
     }
 
-    fn sql(&self, database: &str, sql: &str) {
+    pub(crate) fn sql(&self, database: &str, sql: &str) {
         let output = self.psql(database, sql);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }

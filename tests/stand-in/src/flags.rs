@@ -96,7 +96,7 @@ pub(crate) fn of_run(args: &[String]) -> Result<(Flags, &[String])> {
     if flags.entrypoint.is_none() || !args.iter().any(|arg| arg == "--rm") {
         bail!("`docker run` without --rm and --entrypoint is not supported");
     }
-    if flags.network.as_deref().is_some_and(|network| network != "none") {
+    if flags.network.as_deref().is_some_and(|network| !["none", "bridge"].contains(&network)) {
         bail!("`docker run` in the network of the host or of other containers is not supported");
     }
     Ok((flags, rest))
