@@ -70,6 +70,18 @@ def connection(database):
     return (database or {}).get("name"), {key: str(value) for key, value in place.items()}
 
 
+def missing(merged):
+    """The files that a setting names and that are not there, where old configurations name some."""
+    registrations = merged.get("app_service_config_files")
+    named = [("log_config", merged.get("log_config"))]
+    named += [("app_service_config_files", path) for path in registrations or ()]
+    return [
+        {"key": key, "path": path}
+        for key, path in named
+        if isinstance(path, str) and not os.path.exists(path)
+    ]
+
+
 def files_say(directory):
     """What stands where, without Synapse's own judgement."""
     places, merged, contents = {}, {}, {}
@@ -90,6 +102,7 @@ def files_say(directory):
         "values": {key: merged[key] for key in PRINTED if key in merged},
         "database": str(database.get("name")) if isinstance(database, dict) else "",
         "same_database": isinstance(database, dict) and connection(database) == connection(ours),
+        "missing": missing(merged),
         "redis": bool((merged.get("redis") or {}).get("enabled")),
     }
 

@@ -6,6 +6,7 @@
     reason = "tests prepare the machine directly, and fail by panicking"
 )]
 
+mod brought;
 mod contract;
 mod dispatch;
 mod install;

@@ -63,7 +63,8 @@ pub(super) fn mistakes(spec: &Spec, config: &Utf8Path, said: &Said) -> Vec<Strin
     judge.secrets(config);
     judge.well_known();
     judge.one_process();
-    judge.mistakes
+    judge.missing_files();
+    judge.in_order()
 }
 
 /// The largest content of `/.well-known/matrix/client`, in bytes: an argument of nginx must be shorter
@@ -72,14 +73,23 @@ const LARGEST_CLIENT: usize = 3000;
 
 struct Judge<'a> {
     said: &'a Said,
-    mistakes: Vec<String>,
+    mistakes: Vec<Mistake>,
+}
+
+/// A setting that cannot be used, and where it stands.
+struct Mistake {
+    file: String,
+    line: u32,
+    text: String,
 }
 
 impl Judge<'_> {
     /// Refuses a setting if it stands in a file of the administrator's.
     fn refuse(&mut self, key: &str, why: impl FnOnce() -> String) {
         if let Some(place) = self.said.place(key) {
-            self.mistakes.push(format!("{}, {key}: {}", place.words(), why()));
+            let text = format!("{}, {key}: {}", place.words(), why());
+            let line = place.lines.last().copied().unwrap_or_default();
+            self.mistakes.push(Mistake { file: place.file.clone(), line, text });
         }
     }
 
@@ -158,6 +168,24 @@ impl Judge<'_> {
                 format!("it is larger than nginx can serve, {LARGEST_CLIENT} bytes")
             });
         }
+    }
+
+    fn missing_files(&mut self) {
+        for missing in &self.said.missing {
+            let path = &missing.path;
+            self.refuse(&missing.key, || match missing.key.as_str() {
+                "log_config" => format!(
+                    "there is no file {path}. Remove it; Synapse then logs to standard error, which `dokku logs` shows"
+                ),
+                _ => format!("there is no file {path}"),
+            });
+        }
+    }
+
+    /// The mistakes as they stand in the files.
+    fn in_order(mut self) -> Vec<String> {
+        self.mistakes.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+        self.mistakes.into_iter().map(|mistake| mistake.text).collect()
     }
 
     fn one_process(&mut self) {

@@ -29,6 +29,9 @@ pub(super) struct Said {
     /// Whether the connection is the one that the plugin has written.
     #[serde(default)]
     pub same_database: bool,
+    /// The files that are named and not there.
+    #[serde(default)]
+    pub missing: Vec<Missing>,
     /// Whether Redis is enabled.
     #[serde(default)]
     pub redis: bool,
@@ -48,6 +51,15 @@ pub(super) struct Place {
     pub file: String,
     /// The lines, more than one if it stands there repeatedly.
     pub lines: Vec<u32>,
+}
+
+/// A file that a setting names, and that is not there.
+#[derive(Debug, Deserialize)]
+pub(super) struct Missing {
+    /// The setting.
+    pub key: String,
+    /// The path in the container.
+    pub path: String,
 }
 
 /// What Synapse made of the settings.

@@ -56,14 +56,14 @@ pub(crate) fn check(mounts: &[String]) -> Answer {
             return rejected(&why);
         }
     }
-    if let Some(missing) = said.missing_registration(mounts) {
-        let mut answer = rejected(&format!(
-            "FileNotFoundError: [Errno 2] No such file or directory: '{missing}'"
-        ));
+    let missing = said.missing(mounts);
+    if let Some(file) = missing.first() {
+        let why =
+            format!("FileNotFoundError: [Errno 2] No such file or directory: {}", file["path"]);
         let mut answered = said.answer();
-        answered["error"] = json!(["app_service_config_files"]);
-        answer.stdout = format!("{answered}\n");
-        return answer;
+        answered["missing"] = json!(missing);
+        answered["error"] = json!([file["key"]]);
+        return Answer { stdout: format!("{answered}\n"), ..rejected(&why) };
     }
     let mut answered = said.answer();
     answered["settings"] = said.settings();
@@ -154,12 +154,19 @@ impl Said {
         Ok(())
     }
 
-    fn missing_registration(&self, mounts: &[String]) -> Option<String> {
-        let files = self.merged.get("app_service_config_files")?.as_array()?;
-        let paths = files.iter().filter_map(Value::as_str);
-        paths
-            .map(str::to_owned)
-            .find(|path| on_host(mounts, path).is_none_or(|path| !path.is_file()))
+    /// The files that a setting names, and that are not there.
+    fn missing(&self, mounts: &[String]) -> Vec<Value> {
+        let registrations = self.merged.get("app_service_config_files").and_then(Value::as_array);
+        let registrations = registrations.into_iter().flatten();
+        let named = self.merged.get("log_config").map(|path| ("log_config", path)).into_iter();
+        let named = named.chain(registrations.map(|path| ("app_service_config_files", path)));
+        named
+            .filter(|(_, path)| {
+                let path = path.as_str().and_then(|path| on_host(mounts, path));
+                path.is_none_or(|path| !path.is_file())
+            })
+            .map(|(key, path)| json!({ "key": key, "path": path }))
+            .collect()
     }
 
     fn answer(&self) -> Value {
