@@ -2,12 +2,15 @@
 //!
 //! Owns the rules of Dokku, DNS, and Matrix for names. Must not read anything from the machine.
 
+mod meant;
+
 use crate::error::{Error, Result};
+use meant::Meant;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $check:path) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $check:path, $meant:path) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -26,7 +29,7 @@ macro_rules! name {
             fn from_str(text: &str) -> Result<Self> {
                 match $check(text) {
                     Ok(()) => Ok(Self(text.to_owned())),
-                    Err(why) => Err(Error::usage(format!("{:?} is not a valid {}: {why}", text, $what))),
+                    Err(why) => Err(Error::usage(wrong($what, text, why, $meant(text), $check))),
                 }
             }
         }
@@ -61,39 +64,39 @@ macro_rules! name {
 
 name! {
     /// The name of a Dokku app.
-    AppName, "app name", app
+    AppName, "app name", app, meant::app
 }
 name! {
     /// The part of a Matrix user id after the colon; may include a port.
-    ServerName, "server name", server_name
+    ServerName, "server name", server_name, meant::server_name
 }
 name! {
     /// A host name that clients reach through nginx.
-    Domain, "domain", domain
+    Domain, "domain", domain, meant::domain
 }
 name! {
     /// The name of a dokku-postgres service.
-    ServiceName, "service name", service
+    ServiceName, "service name", service, meant::nothing
 }
 name! {
     /// The part of a Matrix user id between the `@` and the colon.
-    Localpart, "user name", localpart
+    Localpart, "user name", localpart, meant::localpart
 }
 name! {
     /// A reference to a container image, with its tag or digest.
-    ImageRef, "image reference", image
+    ImageRef, "image reference", image, meant::nothing
 }
 name! {
     /// An e-mail address.
-    Email, "e-mail address", email
+    Email, "e-mail address", email, meant::email
 }
 name! {
     /// The sender of e-mails: an address, or `Name <address>`.
-    Sender, "sender", sender
+    Sender, "sender", sender, meant::nothing
 }
 name! {
     /// A Matrix user id, `@alice:example.org`.
-    UserId, "Matrix user id", user_id
+    UserId, "Matrix user id", user_id, meant::user_id
 }
 
 impl ServerName {
@@ -146,6 +149,14 @@ impl AppName {
 }
 
 type Checked = Result<(), &'static str>;
+
+/// What is wrong with a name, and what to type instead, if that can be told.
+fn wrong(what: &str, text: &str, why: &str, meant: Meant, check: fn(&str) -> Checked) -> String {
+    let why = meant.why.unwrap_or(why);
+    let instead = meant.name.filter(|name| name != text && check(name).is_ok());
+    let instead = instead.map(|name| format!("; type {name}")).unwrap_or_default();
+    format!("{text:?} is not a valid {what}: {why}{instead}")
+}
 
 fn ensure(holds: bool, why: &'static str) -> Checked {
     if holds { Ok(()) } else { Err(why) }
