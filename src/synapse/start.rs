@@ -35,10 +35,8 @@ pub enum Effect {
 /// what they are given.
 pub fn effect(words: &[String]) -> Effect {
     // The arguments of the start script, which is the image's entry point.
-    match words.first().map(String::as_str) {
-        Some("run") => return Effect::Process,
-        Some("generate" | "migrate_config") => return Effect::Configuration,
-        _ => {}
+    if let Some(effect) = words.first().and_then(|mode| effect_of_mode(mode)) {
+        return effect;
     }
     let separators = |letter: char| letter.is_whitespace() || ";&|()'\"`=,".contains(letter);
     let words: Vec<&str> = words.iter().flat_map(|word| word.split(separators)).collect();
@@ -50,12 +48,19 @@ pub fn effect(words: &[String]) -> Effect {
         .unwrap_or(Effect::None)
 }
 
+/// What the start script does with this as its first argument; `None` if it knows no such mode, and
+/// ends with an error.
+pub fn effect_of_mode(mode: &str) -> Option<Effect> {
+    match mode {
+        "run" => Some(Effect::Process),
+        "generate" | "migrate_config" => Some(Effect::Configuration),
+        _ => None,
+    }
+}
+
 fn effect_of(word: &str, next: Option<&&str>) -> Effect {
     match basename(word) {
-        "start.py" => match next.copied() {
-            Some("generate" | "migrate_config") => Effect::Configuration,
-            _ => Effect::Process,
-        },
+        "start.py" => next.and_then(|mode| effect_of_mode(mode)).unwrap_or(Effect::Process),
         "synapse_homeserver" | "synapse_worker" | "synctl" => Effect::Process,
         "synapse_port_db"
         | "update_synapse_database"

@@ -4,7 +4,8 @@
 //! They run before `run`, `run:detached`, a task of `app.json`, and `enter` start a program in a
 //! container of the app. A second Synapse process there would corrupt the database like one that is
 //! deployed, and nothing would see it. Shells and other tools may run: what somebody types in them
-//! is not seen.
+//! is not seen. Where the image's entry point is Synapse's start script, `run` fails with them: a
+//! warning says what to type instead.
 
 use super::Call;
 use crate::{
@@ -31,7 +32,17 @@ pub(super) fn run(call: &Call) -> Result<()> {
     {
         command.splice(..1, flags::words(&line));
     }
-    refuse(call, &app, &with_entry_point(host, &app, command)?)
+    let line = with_entry_point(host, &app, command)?;
+    refuse(call, &app, &line)?;
+    if line.is_unknown_to_script() {
+        // Dokku runs it all the same: the script of another image may know more.
+        call.warn(
+            &Error::new(format!("the image of {app} passes every command on to its start script"))
+                .hint("It knows only its own modes. To run a program beside the server:")
+                .hint(format!("  dokku enter {app} web <program>")),
+        );
+    }
+    Ok(())
 }
 
 pub(super) fn enter(call: &Call) -> Result<()> {
@@ -56,9 +67,18 @@ struct Line {
 }
 
 impl Line {
+    fn starts_script(&self) -> bool {
+        self.entry_point.last().is_some_and(|word| word.ends_with("/start.py"))
+    }
+
+    /// Whether it is an argument of the start script that ends it with an error.
+    fn is_unknown_to_script(&self) -> bool {
+        let mode = self.command.first().filter(|_| self.starts_script());
+        mode.is_some_and(|mode| start::effect_of_mode(mode).is_none())
+    }
+
     fn effect(&self) -> Effect {
-        let is_script = self.entry_point.last().is_some_and(|word| word.ends_with("/start.py"));
-        if is_script || self.entry_point.is_empty() {
+        if self.starts_script() || self.entry_point.is_empty() {
             return start::effect(&self.command);
         }
         start::effect(&[self.entry_point.clone(), self.command.clone()].concat())

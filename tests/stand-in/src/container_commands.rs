@@ -2,10 +2,12 @@
 
 use anyhow::{Result, bail};
 
+use crate::app::App;
 use crate::call::{Call, fail};
 use crate::containers::new_id;
 use crate::dokku::arg;
 use crate::entry::exit_with;
+use crate::images;
 use crate::real;
 use crate::state::{Answer, Container, State};
 use crate::synapse_config::probe_from;
@@ -106,9 +108,24 @@ fn run(call: &Call, name: &str, args: &[String], detached: bool) -> Result<()> {
         });
     }
     let container = Container { mounts, ..Container::default() };
+    if let Some(mode) = args.first().filter(|mode| is_unknown_to_script(&state, &app, mode)) {
+        let stderr = format!("Unknown execution mode '{mode}'\n");
+        return print_answer(call, &Answer { rc: 2, stderr, ..Answer::default() });
+    }
     let answer = execute(&state, &container, &format!("run {name} {}", args.join(" ")), args)?;
     call.fire("scheduler-post-run", &["docker-local", name, &id, &answer.rc.to_string()])?;
     print_answer(call, &answer)
+}
+
+/// Whether Synapse's start script gets this as the mode in which it runs, and ends with an error.
+fn is_unknown_to_script(state: &State, app: &App, mode: &str) -> bool {
+    let options = app.docker_options.get("run").into_iter().flatten();
+    let image = app.built.as_deref().unwrap_or_default();
+    let entry_point = images::entry_point(image, &state.image(image));
+    options.clone().all(|option| !option.starts_with("--entrypoint"))
+        && entry_point.last().is_some_and(|program| program == "/start.py")
+        && !["run", "generate", "migrate_config"].contains(&mode)
+        && !app.procfile.contains_key(mode)
 }
 
 /// Prints a response and ends the call with its exit code.

@@ -49,7 +49,7 @@ const CALLS: [&str; 67] = [
     "dokku|storage:destroy|entry",
     // Commands in containers.
     "dokku|enter|m|web|ls",
-    "dokku|run|m|ls",
+    "dokku|run|m|run",
     "docker|run|--rm|IMAGE|ls",
     "docker|run|--rm|--privileged|IMAGE|-|check|/config/homeserver.d",
     "docker|run|--entrypoint|python|IMAGE|-|check|/config/homeserver.d",
