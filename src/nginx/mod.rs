@@ -9,11 +9,13 @@
 //! On the machine, through [`host`](crate::host):
 //! - [`verify`]: whether this host's sigil and nginx accept the template;
 //! - [`install`]: installs such a file, and restores the old one if nginx rejects it;
+//! - [`others`]: which files of others answer in an app's place;
 //! - [`served`]: whether nginx serves what was written.
 
 pub mod forms;
 pub mod install;
 pub mod locations;
+pub mod others;
 mod quote;
 pub mod scratch;
 pub mod served;

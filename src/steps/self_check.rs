@@ -10,6 +10,7 @@ use crate::{
         net::{self, Reply, Request, Via},
     },
     names::{AppName, Domain},
+    nginx::others,
     plan::{State, Step, StepId},
     state::{Spec, Tls},
     synapse::{discovery, signing_key},
@@ -54,8 +55,13 @@ impl Step for SelfCheck {
                 untrusted.push(request.app.clone());
             } else {
                 let app = &self.0.spec.app;
-                return Err(Error::new(format!("{} on this host: {why}", request.url))
-                    .hint(format!("dokku logs {app}; dokku nginx:error-logs {app}")));
+                let error = Error::new(format!("{} on this host: {why}", request.url));
+                let others = request.answered_by_others(host)?;
+                return Err(if others.is_empty() {
+                    error.hint(format!("dokku logs {app}; dokku nginx:error-logs {app}"))
+                } else {
+                    others.into_iter().fold(error, Error::hint)
+                });
             }
         }
         requests.retain(|request| !untrusted.contains(&request.app));
@@ -84,6 +90,14 @@ impl PublicRequest {
     fn ask(&self, host: &Host, via: Via) -> Result<(), String> {
         let reply = net::ask(host, &Request::get(&self.url, via))?;
         if (self.expect)(&reply) { Ok(()) } else { Err(format!("status {}", reply.status)) }
+    }
+
+    /// What of others in this host's nginx answers in the app's place; nothing if it is not that.
+    fn answered_by_others(&self, host: &Host) -> Result<Vec<String>> {
+        match net::ask(host, &Request::get(&self.url, self.here)) {
+            Ok(reply) => others::that_answer(host, self.app.as_str(), reply.status),
+            Err(_) => Ok(vec![]),
+        }
     }
 
     /// Asks this host's own nginx; what is wrong with the answer, `None` if it is right.

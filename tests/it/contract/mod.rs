@@ -28,6 +28,7 @@ mod invalid_commands;
 mod killed_runs;
 mod list_report;
 mod mounts_unknown;
+mod nginx_others;
 mod normalize;
 mod preflight;
 mod programs;

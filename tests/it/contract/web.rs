@@ -166,8 +166,22 @@ fn answer(scene: &Scene, port: &str, request: &Request) -> Answer {
     if port == "80" && app.cert.is_some() {
         return Some((301, json!({})));
     }
+    let others = files_of_others(scene, name);
+    let has = |directive: &str| others.iter().any(|text| text.contains(directive));
+    // nginx looks at a `return` of the whole server first, then for a location of this very path,
+    // then at a password and addresses, and at a location for every path.
+    if let Some(status) = [401, 403, 503].iter().find(|s| has(&format!("\nreturn {s};"))) {
+        return Some((*status, json!({})));
+    }
     if let Some(answer) = location(scene, name, &request.path) {
         return Some(answer);
+    }
+    for (directive, status) in
+        [("\nauth_basic \"", 401), ("\ndeny all;", 403), ("\nerror_page 533 =503 ", 503)]
+    {
+        if has(directive) {
+            return Some((status, json!({})));
+        }
     }
     let container = state.running(name).next()?;
     if let Some(file) = mounted_file(&container.mounts, &request.path) {
@@ -175,6 +189,18 @@ fn answer(scene: &Scene, port: &str, request: &Request) -> Answer {
     }
     let silent = || Some((502, json!({})));
     homeserver::public(&state, container, &request.path).or_else(silent)
+}
+
+/// What others have put into the app's `nginx.conf.d`, each text after an empty line.
+fn files_of_others(scene: &Scene, app: &str) -> Vec<String> {
+    let files = fs::read_dir(scene.root().join(app).join("nginx.conf.d")).into_iter().flatten();
+    let paths = files.flatten().map(|entry| entry.path());
+    let is_read = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        path.extension().is_some_and(|end| end == "conf") && !name.starts_with("matrix")
+    };
+    let text = |path| format!("\n{}", fs::read_to_string(path).unwrap_or_default());
+    paths.filter(is_read).map(text).collect()
 }
 
 /// The file of the host that a static page has mounted, by its name: `/config.json`.
