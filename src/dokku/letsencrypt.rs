@@ -10,6 +10,7 @@ use crate::{
     },
     names::{AppName, Email},
 };
+use camino::Utf8PathBuf;
 use serde::Deserialize;
 
 /// What `letsencrypt:report` says about an app. It is slow: it starts a program for each property,
@@ -86,6 +87,33 @@ fn has_its_certificate(host: &Host, app: &AppName) -> Result<bool> {
     let directory = home.join("letsencrypt/certs/current/certificates");
     let requested = files::read(&directory.join(format!("{first}.crt")))?;
     Ok(requested.is_some() && files::read(&home.join("tls/server.crt"))? == requested)
+}
+
+/// Whether an app has a certificate that dokku-letsencrypt has not made. Its own answer does not
+/// tell: it compares a copy that it keeps, which a certificate that was added by hand leaves as it
+/// is. So the file that is served is compared with all that were ever made for the app, and with
+/// that copy, which is all that a rename leaves.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn is_of_others(host: &Host, app: &AppName) -> Result<bool> {
+    let home = host.env().dokku_root().join(app.as_str());
+    let Some(served) = files::read(&home.join("tls/server.crt"))? else { return Ok(false) };
+    let is_served = |path: Utf8PathBuf| Ok(files::read(&path)?.is_some_and(|made| made == served));
+    if is_served(home.join("tls/server.letsencrypt.crt"))? {
+        return Ok(false);
+    }
+    let requests = home.join("letsencrypt/certs");
+    for request in files::list(&requests)? {
+        let directory = requests.join(request).join("certificates");
+        // The bundle `.pem` is served for a moment, and stays if that is interrupted.
+        for name in files::list(&directory)? {
+            if is_served(directory.join(name))? {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// Whether the certificate of an app has expired: Dokku goes on serving it. Not if it has none.

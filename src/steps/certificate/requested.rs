@@ -1,5 +1,5 @@
 //! The app has a valid certificate for its domain. A refusal stops nothing else: the server stays
-//! reachable on port 80 meanwhile.
+//! reachable on port 80 meanwhile. A certificate that somebody has added is never replaced.
 
 use crate::{
     component::Component,
@@ -54,6 +54,9 @@ impl Step for Certificate {
                 self.component.spec.app
             )));
         }
+        if letsencrypt::is_of_others(host, &app)? {
+            return self.keep_that_of_others(host).map(State::Attention);
+        }
         if letsencrypt::active(host, &app).option()? == Some(true)
             && covers(host, &app, domain.as_str())?
             && !letsencrypt::expired(host, &app)?
@@ -81,6 +84,32 @@ impl Step for Certificate {
             }
             Ok(())
         }))
+    }
+}
+
+impl Certificate {
+    /// A request would replace a certificate that the administrator has added: what to type for
+    /// either.
+    fn keep_that_of_others(&self, host: &Host) -> Result<String> {
+        let (app, homeserver) = (&self.component.app, &self.component.spec.app);
+        let names = nginx::certificate_names(host, app)?.join(", ");
+        let mut lines = vec![format!(
+            "{app} has a certificate that dokku-letsencrypt has not made, for {names}: it was left as it is."
+        )];
+        if letsencrypt::active(host, app).option()? == Some(true) {
+            lines.push(
+                "The next renewal would replace it: dokku-letsencrypt takes it for its own."
+                    .to_owned(),
+            );
+            lines.push(format!(
+                "To keep it: dokku letsencrypt:disable {app}, which removes it; dokku certs:add {app} < cert-key.tar"
+            ));
+            lines.push(format!("Then: dokku matrix:create {homeserver} --tls provided"));
+        } else {
+            lines.push(format!("To keep it: dokku matrix:create {homeserver} --tls provided"));
+        }
+        lines.push(format!("To replace it: dokku letsencrypt:enable {app}"));
+        Ok(lines.join("\n"))
     }
 }
 

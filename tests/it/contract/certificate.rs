@@ -10,8 +10,11 @@ const LINE: &str = "matrix:create matrix --email a@site.test";
 #[test]
 fn expired() {
     let host = TestHost::after(LINE);
-    fs::write(host.scene.root().join("matrix/tls/server.crt"), include_str!("expired.crt"))
-        .unwrap();
+    let home = host.scene.root().join("matrix");
+    let requested = home.join("letsencrypt/certs/current/certificates/matrix.site.test.crt");
+    for path in [home.join("tls/server.crt"), home.join("tls/server.letsencrypt.crt"), requested] {
+        fs::write(path, include_str!("expired.crt")).unwrap();
+    }
     host.scene
         .update(|state| {
             state.apps.get_mut("matrix").unwrap().cert.as_mut().unwrap().expires_at = 1_585_699_200;
@@ -30,6 +33,77 @@ fn expired() {
 fn untrusted() {
     let host = TestHost::new();
     assert_snapshot!(host.transcript(&format!("{LINE} --domain matrix.elsewhere.test")));
+}
+
+/// How often a certificate was requested since the last look.
+fn requests(host: &TestHost) -> usize {
+    host.changes().iter().filter(|call| *call == "dokku letsencrypt:enable matrix").count()
+}
+
+/// A certificate that somebody has added is told of, and never replaced: neither at the first create
+/// nor later. What is typed then holds.
+#[test]
+fn keeps_what_somebody_has_added() {
+    const KEPT: &str = "matrix has a certificate that dokku-letsencrypt has not made, for *.site.test: it was left as it is.
+To keep it: dokku matrix:create matrix --tls provided
+To replace it: dokku letsencrypt:enable matrix";
+    let kept = KEPT.lines().map(|line| format!(" !     {line}\n")).collect::<String>();
+    let host = TestHost::new();
+    host.setup(&["apps:create matrix"]);
+    host.scene.give_certificate("matrix", &["*.site.test"]).unwrap();
+    let output = host.dokku(&format!("{LINE} --dry-run"));
+    assert_eq!((output.code, output.stderr), (Some(3), kept.clone()));
+    for line in [LINE, "matrix:deploy matrix"] {
+        let output = host.dokku(line);
+        assert_eq!(output.code, Some(3), "{output:#?}");
+        assert!(output.stderr.contains(&kept), "{output:#?}");
+        assert_eq!(requests(&host), 0, "{line}");
+    }
+    host.dns.lead_here(&["matrix.site.test"]);
+    let output = host.ok("matrix:create matrix --tls provided");
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+    // Or the other way.
+    host.setup(&["letsencrypt:enable matrix"]);
+    let output = host.dokku("matrix:create matrix --tls letsencrypt");
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+    assert_eq!(requests(&host), 0);
+}
+
+/// dokku-letsencrypt does not see that another certificate was added over its own, and would replace
+/// that when its own is to be renewed.
+#[test]
+fn tells_of_a_renewal_to_come() {
+    let host = TestHost::after(LINE);
+    host.scene.give_certificate("matrix", &["*.site.test"]).unwrap();
+    assert_eq!(host.dokku("letsencrypt:active matrix").stdout, "true\n");
+    let output = host.dokku("matrix:deploy matrix");
+    assert_eq!(output.code, Some(3), "{output:#?}");
+    let told = "The next renewal would replace it: dokku-letsencrypt takes it for its own.
+ !     To keep it: dokku letsencrypt:disable matrix, which removes it; dokku certs:add matrix < cert-key.tar
+ !     Then: dokku matrix:create matrix --tls provided\n";
+    assert!(output.stderr.contains(told), "{output:#?}");
+    assert_eq!(requests(&host), 0);
+    // Typed as it says.
+    host.setup(&["letsencrypt:disable matrix"]);
+    host.scene.give_certificate("matrix", &["*.site.test"]).unwrap();
+    assert_eq!(host.dokku("letsencrypt:active matrix").stdout, "false\n");
+    host.dns.lead_here(&["matrix.site.test"]);
+    let output = host.dokku("matrix:create matrix --tls provided");
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+}
+
+/// What dokku-letsencrypt has made for other domains of the app, or before a rename, is its own.
+#[test]
+fn requests_again_in_place_of_its_own() {
+    let host = TestHost::after(LINE);
+    host.ok("matrix:create matrix --domain m.site.test");
+    assert_eq!(requests(&host), 1);
+    let _synapse = host.homeserver("synapse");
+    host.setup(&["apps:rename matrix synapse"]);
+    let home = host.scene.root().join("synapse");
+    fs::remove_dir_all(home.join("letsencrypt")).unwrap();
+    host.ok("matrix:deploy synapse");
+    assert_eq!(host.changes(), ["dokku letsencrypt:enable synapse"]);
 }
 
 /// Without an e-mail address of its own, an app uses the host's. A question about that which fails is
@@ -67,8 +141,6 @@ fn global_email_that_is_not_told() {
 /// A request for a name that does not exist would fail, and few failed ones are allowed in an hour.
 #[test]
 fn not_requested_for_a_missing_name() {
-    const REQUEST: &str = "dokku letsencrypt:enable matrix";
-    let requests = |host: &TestHost| host.changes().iter().filter(|call| *call == REQUEST).count();
     let message = |names: &[&str]| {
         let record = |name: &&str| format!(" !     {name}.  A  <address of this host>\n");
         format!(

@@ -1,6 +1,9 @@
 //! `letsencrypt:*`, dokku-letsencrypt: certificates and their renewal.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
@@ -20,7 +23,7 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     let name = arg(&names, 0);
     match verb {
         "set" => set(call, arg(args, 0), arg(args, 1), arg(args, 2))?,
-        "active" => call.line(active(&call.app(name)?)),
+        "active" => call.line(active(call, name, &call.app(name)?)),
         "report" => of_apps(call, args, |name| report(call, name))?,
         "list" => list(call)?,
         "enable" => enable(call, name, has(args, "--force"))?,
@@ -28,6 +31,7 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
             call.app(name)?;
             call.info1("Disabling letsencrypt for app");
             call.verbose(format!("Removing letsencrypt files for {name}"));
+            files::remove(&call.home(name).join("letsencrypt"))?;
             call.verbose(format!("Removing SSL endpoint from {name}"));
             certs::remove(call, name)?;
             call.info1("Done");
@@ -38,11 +42,41 @@ pub(crate) fn serve(call: &Call, verb: &str, args: &[String]) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether the certificate in use is dokku-letsencrypt's own, which stores it under the app's first
-/// domain.
-fn active(app: &App) -> bool {
-    let settings = app.cert.as_ref().and_then(|cert| cert.letsencrypt.as_ref());
-    settings.is_some_and(|settings| settings.first() == app.domains.first())
+/// Whether dokku-letsencrypt takes the certificate for its own, which it stores under the app's first
+/// domain. It compares the copy beside the certificate, which `certs:add` leaves as it is.
+fn active(call: &Call, name: &str, app: &App) -> bool {
+    let (home, read) = (call.home(name), |path: PathBuf| fs::read(path).ok());
+    let (Some(_), Some(first)) = (&app.cert, app.domains.first()) else { return false };
+    let installed =
+        read(home.join("tls/server.letsencrypt.crt")).or_else(|| read(home.join("tls/server.crt")));
+    let current = home.join("letsencrypt/certs/current/certificates");
+    let requested = read(current.join(format!("{}.crt", file_name(first))));
+    installed.is_some() && installed == requested
+}
+
+/// The name of a domain in names of files.
+fn file_name(domain: &str) -> String {
+    domain.replacen('*', "_", 1)
+}
+
+/// Stores a new certificate as lego and dokku-letsencrypt do, once it is installed.
+fn keep(call: &Call, name: &str, settings: &[String]) -> Result<()> {
+    let (home, Some(first)) = (call.home(name), settings.first()) else { return Ok(()) };
+    let mut hasher = DefaultHasher::new();
+    settings.hash(&mut hasher);
+    let certs = home.join("letsencrypt/certs");
+    let request = format!("{:040x}", hasher.finish());
+    let directory = certs.join(&request).join("certificates");
+    fs::create_dir_all(&directory)?;
+    let (tls, first) = (home.join("tls"), file_name(first));
+    let (crt, key) = (fs::read(tls.join("server.crt"))?, fs::read(tls.join("server.key"))?);
+    fs::write(directory.join(format!("{first}.crt")), &crt)?;
+    fs::write(directory.join(format!("{first}.pem")), [crt.as_slice(), &key].concat())?;
+    fs::write(directory.join(format!("{first}.key")), &key)?;
+    fs::remove_file(certs.join("current")).ok();
+    symlink(&request, certs.join("current"))?;
+    fs::write(tls.join("server.letsencrypt.crt"), &crt)?;
+    Ok(())
 }
 
 fn set(call: &Call, name: &str, key: &str, value: &str) -> Result<()> {
@@ -97,7 +131,7 @@ fn report(call: &Call, name: &str) -> Result<Report> {
         .filter(|cert| cert.letsencrypt.is_some())
         .map(|cert| cert.expires_at.to_string());
     let mut report = Report::new("letsencrypt", "letsencrypt-", Keys::Ordered)
-        .row("active", active(&app).to_string())
+        .row("active", active(call, name, &app).to_string())
         .row("autorenew", state.letsencrypt.cron.to_string());
     for property in
         ["dns-provider", "email", "graceperiod", "lego-args", "lego-docker-options", "server"]
@@ -170,6 +204,7 @@ fn enable(call: &Call, name: &str, force: bool) -> Result<()> {
     let settings: Vec<String> =
         app.domains.iter().cloned().chain([email.clone(), server.clone()]).collect();
     if !force
+        && active(call, name, &app)
         && previous.as_ref() == Some(&settings)
         && app.cert.as_ref().is_some_and(|cert| cert.expires_at > now() + 30 * DAYS)
     {
@@ -213,7 +248,8 @@ fn enable(call: &Call, name: &str, force: bool) -> Result<()> {
             Some(_) => real::acme::read(&call.home(name).join("tls/server.crt"))?,
             None => issue(&app.domains),
         };
-        certs::install(call, name, Cert { letsencrypt: Some(settings), ..cert })?;
+        certs::install(call, name, Cert { letsencrypt: Some(settings.clone()), ..cert })?;
+        keep(call, name, &settings)?;
         proxy::rebuild(call, name)?;
     }
     files::remove(&dir.join("letsencrypt.conf"))?;
