@@ -11,6 +11,16 @@ use crate::{
 };
 use std::fmt;
 
+/// The table in which Synapse keeps the state of its schema.
+const SCHEMA_TABLE: &str = "applied_schema_deltas";
+
+/// All tables but those of PostgreSQL itself and of its extensions, each as one would type it.
+const TABLES: &str = "SELECT c.oid::regclass::text AS name FROM pg_class c \
+     JOIN pg_namespace n ON n.oid=c.relnamespace \
+     WHERE c.relkind IN ('r','p','f') AND n.nspname !~ '^pg_' AND n.nspname<>'information_schema' \
+     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid='pg_class'::regclass AND d.objid=c.oid AND d.deptype='e') \
+     ORDER BY 1;";
+
 /// A PostgreSQL server with the database of a homeserver.
 pub trait Database: fmt::Debug + fmt::Display + Send + Sync {
     /// Whether it can be asked now. One that does not exist can: it is absent.
@@ -37,10 +47,19 @@ pub trait Database: fmt::Debug + fmt::Display + Send + Sync {
         count(self.query(host, &count_tables(condition))).or_absent(0)
     }
 
+    /// The tables of its own database if they are somebody else's; an empty list if they are
+    /// Synapse's, or there is none but those of extensions.
+    fn tables_of_others(&self, host: &Host) -> Result<Vec<String>> {
+        let rows = self.query(host, TABLES).or_absent(vec![])?;
+        let names: Vec<String> = rows.into_iter().flatten().collect();
+        let is_synapses = |name: &String| name.rsplit('.').next() == Some(SCHEMA_TABLE);
+        Ok(if names.iter().any(is_synapses) { vec![] } else { names })
+    }
+
     /// Whether Synapse has ever used its own database; `false` if it does not exist.
     fn holds_synapse(&self, host: &Host) -> Result<bool> {
-        let condition = "tablename='applied_schema_deltas'";
-        Ok(count(self.query(host, &count_tables(condition))).or_absent(0)? > 0)
+        let condition = format!("tablename='{SCHEMA_TABLE}'");
+        Ok(count(self.query(host, &count_tables(&condition))).or_absent(0)? > 0)
     }
 }
 
@@ -130,6 +149,41 @@ mod tests {
             [("7", Some(7)), ("", None), ("\n", None), ("7\n8", None), ("seven", None)]
         {
             assert_eq!(count(Reading::Value(rows(text))).or_absent(0).ok(), wanted, "{text:?}");
+        }
+    }
+
+    /// A database that answers with these tables.
+    #[derive(Debug)]
+    struct Holding(&'static str);
+
+    impl fmt::Display for Holding {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Database for Holding {
+        fn can_be_asked(&self, _: &Host) -> Result<bool> {
+            Ok(true)
+        }
+
+        fn query(&self, _: &Host, _: &str) -> Reading<Vec<Vec<String>>> {
+            Reading::Value(rows(self.0))
+        }
+    }
+
+    #[test]
+    fn tells_whose_tables_they_are() {
+        let env = crate::host::env::Env::read();
+        let host = Host::new(env, std::sync::Arc::new(crate::host::run::Nowhere), true);
+        for (tables, wanted) in [
+            ("", &[][..]),
+            ("orders\nother.customers", &["orders", "other.customers"]),
+            ("access_tokens\napplied_schema_deltas\nbridge_portal", &[]),
+            ("synapse.applied_schema_deltas\nusers", &[]),
+            ("applied_schema_deltas_old\nusers", &["applied_schema_deltas_old", "users"]),
+        ] {
+            assert_eq!(Holding(tables).tables_of_others(&host).unwrap(), wanted, "{tables}");
         }
     }
 

@@ -2,7 +2,12 @@
 //!
 //! Owns the exit codes. Prints nothing: only `main` does.
 
+mod typed;
+
+pub use typed::Create;
+
 use std::fmt;
+use typed::Hint;
 
 /// The result of everything that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -39,7 +44,7 @@ pub struct Error {
     exit: Exit,
     message: String,
     shown: Vec<String>,
-    hints: Vec<String>,
+    hints: Vec<Hint>,
 }
 
 impl Error {
@@ -63,7 +68,22 @@ impl Error {
     /// Adds a line that says how to fix it, usually a command to run.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        self.hints.push(Hint::Line(hint.into()));
+        self
+    }
+
+    /// Adds a line with a `matrix:create` to type, and what stands before it: see [`Error::like`].
+    #[must_use]
+    pub fn hint_create(mut self, before: &str, create: Create) -> Self {
+        self.hints.push(Hint::Create(before.to_owned(), create));
+        self
+    }
+
+    /// The same error for somebody who typed this: each `matrix:create` in its hints is what was
+    /// typed, with what has to change.
+    #[must_use]
+    pub fn like(mut self, typed: &Create) -> Self {
+        self.hints = self.hints.into_iter().map(|hint| hint.like(typed)).collect();
         self
     }
 
@@ -95,7 +115,7 @@ impl Error {
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.message.lines().map(str::to_owned).collect();
         lines.extend(self.shown.iter().map(|line| format!("  | {line}")));
-        lines.extend(self.hints.iter().cloned());
+        lines.extend(self.hints.iter().map(ToString::to_string));
         lines
     }
 }

@@ -8,7 +8,7 @@
 use super::{Catalog, LABEL, Role};
 use crate::{
     dokku::{apps, options, storage},
-    error::{Error, Result},
+    error::{Create, Error, Result},
     host::{Host, Reading},
     names::{AppName, ServerName},
     state::{Marker, Spec, data_root, marker},
@@ -184,7 +184,7 @@ pub fn replaced(app: &str, server: &ServerName) -> Error {
     Error::new(format!("{app} is another app by now, not the one of the homeserver {server}"))
         .hint("It has neither the directories of the homeserver mounted nor its label.")
         .hint("To run the homeserver in another app:")
-        .hint(format!("  dokku matrix:create <app> --server-name {server}"))
+        .hint_create("  ", Create::app("<app>").with("--server-name", server))
 }
 
 /// Whether an app is marked as that component of that server, and something of it says the same.

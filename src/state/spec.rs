@@ -2,7 +2,7 @@
 
 use super::Paths;
 use crate::{
-    error::Error,
+    error::{Create, Error},
     host::env::Env,
     names::{AppName, Domain, Email, ImageRef, ServerName, ServiceName, UserId},
 };
@@ -138,8 +138,9 @@ impl Spec {
     /// The error for an app that was the homeserver's before an interrupted rename.
     pub fn not_the_app(&self, app: &str) -> Error {
         let (name, own) = (&self.server_name, &self.app);
-        Error::new(format!("{app} is not the app of {name} any more: that is {own}")).hint(format!(
-            "If a rename was interrupted: dokku apps:destroy {own}, then dokku matrix:create {app}"
-        ))
+        Error::new(format!("{app} is not the app of {name} any more: that is {own}")).hint_create(
+            &format!("If a rename was interrupted: dokku apps:destroy {own}, then "),
+            Create::app(app),
+        )
     }
 }

@@ -8,7 +8,7 @@ use crate::{
         identity::{self, Identity},
     },
     dokku::{apps, domains},
-    error::{Error, Result},
+    error::{Create, Error, Result},
     host::Host,
     names::{AppName, Domain, ImageRef, ServerName},
     state::{ComponentSpec, Spec, Support, Tls},
@@ -20,11 +20,11 @@ use std::collections::BTreeMap;
 const TIMEOUT: u32 = 300;
 
 /// The server name: the app's own, or the given one, or the domain. So a destroyed app that is
-/// created again, under whatever name, takes up its own data.
-pub(super) fn server_name(session: &Session, args: &Args) -> Result<ServerName> {
+/// created again, under whatever name, takes up its own data. Also gives why it is that one.
+pub(super) fn server_name(session: &Session, args: &Args) -> Result<(ServerName, String)> {
     let app = &args.app;
     apps::must_not_be_hidden(&session.host, app)?;
-    let name = match identity::of(&session.host, session.catalog, app.as_str())? {
+    let (name, why) = match identity::of(&session.host, session.catalog, app.as_str())? {
         Identity::Component { kind, server }
         | Identity::Renamed { kind, server, .. }
         | Identity::Gone { kind, server } => {
@@ -34,25 +34,39 @@ pub(super) fn server_name(session: &Session, args: &Args) -> Result<ServerName> 
                     "{app} runs {} of the homeserver {server}",
                     kind.title
                 ))
-                .hint("Name another app: dokku matrix:create <app>"));
+                .hint_create("Name another app: ", Create::app("<app>")));
             }
-            server
+            (server, format!("as {app} says"))
         }
         Identity::Clone => return Err(is_a_clone(app)),
         // Whether it can be taken over is for the preflight to say.
-        Identity::Stranger | Identity::Replaced { .. } => match &args.server_name {
-            Some(name) => name.clone(),
-            None => domain(&session.host, args, None)?.server_name(),
-        },
+        Identity::Stranger | Identity::Replaced { .. } => first_name(session, args)?,
     };
     match args.server_name.as_ref().filter(|other| **other != name) {
-        None => Ok(name),
+        None => Ok((name, why)),
         Some(other) => Err(Error::usage(format!(
             "the server name of {app} is {name} and cannot become {other}"
         ))
         .hint("All its users, rooms, and keys carry the name. For another name create another app:")
-        .hint(format!("dokku matrix:create <app> --server-name {other}"))),
+        .hint_create("", Create::app("<app>").with("--server-name", other))),
     }
+}
+
+/// The server name of a new homeserver, and why it is that one.
+fn first_name(session: &Session, args: &Args) -> Result<(ServerName, String)> {
+    let app = &args.app;
+    if let Some(name) = &args.server_name {
+        return Ok((name.clone(), "as --server-name says".to_owned()));
+    }
+    let name = domain(&session.host, args, None)?.server_name();
+    let why = if args.domain.is_some() {
+        "as --domain says".to_owned()
+    } else if app.as_str().contains('.') {
+        "as the app is called".to_owned()
+    } else {
+        format!("the domain that Dokku gives {app}")
+    };
+    Ok((name, format!("{why} (another one: --server-name NAME)")))
 }
 
 pub(super) fn spec(
@@ -167,7 +181,7 @@ fn domain(host: &Host, args: &Args, recorded: Option<&Spec>) -> Result<Domain> {
     }
     dokkus_own(host, &args.app)?.ok_or_else(|| {
         no_domain(&args.app)
-            .hint(format!("dokku matrix:create {} --domain matrix.example.org", args.app))
+            .hint_create("", Create::app(&args.app).with("--domain", "matrix.example.org"))
             .hint("or, for all apps: dokku domains:set-global example.org")
     })
 }

@@ -3,11 +3,11 @@
 use crate::{
     cmd::session::Flags,
     component::{Catalog, Kind},
-    error::{Error, Result},
+    error::{Create, Error, Result},
     names::{AppName, Domain, Email, ImageRef, ServerName, ServiceName, UserId},
     state::Tls,
 };
-use clap::{Arg, ArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, parser::ValueSource};
 use std::collections::BTreeMap;
 
 #[derive(Debug, clap::Args)]
@@ -71,6 +71,21 @@ fn page(text: &str) -> Result<String> {
         return Ok(text.to_owned());
     }
     Err(Error::usage("it must be an address of the web, https://..."))
+}
+
+/// The command as it was typed, with its flags in the order of the help.
+pub(super) fn typed(app: &AppName, flags: &[Arg], matches: &ArgMatches) -> Create {
+    let is_typed =
+        |arg: &&Arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
+    flags.iter().filter(is_typed).fold(Create::app(app), |create, arg| {
+        let Some(long) = arg.get_long() else { return create };
+        let flag = format!("--{long}");
+        if matches!(arg.get_action(), ArgAction::SetTrue) {
+            return create.typed(&flag, None);
+        }
+        let values = matches.get_raw(arg.get_id().as_str()).into_iter().flatten();
+        values.fold(create, |create, value| create.typed(&flag, Some(&value.to_string_lossy())))
+    })
 }
 
 /// The flag of a component: `--element [<app>]`.

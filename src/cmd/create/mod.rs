@@ -16,7 +16,7 @@ use crate::{
     state::{Spec, Status},
     steps::{self, preflight, server_directory::RecordSpec},
 };
-use clap::FromArgMatches;
+use clap::{Arg, FromArgMatches};
 
 pub(super) fn subcommand(catalog: Catalog) -> Subcommand {
     let mut create = Subcommand::new(
@@ -26,10 +26,13 @@ pub(super) fn subcommand(catalog: Catalog) -> Subcommand {
         |_, _, _: Args| Ok(Exit::Done),
     );
     create.command = create.command.args(catalog.optional().map(flags::optional));
-    create.run = Box::new(|env, catalog, matches| {
+    let flags: Vec<Arg> = create.command.get_arguments().cloned().collect();
+    create.run = Box::new(move |env, catalog, matches| {
         let args = Args::from_arg_matches(matches).map_err(|error| cli::usage(&error))?;
         let requested = Requested::of(catalog, matches);
-        run(env, catalog, &args, &requested)
+        // Only what was recorded is kept without its flag, and an error comes before that.
+        let typed = flags::typed(&args.app, &flags, matches);
+        run(env, catalog, &args, &requested).map_err(|error| error.like(&typed))
     });
     create
 }
@@ -37,10 +40,11 @@ pub(super) fn subcommand(catalog: Catalog) -> Subcommand {
 fn run(env: Env, catalog: Catalog, args: &Args, requested: &Requested) -> Result<Exit> {
     let session = Session::with_flags(env, catalog, "matrix:create", args.flags);
     let _app = session.lock_app(&args.app, &args.app)?;
-    let name = desired::server_name(&session, args)?;
+    let (name, why) = desired::server_name(&session, args)?;
     let _lock = session.lock(&name, &args.app)?;
     let recorded = session.recorded(&name)?;
     let spec = desired::spec(&session, args, requested, name, recorded.as_ref())?;
+    let is_first = recorded.is_none();
     // A new image is recorded when it is ready; before that the record names the one that runs.
     let old_image = recorded.filter(|old| old.image != spec.image).map(|old| old.image);
     let _data = if old_image.is_some() { session.lock_data(&spec)? } else { None };
@@ -59,6 +63,12 @@ fn run(env: Env, catalog: Catalog, args: &Args, requested: &Requested) -> Result
     let preflight = preflight::run(&session.host, &desired)?;
     for warning in &preflight.warnings {
         session.ui.warn(warning);
+    }
+    if is_first {
+        session.ui.heading(&format!(
+            "The server name will be {}, {why}; it can never be changed",
+            desired.spec.server_name
+        ));
     }
     let first = RecordSpec::first(first, failed_image);
     let steps = steps::everything(&desired, first, preflight.options(!args.no_deploy));

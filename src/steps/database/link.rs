@@ -3,7 +3,7 @@
 use crate::{
     component::Component,
     dokku::{config, postgres},
-    error::{Error, Result},
+    error::{Create, Error, Result},
     host::Host,
     plan::{State, Step, StepId},
 };
@@ -44,7 +44,7 @@ impl Step for Link {
                 "{app} has a DATABASE_URL, but {service} is not linked to it"
             ))
             .hint(format!("dokku config:unset --no-restart {app} DATABASE_URL"))
-            .hint(format!("dokku matrix:create {app}"))),
+            .hint_create("", Create::app(app))),
             // Also where a link was interrupted before it had set the variable.
             (_, false) => {
                 let description = format!("dokku postgres:link {service} {app} --no-restart");

@@ -4,20 +4,25 @@ use crate::{
     component::Homeserver,
     database::{self, Database},
     dokku::{apps, config, postgres},
-    error::{Error, Result},
+    error::{Create, Error, Result},
     host::{Host, files, secret::Secret},
     names::ServiceName,
     plan::{Change, State, Step, StepId},
     state::{Marker, Paths, Spec, Status, marker},
     synapse::{config::DATABASE_FILE, database::database_yaml},
 };
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// The postgres service of a homeserver.
 #[derive(Debug)]
 pub struct Service {
     spec: Arc<Spec>,
     paths: Paths,
+    /// Whether this run has created it.
+    created: Arc<AtomicBool>,
 }
 
 impl Step for Service {
@@ -65,6 +70,11 @@ impl Step for Service {
         match locale {
             Some(locale) if locale.is_right() => {
                 self.refuse_other_apps(host, &links)?;
+                // Only the service's own database can be asked; one that was made just now is empty.
+                let is_new = interrupted || self.created.load(Ordering::Relaxed);
+                if !is_new && name == postgres::database_name(service) {
+                    self.refuse_other_tables(&server.tables_of_others(host)?)?;
+                }
                 Ok(if interrupted { self.forget() } else { State::Satisfied })
             }
             _ if interrupted && server.tables(host)? == 0 => Ok(self.create_again()),
@@ -86,17 +96,20 @@ fn start(service: ServiceName) -> State {
 impl Service {
     /// That of this homeserver.
     pub fn of(homeserver: &Homeserver) -> Self {
-        Self { spec: homeserver.spec.clone(), paths: homeserver.paths.clone() }
+        let (spec, paths) = (homeserver.spec.clone(), homeserver.paths.clone());
+        Self { spec, paths, created: Arc::default() }
     }
 
     fn create(&self) -> Change {
         let (name, service) = (self.spec.server_name.clone(), self.spec.service.clone());
+        let created = self.created.clone();
         let description =
             format!("dokku postgres:create {service} --custom-env {:?}", postgres::RIGHT_ENV);
         Change::new(description, move |host| {
             let journal = Some(service.clone());
             Status::update(host, &name, |status| status.creating_service = journal)?;
             postgres::create(host, &service)?;
+            created.store(true, Ordering::Relaxed);
             Status::update(host, &name, |status| status.creating_service = None)
         })
     }
@@ -136,7 +149,7 @@ impl Service {
         .hint("Nothing was changed. To restore it from a backup:")
         .hint(format!("  dokku postgres:create {service} --custom-env {:?}", postgres::RIGHT_ENV))
         .hint(format!("  dokku postgres:import {service} < <backup>"))
-        .hint(format!("  dokku matrix:create {app} --server-name {name}"))
+        .hint_create("  ", Create::app(app).with("--server-name", name))
         .hint(format!("To begin with an empty database: sudo rm {file}"))
     }
 
@@ -168,9 +181,10 @@ impl Service {
                     .hint(format!(
                         "To go on with {service}: dokku postgres:unlink {other} {app} --no-restart"
                     ))
-                    .hint(format!(
-                        "To go on with {other}: dokku matrix:create {app} --service {other}"
-                    )))
+                    .hint_create(
+                        &format!("To go on with {other}: "),
+                        Create::app(app).with("--service", other),
+                    ))
             }
         }
     }
@@ -194,8 +208,26 @@ impl Service {
                 self.spec.server_name
             ))
         } else {
-            error.hint(format!("Name another one: dokku matrix:create {app} --service <name>"))
+            error.hint_create("Name another one: ", Create::app(app).with("--service", "<name>"))
         })
+    }
+
+    /// Synapse would put its tables among them, and one of the two would read the other's.
+    fn refuse_other_tables(&self, tables: &[String]) -> Result<()> {
+        const SHOWN: usize = 5;
+        if tables.is_empty() {
+            return Ok(());
+        }
+        let (service, app) = (&self.spec.service, &self.spec.app);
+        let mut names = tables[..tables.len().min(SHOWN)].join(", ");
+        if let Some(more) = tables.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            names += &format!(", and {more} more");
+        }
+        Err(Error::new(format!(
+            "the postgres service {service} holds tables that are not Synapse's: {names}"
+        ))
+        .hint("Nothing was changed. Name a service that does not exist yet:")
+        .hint_create("  ", Create::app(app).with("--service", "<name>")))
     }
 
     /// Of a service without its own database only that one can be asked, so that is to be made.
@@ -205,10 +237,10 @@ impl Service {
             "the postgres service {service} has no database {database}, which Synapse refuses"
         ))
         .hint("Nothing was changed. Either name a service that does not exist yet:")
-        .hint(format!("  dokku matrix:create {app} --service <name>"))
+        .hint_create("  ", Create::app(app).with("--service", "<name>"))
         .hint("or create the database:")
         .hint(format!("  {}", create_database(service, database)))
-        .hint(format!("  dokku matrix:create {app} --service {service}"))
+        .hint_create("  ", Create::app(app).with("--service", service))
     }
 
     fn refusal(&self, host: &Host, why: &str, database: &str) -> Result<Error> {
@@ -217,7 +249,7 @@ impl Service {
         let error =
             Error::new(format!("the postgres service {service} {why}, which Synapse refuses"))
                 .hint("Nothing was changed. Either name a service that does not exist yet:")
-                .hint(format!("  dokku matrix:create {app} --service <name>"))
+                .hint_create("  ", Create::app(app).with("--service", "<name>"))
                 .hint(format!(
                     "or create a right database in {service}, link it, and point the app to it:"
                 ))
@@ -227,9 +259,9 @@ impl Service {
             format!(
                 "  dokku config:set --no-restart {app} DATABASE_URL=<the same with /synapse instead of /{database}>"
             ),
-            format!("  dokku matrix:create {app} --service {service}"),
         ];
-        Ok(first.into_iter().chain(then).fold(error, Error::hint))
+        let error = first.into_iter().chain(then).fold(error, Error::hint);
+        Ok(error.hint_create("  ", Create::app(app).with("--service", service)))
     }
 }
 

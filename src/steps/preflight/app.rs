@@ -6,7 +6,7 @@ use crate::{
         identity::{self, Identity},
     },
     dokku::{apps, docker, letsencrypt, nginx, ps, version},
-    error::{Error, Result},
+    error::{Create, Error, Result},
     host::Host,
     names::ImageRef,
     state::{Marker, Tls},
@@ -78,16 +78,16 @@ fn is_free(host: &Host, component: &Component) -> Result<()> {
             )));
     }
     if ps::deployed(host, app).option()? == Some(true) && !was_given_back(host, component)? {
-        return Err(Error::new(format!(
+        let error = Error::new(format!(
             "{app} is an app that is deployed already, and not this homeserver's"
-        ))
-        .hint(match component.kind.role {
-            Role::Homeserver => "Name another app: dokku matrix:create <app>".to_owned(),
-            Role::Optional => format!(
-                "Name another app: --{kind} <name>, or --app <name> of enable-{kind}",
-                kind = component.kind.name
-            ),
-        }));
+        ));
+        let kind = component.kind.name;
+        return Err(match component.kind.role {
+            Role::Homeserver => error.hint_create("Name another app: ", Create::app("<app>")),
+            Role::Optional => error.hint(format!(
+                "Name another app: --{kind} <name>, or --app <name> of enable-{kind}"
+            )),
+        });
     }
     Ok(())
 }
@@ -132,6 +132,13 @@ fn letsencrypt_email(host: &Host, component: &Component) -> Result<()> {
     if has_one {
         return Ok(());
     }
-    Err(Error::usage("letsencrypt needs an e-mail address")
-        .hint(format!("dokku matrix:create {} --email you@example.org", spec.app)))
+    let create = Create::app(&spec.app);
+    let error = Error::usage("letsencrypt needs an e-mail address")
+        .hint_create("", create.clone().with("--email", "you@example.org"));
+    Err(if letsencrypt::is_of_others(host, app)? {
+        let keep = "To keep the certificate that it has: ";
+        error.hint_create(keep, create.with("--tls", "provided"))
+    } else {
+        error
+    })
 }

@@ -4,10 +4,17 @@ mod app;
 mod machine;
 mod names;
 
-use super::{Options, database::Service, server_directory::Secrets};
+use super::{
+    Options,
+    database::Service,
+    server_directory::{RecordSpec, Secrets},
+};
 use crate::{
-    component::{Homeserver, identity},
-    dokku::version::{self, Version},
+    component::{Component, Homeserver, identity},
+    dokku::{
+        apps,
+        version::{self, Version},
+    },
     error::{Error, Result},
     host::Host,
     plan::Step,
@@ -73,7 +80,28 @@ pub fn run(host: &Host, desired: &Homeserver) -> Result<Preflight> {
         Service::of(desired).check(host)?;
         Secrets::of(desired).check(host)?;
     }
+    let options = preflight.options(false);
+    for component in &desired.components {
+        adoption(host, desired, component, options)?;
+    }
     Ok(preflight)
+}
+
+/// What the steps would refuse of an app that exists and is not ours yet: what somebody has set or
+/// mounted there. Nothing is made before that is known.
+fn adoption(
+    host: &Host,
+    desired: &Homeserver,
+    component: &Component,
+    options: Options,
+) -> Result<()> {
+    let (app, kind) = (&component.app, component.kind.name);
+    if !apps::exists(host, app)? || identity::is(host, app, kind, &desired.spec.server_name)? {
+        return Ok(());
+    }
+    let first = RecordSpec::first((*desired.spec).clone(), None);
+    let steps = super::everything(desired, first, options);
+    steps.iter().filter(|step| step.id().0 == kind).try_for_each(|step| step.check(host).map(drop))
 }
 
 fn plugin(host: &Host, name: &str) -> Result<Version> {

@@ -3,7 +3,7 @@
 use crate::{
     component::{Component, Homeserver, Role, identity},
     dokku::domains,
-    error::{Error, Result},
+    error::{Create, Error, Result},
     host::Host,
     state::Spec,
 };
@@ -61,7 +61,7 @@ fn port(host: &Host, spec: &Spec) -> Result<()> {
         let host = name.host();
         error
             .hint("Use port 8448, or a server name without a port:")
-            .hint(format!("  dokku matrix:create {app} --server-name {host}"))
+            .hint_create("  ", Create::app(app).with("--server-name", host))
     })
 }
 
@@ -119,9 +119,9 @@ fn service(host: &Host, desired: &Homeserver) -> Result<()> {
                 spec.service, other.server_name
             ))
             .hint("To restore that server:")
-            .hint(format!("  dokku matrix:create {} --server-name {}", spec.app, other.server_name))
+            .hint_create("  ", Create::app(&spec.app).with("--server-name", &other.server_name))
             .hint("For a new one, name another service:")
-            .hint(format!("  dokku matrix:create {} --service <name>", spec.app)));
+            .hint_create("  ", Create::app(&spec.app).with("--service", "<name>")));
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use crate::{
     component::Homeserver,
     database::{self, Database},
-    error::{Error, Result},
+    error::{Create, Error, Result},
     host::{Host, files, random},
     plan::{Change, State, Step, StepId},
     state::{Paths, Spec, Status},
@@ -51,7 +51,7 @@ impl Secrets {
             ))
             .hint(format!("Restore the key from a backup: {key}"))
             .hint("For a new homeserver name another service:")
-            .hint(format!("  dokku matrix:create {} --service <name>", self.spec.app)));
+            .hint_create("  ", Create::app(&self.spec.app).with("--service", "<name>")));
         }
         Ok(State::missing(format!("generate {key}"), move |host| {
             files::write_new(host, &key, signing_key::generate()?.expose(), files::PRIVATE)

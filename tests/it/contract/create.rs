@@ -71,6 +71,36 @@ fn dry_run_changes_nothing() {
     }
 }
 
+/// The name that can never be changed is told before the first change, with the reason, and only then.
+#[test]
+fn tells_the_server_name_first() {
+    let cases = [
+        ("matrix", "matrix.site.test, the domain that Dokku gives matrix", true),
+        ("a.b", "a.b, as the app is called", true),
+        ("matrix --domain m.site.test", "m.site.test, as --domain says", true),
+        ("matrix --server-name site.test:8448", "site.test:8448, as --server-name says", false),
+    ];
+    in_parallel(&cases, |(words, what, has_choice)| {
+        let host = TestHost::new();
+        let choice = if *has_choice { " (another one: --server-name NAME)" } else { "" };
+        let expected =
+            format!("=====> The server name will be {what}{choice}; it can never be changed");
+        let line = format!("matrix:create {words} --tls off --no-deploy");
+        for flag in [" --dry-run", "", " --dry-run"] {
+            let output = host.dokku(&format!("{line}{flag}"));
+            let first = output.stdout.lines().next();
+            let is_told = first == Some(expected.as_str());
+            let was_created = host.lib("data/matrix").join(".host/apps").exists();
+            assert_eq!(is_told, flag.is_empty() || !was_created, "{line}{flag}: {output:#?}");
+        }
+        // A homeserver that is created again has its name already.
+        let app = words.split(' ').next().unwrap();
+        host.setup(&[&format!("--force apps:destroy {app}")]);
+        let output = host.dokku(&line);
+        assert!(!output.stdout.contains("The server name will be"), "{output:#?}");
+    });
+}
+
 /// Dokku's output is shown, but the passwords in it are masked.
 #[test]
 fn verbose_hides_passwords() {

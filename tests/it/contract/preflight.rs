@@ -12,20 +12,20 @@ const CREATE: &str = "matrix:create matrix --email a@site.test";
 
 const WRONG_DATABASE_HELP: &str =
     "Nothing was changed. Either name a service that does not exist yet:
-  dokku matrix:create matrix --service <name>
+  dokku matrix:create matrix --email a@site.test --service <name>
 or create a right database in db, link it, and point the app to it:
   dokku postgres:enter db psql -U postgres -c \"CREATE DATABASE synapse TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'\"
   dokku apps:create matrix
   dokku postgres:link db matrix --no-restart
   dokku config:set --no-restart matrix DATABASE_URL=<the same with /synapse instead of /db>
-  dokku matrix:create matrix --service db";
+  dokku matrix:create matrix --email a@site.test --service db";
 
 const MISSING_DATABASE_HELP: &str =
     "Nothing was changed. Either name a service that does not exist yet:
-  dokku matrix:create matrix --service <name>
+  dokku matrix:create matrix --email a@site.test --service <name>
 or create the database:
   dokku postgres:enter db psql -U postgres -c \"CREATE DATABASE db TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'\"
-  dokku matrix:create matrix --service db";
+  dokku matrix:create matrix --email a@site.test --service db";
 
 const CASES: &[Case] = &[
     (
@@ -74,7 +74,7 @@ sudo dokku plugin:update letsencrypt",
         CREATE,
         2,
         "matrix has no domain, for this host has no global one
-dokku matrix:create matrix --domain matrix.example.org
+dokku matrix:create matrix --email a@site.test --domain matrix.example.org
 or, for all apps: dokku domains:set-global example.org",
     ),
     (
@@ -187,9 +187,118 @@ To go on without TLS: dokku letsencrypt:disable chat",
         1,
         "matrix uses the postgres service db, not matrix-db
 To go on with matrix-db: dokku postgres:unlink db matrix --no-restart
-To go on with db: dokku matrix:create matrix --service db",
+To go on with db: dokku matrix:create matrix --email a@site.test --service db",
+    ),
+    (
+        "an app with a database elsewhere",
+        |host| {
+            host.setup(&[
+                "apps:create matrix",
+                "config:set --no-restart matrix DATABASE_URL=postgres://u:p@db.site.test/d",
+            ]);
+        },
+        CREATE,
+        1,
+        "matrix has a DATABASE_URL, but matrix-db is not linked to it
+dokku config:unset --no-restart matrix DATABASE_URL
+dokku matrix:create matrix --email a@site.test",
+    ),
+    (
+        "an app with another directory in the place of ours",
+        |host| host.setup(&["apps:create matrix", "storage:mount matrix /srv/other:/data"]),
+        CREATE,
+        1,
+        "matrix has /srv/other mounted at /data
+dokku storage:unmount matrix /srv/other:/data",
+    ),
+    (
+        "an app with a variable that breaks its image",
+        |host| host.setup(&["apps:create matrix", "config:set --no-restart matrix UID=991"]),
+        CREATE,
+        1,
+        "matrix has a variable UID, which breaks every build of Dokku
+dokku config:unset --no-restart matrix UID",
+    ),
+    (
+        "an app of Element with another file in the place of ours",
+        |host| {
+            host.setup(&["apps:create chat", "storage:mount chat /srv/other.json:/app/config.json"]);
+        },
+        "matrix:create matrix --tls off --element",
+        1,
+        "chat has /srv/other.json mounted at /app/config.json
+dokku storage:unmount chat /srv/other.json:/app/config.json",
+    ),
+    (
+        "a service with a table of somebody else",
+        |host| tables(host, &["customers"]),
+        CREATE,
+        1,
+        "the postgres service matrix-db holds tables that are not Synapse's: customers
+Nothing was changed. Name a service that does not exist yet:
+  dokku matrix:create matrix --email a@site.test --service <name>",
+    ),
+    (
+        "a service with many tables of somebody else",
+        |host| tables(host, &["a", "b", "shop.c", "d", "e", "f", "g"]),
+        "matrix:create matrix --tls off --service matrix-db",
+        1,
+        "the postgres service matrix-db holds tables that are not Synapse's: a, b, d, e, f, and 2 more
+Nothing was changed. Name a service that does not exist yet:
+  dokku matrix:create matrix --tls off --service <name>",
+    ),
+    (
+        "a certificate that would be requested without an address",
+        |host| {
+            host.setup(&["apps:create matrix"]);
+            host.scene.give_certificate("matrix", &["*.site.test"]).unwrap();
+        },
+        "matrix:create matrix --no-8448",
+        2,
+        "letsencrypt needs an e-mail address
+dokku matrix:create matrix --no-8448 --email you@example.org
+To keep the certificate that it has: dokku matrix:create matrix --no-8448 --tls provided",
     ),
 ];
+
+/// A service with a right database, in which somebody has made these tables.
+fn tables(host: &TestHost, names: &[&str]) {
+    const RIGHT: &str = "POSTGRES_INITDB_ARGS=--encoding=UTF8;LC_ALL=C";
+    host.setup(&[&format!("postgres:create matrix-db --custom-env {RIGHT}")]);
+    let names = names.iter().map(|&name| name.to_owned()).collect();
+    host.scene
+        .update(|state| state.services.get_mut("matrix-db").unwrap().other_tables = names)
+        .unwrap();
+}
+
+/// A database with Synapse's tables is taken up, whatever else a bridge has put there.
+#[test]
+fn accepts_the_tables_of_synapse() {
+    let host = TestHost::new();
+    host.ok("matrix:create matrix --tls off");
+    host.setup(&["--force apps:destroy matrix"]);
+    host.scene
+        .update(|state| {
+            let service = state.services.get_mut("matrix-db").unwrap();
+            service.tables = 170;
+            service.other_tables = vec!["portal".to_owned()];
+        })
+        .unwrap();
+    host.ok("matrix:create matrix --tls off");
+}
+
+/// The service was stopped, so its tables are only known once it runs: the app is not linked to it.
+#[test]
+fn refuses_tables_that_it_sees_late() {
+    let host = TestHost::new();
+    tables(&host, &["customers"]);
+    host.setup(&["postgres:stop matrix-db"]);
+    let output = host.dokku("matrix:create matrix --tls off");
+    assert_eq!(output.code, Some(1), "{output:#?}");
+    assert!(output.stderr.contains("that are not Synapse's: customers\n"), "{output:#?}");
+    assert!(host.state().services["matrix-db"].links.is_empty());
+    assert!(!host.file("config/secrets/signing.key").exists());
+}
 
 /// Replaces one value that `dokku` reports.
 fn override_report(host: &TestHost, command: &str, flag: &str, answer: &str) {
@@ -292,7 +401,7 @@ fn port_of_the_server_name_must_be_served() {
     const WHY: &str =
         "Other servers connect to exactly this port, and the name can never be changed.";
     const OTHER: &str = "Use port 8448, or a server name without a port:
- !       dokku matrix:create matrix --server-name example.org";
+ !       dokku matrix:create matrix --tls provided --server-name example.org";
     let cases = [
         ("example.org:9999", "9999", OTHER),
         ("example.org:80", "80", OTHER),

@@ -101,7 +101,10 @@ fn allows_another_service_while_nothing_is_stored() {
     let host = TestHost::new();
     host.setup(&["apps:create matrix", "postgres:create matrix-db"]);
     let output = host.dokku("matrix:create matrix --tls off");
-    assert!(output.stderr.contains("dokku matrix:create matrix --service <name>"), "{output:#?}");
+    assert!(
+        output.stderr.contains("dokku matrix:create matrix --tls off --service <name>"),
+        "{output:#?}"
+    );
     host.ok("matrix:create matrix --tls off --service matrix-db2");
     assert_eq!(host.read("server.json").matches("matrix-db2").count(), 1);
     assert!(host.state().services["matrix-db"].links.is_empty());

@@ -25,6 +25,13 @@ const TABLES: [&str; 2] = [
     "select count(*) from pg_tables where schemaname not in ('pg_catalog','information_schema')",
 ];
 
+/// The query for the names of all tables but those of extensions.
+const TABLE_NAMES: &str = "select c.oid::regclass::text as name from pg_class c \
+     join pg_namespace n on n.oid=c.relnamespace \
+     where c.relkind in ('r','p','f') and n.nspname !~ '^pg_' and n.nspname<>'information_schema' \
+     and not exists (select from pg_depend d where d.classid='pg_class'::regclass and d.objid=c.oid and d.deptype='e') \
+     order by 1";
+
 /// The result of a statement.
 enum Outcome {
     Rows(Vec<String>, Vec<Vec<String>>),
@@ -122,9 +129,20 @@ fn execute(
     }) {
         return Ok(locales(database, service, &lower));
     }
-    if TABLES.contains(&lower.as_str()) {
-        let tables = if database == postgres::database(name) { service.tables } else { 0 };
-        return Ok(one("count", tables.to_string()));
+    let tables =
+        || if database == postgres::database(name) { service.table_names() } else { vec![] };
+    if lower == TABLES[0] {
+        let count = tables().iter().filter(|table| *table == "applied_schema_deltas").count();
+        return Ok(one("count", count.to_string()));
+    }
+    if lower == TABLES[1] {
+        let extensions =
+            if database == postgres::database(name) { service.extension_tables } else { 0 };
+        return Ok(one("count", (tables().len() + extensions).to_string()));
+    }
+    if lower == TABLE_NAMES {
+        let rows = tables().into_iter().map(|table| vec![table]).collect();
+        return Ok(Outcome::Rows(vec!["name".to_owned()], rows));
     }
     if lower == "select 1" {
         return Ok(one("?column?", "1".to_owned()));

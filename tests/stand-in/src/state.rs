@@ -117,14 +117,30 @@ pub struct Service {
     /// `encoding`, `datcollate`, `datctype` of each database. The service's own is missing after
     /// `LC_ALL=C`.
     pub databases: BTreeMap<String, [String; 3]>,
-    /// The number of tables in the schema `public` of its own database.
+    /// The number of Synapse's tables in its own database.
     pub tables: u32,
+    /// The names of others' tables there.
+    pub other_tables: Vec<String>,
+    /// The number of tables there that belong to extensions.
+    pub extension_tables: usize,
     pub links: BTreeSet<String>,
     /// Fixed answers of `postgres:connect`; the first match wins, before all built-in ones.
     pub answers: Vec<Answer>,
 }
 
 impl Service {
+    /// The names of all tables of its own database but those of extensions, sorted. The first of Synapse's is the one that
+    /// every version has; the others are only counted.
+    pub(crate) fn table_names(&self) -> Vec<String> {
+        let synapses = (0..self.tables).map(|number| match number {
+            0 => "applied_schema_deltas".to_owned(),
+            _ => format!("synapse_{number:03}"),
+        });
+        let mut names: Vec<String> = synapses.chain(self.other_tables.iter().cloned()).collect();
+        names.sort();
+        names
+    }
+
     /// Whether its container runs.
     pub fn runs(&self) -> bool {
         self.container.is_some() && self.status.is_up()

@@ -60,6 +60,11 @@ fn counts_tables() {
         format!("{PLAIN}SELECT count(*) FROM pg_tables WHERE tablename='applied_schema_deltas';\n");
     assert!(stdout(&query(&scene, "db", &sql)).ends_with("\n0\n"));
     scene.update(|state| state.services.get_mut("db").unwrap().tables = 170).unwrap();
+    // One table has that name, however many there are.
+    assert!(stdout(&query(&scene, "db", &sql)).ends_with("\n1\n"));
+    let sql = format!(
+        "{PLAIN}SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog','information_schema');\n"
+    );
     assert!(stdout(&query(&scene, "db", &sql)).ends_with("\n170\n"));
 }
 

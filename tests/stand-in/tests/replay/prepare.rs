@@ -17,6 +17,7 @@ pub(crate) fn host(file: &str, scene: &Scene) {
         }
         "more" => more(scene),
         "dies" => crash_loop(scene),
+        "postgres-tables" => tables(scene),
         "storage" => directories(scene, &["matrix/tra/config"]),
         "storage-entries" => {
             quietly(scene, "dokku apps:create rest-a");
@@ -45,6 +46,30 @@ fn crash_loop(scene: &Scene) {
         "dokku git:from-image dying local/ends:3",
     ] {
         quietly(scene, line);
+    }
+}
+
+/// The extension pgcrypto with a table; two tables in two schemas; one of Synapse and one beside it.
+fn tables(scene: &Scene) {
+    for (name, synapses, others, extensions) in [
+        ("tables-none", 0, &[][..], 1),
+        ("tables-others", 0, &["orders", "shop.customers"], 0),
+        ("tables-synapse", 1, &["portal"], 0),
+    ] {
+        quietly(
+            scene,
+            &format!(
+                "dokku postgres:create {name} --custom-env POSTGRES_INITDB_ARGS=--locale=C;LANG=C.UTF-8"
+            ),
+        );
+        scene
+            .update(|state| {
+                let service = state.services.get_mut(name).unwrap();
+                service.tables = synapses;
+                service.other_tables = others.iter().map(|&table| table.to_owned()).collect();
+                service.extension_tables = extensions;
+            })
+            .unwrap();
     }
 }
 
