@@ -18,6 +18,8 @@ import yaml
 
 # The file with the connection that the plugin has written.
 OUR_DATABASE = "20-database.yaml"
+# The file with the SMTP server that a command of the plugin has written.
+OUR_EMAIL = "30-email.yaml"
 # The arguments of a connection that do not change where it leads.
 TUNING = ("cp_", "keepalives", "application_name", "connect_timeout", "options")
 # The settings of which `check` prints the value: none of them is a secret.
@@ -102,6 +104,7 @@ def files_say(directory):
         "values": {key: merged[key] for key in PRINTED if key in merged},
         "database": str(database.get("name")) if isinstance(database, dict) else "",
         "same_database": isinstance(database, dict) and connection(database) == connection(ours),
+        "email_file": "email" in contents.get(OUR_EMAIL, {}),
         "missing": missing(merged),
         "redis": bool((merged.get("redis") or {}).get("enabled")),
     }

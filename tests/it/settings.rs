@@ -5,7 +5,10 @@ use super::support::directories::{Directories, server};
 use dokku_matrix::{
     host::secret::Secret,
     state::Settings,
-    synapse::config::{DATABASE_FILE, LOCAL_FILE},
+    synapse::{
+        config::{DATABASE_FILE, LOCAL_FILE},
+        email::Smtp,
+    },
 };
 use serde_json::json;
 
@@ -191,6 +194,26 @@ fn tells_what_has_no_effect() {
         let wanted: Vec<_> = wanted.iter().map(|note| format!("{LOCAL_FILE}, {note}")).collect();
         assert_eq!(settings.notes, wanted, "{local}");
     }
+}
+
+/// The file of `matrix:email` stays, and has no effect any more.
+#[test]
+fn tells_of_two_settings_for_email() {
+    let smtp = Smtp {
+        host: "mail.example.org".to_owned(),
+        port: 587,
+        user: None,
+        password: None,
+        from: "a@example.org".parse().unwrap(),
+    };
+    let url = Secret::new("postgres://postgres:0123abc@dokku-postgres-matrix-db:5432/matrix_db");
+    let directories = Directories::write(&server(), &url, Some(&smtp));
+    assert_eq!(directories.settings().unwrap().notes, [""; 0]);
+    directories.put_local("email: {smtp_host: b.example.org, notif_from: b@example.org}\n");
+    assert_eq!(
+        directories.settings().unwrap().notes,
+        ["90-local.yaml, line 1: email replaces what dokku matrix:email has set"]
+    );
 }
 
 /// What Synapse reads only when it starts.

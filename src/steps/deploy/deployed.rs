@@ -16,7 +16,7 @@ use crate::{
     steps::{container, next_commands, nginx::served},
     synapse::health::Readiness,
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// A database container that was created again leaves a dead link in the running container. It may
 /// work as long as the new one has the same address, but Docker does not restart it any more.
@@ -169,11 +169,32 @@ fn deploy(host: &Host, component: &Component, how: Deploy) -> Result<()> {
 
 fn failure(host: &Host, component: &Component, ran: &Output) -> Error {
     let (app, image) = (&component.app, &component.image);
-    let tail = ran.lines.len().saturating_sub(20);
-    let lines = ran.lines[tail..].iter().map(|line| host.scrubber().scrub(line)).collect();
+    let told = once(&ran.lines);
+    let tail = told.len().saturating_sub(20);
+    let lines = told[tail..].iter().map(|line| host.scrubber().scrub(line)).collect();
     let error = Error::new(format!("{image} could not be deployed to {app}"))
         .shown(lines)
         .hint(format!("dokku logs {app}"))
         .hint(next_commands(host, component));
     kept::way_back(host, component).unwrap_or_default().into_iter().fold(error, Error::hint)
+}
+
+/// The lines without those that say the same again: Dokku prints the refusal of a trigger twice.
+fn once(lines: &[String]) -> Vec<&str> {
+    let mut seen = BTreeSet::new();
+    let is_new = |line: &&str| seen.insert(line.trim_start_matches([' ', '!']).to_owned());
+    lines.iter().map(String::as_str).filter(is_new).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_a_refusal_once() {
+        let lines =
+            ["-----> Deploying", " !     no", " !     why", " !      !     no", " !     why", ""];
+        let lines = lines.map(str::to_owned);
+        assert_eq!(once(&lines), ["-----> Deploying", " !     no", " !     why", ""]);
+    }
 }

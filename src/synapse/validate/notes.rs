@@ -22,6 +22,11 @@ pub(super) fn of(said: &Said) -> Vec<String> {
             if unread.known { "has no effect here" } else { "is no setting that Synapse knows" };
         notes.push(format!("{}: {} {why}", place.words(), unread.key));
     }
+    if said.email_file
+        && let Some(place) = said.place("email")
+    {
+        notes.push(format!("{}: email replaces what dokku matrix:email has set", place.words()));
+    }
     let metrics = |one: &Value| one["type"] == "metrics";
     let listeners = said.values.get("listeners").and_then(Value::as_array);
     if listeners.is_some_and(|all| all.iter().any(metrics))

@@ -29,6 +29,9 @@ pub(super) struct Said {
     /// Whether the connection is the one that the plugin has written.
     #[serde(default)]
     pub same_database: bool,
+    /// Whether the file that `matrix:email` writes is there.
+    #[serde(default)]
+    pub email_file: bool,
     /// The files that are named and not there.
     #[serde(default)]
     pub missing: Vec<Missing>,

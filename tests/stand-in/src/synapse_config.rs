@@ -130,6 +130,7 @@ struct Said {
     places: BTreeMap<String, Value>,
     merged: Map<String, Value>,
     ours: Value,
+    has_email_file: bool,
 }
 
 impl Said {
@@ -143,6 +144,7 @@ impl Said {
         if name == "20-database.yaml" {
             self.ours = content.get("database").cloned().unwrap_or_default();
         }
+        self.has_email_file |= name == "30-email.yaml" && content.contains_key("email");
         for (key, value) in content {
             let starts = |line: &&str| {
                 line.strip_prefix(&key).is_some_and(|rest| rest.trim_start().starts_with(':'))
@@ -179,6 +181,7 @@ impl Said {
             "values": values,
             "database": database["name"].as_str().unwrap_or_default(),
             "same_database": *database == self.ours,
+            "email_file": self.has_email_file,
             "redis": self.merged.get("redis").is_some_and(|redis| redis["enabled"] == true),
         })
     }
