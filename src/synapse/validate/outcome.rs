@@ -136,7 +136,13 @@ fn rejected(
     });
     let local = has_settings(&subject.local).then(|| directory.join(LOCAL_FILE).to_string());
     let place = named.or(setting).or(local).unwrap_or_else(|| directory.to_string());
-    let error = Error::new(format!("Synapse does not accept its configuration: see {place}"));
+    let mut error = Error::new(format!("Synapse does not accept its configuration: see {place}"));
+    if said.is_some() && lines.iter().any(|line| line.contains("No module named")) {
+        let image = &subject.spec.image;
+        error = error.hint(format!(
+            "The image does not have that module. Build one FROM {image} that has it, then: dokku matrix:deploy {app} --image <image>"
+        ));
+    }
     error.shown(lines).hint(format!("Fix it, then: dokku matrix:deploy {app}"))
 }
 
