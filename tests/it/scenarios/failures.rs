@@ -34,6 +34,7 @@ pub(super) fn run(host: &impl Host) {
     failures.signing_key_lost();
     failures.registration_secret_lost();
     failures.bridge_changed();
+    failures.settings_refused();
     failures.crash_loop();
     failures.password_changed();
     failures.disk_full();
@@ -74,7 +75,7 @@ impl<H: Host> Failures<'_, H> {
                 return;
             }
             let body = String::from_utf8_lossy(&body);
-            assert!(start.elapsed() < Duration::from_secs(60), "{error}: {status} {body}");
+            assert!(start.elapsed() < Duration::from_secs(300), "{error}: {status} {body}");
             sleep(Duration::from_millis(200));
         }
     }
@@ -123,7 +124,7 @@ impl<H: Host> Failures<'_, H> {
         let (restarts, start) = (|| self.host.inspect(APP, "{{.RestartCount}}"), Instant::now());
         let mut seen = BTreeSet::from([restarts()]);
         while seen.len() < 3 {
-            assert!(start.elapsed() < Duration::from_secs(60), "it is not restarted: {seen:?}");
+            assert!(start.elapsed() < Duration::from_secs(300), "it is not restarted: {seen:?}");
             sleep(Duration::from_millis(200));
             seen.insert(restarts());
         }
@@ -131,6 +132,34 @@ impl<H: Host> Failures<'_, H> {
         let files = self.host.root_ok(&format!("ls {}/config/secrets", self.host.directory(APP)));
         assert!(!files.lines().any(|name| name == "signing.key"), "{files}");
         self.host.root_ok(&format!("mv {key}.aside {key}"));
+        self.deploy();
+    }
+
+    /// What the validation finds stops no server.
+    fn settings_refused(&self) {
+        let local = format!("{}/config/homeserver.d/90-local.yaml", self.host.directory(APP));
+        let before = self.host.inspect(APP, "{{.Id}}");
+        self.host.root_ok(&format!("cp {local} {local}.aside"));
+        for (setting, why) in [
+            (
+                "database: {name: sqlite3, args: {database: /data/homeserver.db}}",
+                "line 1, database",
+            ),
+            ("listeners: [{type: metrics, port: 9000}]", "no listener of type http is there"),
+            ("server_name: other.test", "can never be changed"),
+            ("app_service_config_files: [/data/x.yaml]", "there is no file /data/x.yaml"),
+            ("max_upload_size: lots", "invalid literal for int()"),
+        ] {
+            let mut tee = self.host.root("tee");
+            tee.arg(&local);
+            super::run_command(tee, format!("{setting}\n").as_bytes());
+            for line in ["matrix:deploy", "ps:restart"] {
+                self.host.fails(&format!("{line} {APP}"), why);
+            }
+            self.assert_recovers();
+        }
+        assert_eq!(self.host.inspect(APP, "{{.Id}}"), before);
+        self.host.root_ok(&format!("mv {local}.aside {local}"));
         self.deploy();
     }
 
@@ -146,13 +175,14 @@ impl<H: Host> Failures<'_, H> {
         host.root_ok(&format!("cp {local} {aside}"));
         let mut tee = host.root("tee");
         tee.args(["--append", &local]);
-        super::run_command(tee, b"\nlog_config: /config/nowhere.config\n");
+        // A class that is no module: its constructor, which only a start calls, fails.
+        super::run_command(tee, b"\nmodules: [{module: pathlib.Path, config: {}}]\n");
         for _ in 0..2 {
             host.fails(&format!("matrix:deploy {APP}"), "it ends again and again");
             // There is only one container, whatever its name.
             host.inspect(APP, "{{.Name}}");
         }
-        assert!(start.elapsed() < Duration::from_secs(300), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(600), "{:?}", start.elapsed());
         self.assert_unavailable();
         host.root_ok(&format!("cp {aside} {local}"));
         host.root_ok(&format!("rm {aside}"));

@@ -47,7 +47,7 @@ fn power_cut() {
     host.ok("ps:restore");
     let start = Instant::now();
     while alice.request("GET", "/_matrix/client/v3/account/whoami", b"", "").0 != 200 {
-        assert!(start.elapsed() < Duration::from_secs(60), "Synapse is not available again");
+        assert!(start.elapsed() < Duration::from_secs(300), "Synapse is not available again");
         sleep(Duration::from_millis(200));
     }
     let stdout = host.ok("matrix:deploy matrix --dry-run").stdout;

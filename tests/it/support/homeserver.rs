@@ -70,7 +70,7 @@ impl Homeserver {
         command.args(self.directories.container()).arg("python").args(ARGS);
         command.stdout(out.try_clone().unwrap()).stderr(out);
         let daemon = Daemon::start(command);
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(300);
         loop {
             let readiness = self.probe();
             if readiness == Readiness::Ready {

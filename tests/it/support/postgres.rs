@@ -65,7 +65,7 @@ impl Postgres {
         self.daemon = Some(Daemon::start(command));
         let started = Instant::now();
         while !self.psql("postgres", "SELECT 1").status.success() {
-            assert!(started.elapsed() < Duration::from_secs(30), "PostgreSQL does not start");
+            assert!(started.elapsed() < Duration::from_secs(120), "PostgreSQL does not start");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
