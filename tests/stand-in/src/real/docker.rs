@@ -9,18 +9,20 @@ use super::machine::Parts;
 use crate::call::Call;
 use crate::containers::{new_id, new_ip};
 use crate::flags::Flags;
-use crate::inspect::find;
+use crate::inspect::{find, source};
 use crate::postgres::hostname;
 
 /// `docker run --rm`: a container that is removed when its program ends. Returns the exit code.
 pub(crate) fn run(call: &Call, parts: &Parts, flags: &Flags, args: &[String]) -> Result<i32> {
     let Some((reference, args)) = args.split_first() else { bail!("docker: no image") };
     let (id, ip) = call.update(|state| Ok((new_id(state), new_ip(state))))?;
-    let mut spec = Image::of(reference)?.spec(parts);
+    let state = call.state()?;
+    // The image that Dokku has built of an app is the one that the app was deployed from.
+    let image = source(&state, reference).unwrap_or_else(|| reference.clone());
+    let mut spec = Image::of(&image)?.spec(parts);
     spec.id.clone_from(&id);
     spec.mounts.extend(flags.mounts.iter().cloned());
     spec.hosts.extend(flags.hosts.iter().cloned());
-    let state = call.state()?;
     for service in &flags.links {
         let ip = state.services.get(service).filter(|service| service.runs());
         let Some(ip) = ip.map(|service| service.ip.clone()) else {
