@@ -72,7 +72,8 @@ fn print_dry_run(session: &Session, desired: &Homeserver, outcome: &Outcome) {
     }
     let changes = if count == 1 { "change" } else { "changes" };
     ui.heading(&format!("Dry run: {count} {changes} would be made, none was"));
-    for line in dns_records(&session.host, spec) {
-        ui.detail(&line);
+    match dns_records(&session.host, spec) {
+        Ok(lines) => lines.iter().for_each(|line| ui.detail(line)),
+        Err(error) => error.lines().iter().for_each(|line| ui.warn(line)),
     }
 }

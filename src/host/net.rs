@@ -4,8 +4,10 @@
 //! nothing about Matrix.
 
 mod dns;
+mod redirects;
 
 pub use dns::Srv;
+pub use redirects::{Fault, Followed, follow};
 
 use super::{Host, Reading, env::Env, secret::Secret};
 use crate::error::Error;
@@ -60,8 +62,8 @@ pub struct Request<'a> {
     pub via: Via,
     /// The timeout of the whole request.
     pub timeout: Duration,
-    /// How many redirects are followed. [`Via::Here`] is for the first host alone.
-    pub redirects: u32,
+    /// The header `Origin`: a web page of this origin asks.
+    pub origin: Option<&'a str>,
     /// The largest response body that is read, in bytes.
     pub limit: u64,
     /// The host and port to connect to instead of those in the URL, which the certificate and the
@@ -73,8 +75,8 @@ impl<'a> Request<'a> {
     /// A `GET` with a timeout of 10 s.
     pub fn get(url: &'a str, via: Via) -> Self {
         let timeout = Duration::from_secs(10);
-        let (json, bearer, connect) = (None, None, None);
-        Self { url, json, bearer, via, timeout, redirects: 0, limit: MAX_BODY, connect }
+        let (json, bearer, origin, connect) = (None, None, None, None);
+        Self { url, json, bearer, via, timeout, origin, limit: MAX_BODY, connect }
     }
 }
 
@@ -86,11 +88,16 @@ impl fmt::Debug for Request<'_> {
 }
 
 /// A response, whatever its status. Its body may hold a token: that is not printed.
+#[derive(Default)]
 pub struct Reply {
     /// The status code.
     pub status: u16,
     /// The body.
     pub body: String,
+    /// The header `Location`: where a redirect leads.
+    pub location: Option<String>,
+    /// The header `Access-Control-Allow-Origin`: which web pages may read it.
+    pub allow_origin: Option<String>,
 }
 
 impl fmt::Debug for Reply {
@@ -106,7 +113,7 @@ impl Reply {
     }
 }
 
-/// Sends a request and reads the response.
+/// Sends a request and reads the response. Follows no redirect: see [`follow`].
 ///
 /// # Errors
 /// There was no response: the reason, as a short phrase.
@@ -114,7 +121,7 @@ pub fn ask(host: &Host, request: &Request<'_>) -> Result<Reply, String> {
     let https = request.url.starts_with("https:");
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
-        .max_redirects(request.redirects)
+        .max_redirects(0)
         .timeout_global(Some(request.timeout))
         // Requests go to this host or to public addresses of its own: never through a proxy.
         .proxy(None)
@@ -122,11 +129,9 @@ pub fn ask(host: &Host, request: &Request<'_>) -> Result<Reply, String> {
     if https {
         config = config.tls_config(TLS.clone()?);
     }
-    let first = request.url.parse::<Uri>().ok().and_then(|uri| Some(uri.host()?.to_owned()));
     let resolver = Names {
         env: host.env().clone(),
         via: request.via,
-        first: first.unwrap_or_default(),
         connect: request.connect.map(|(host, port)| (host.to_owned(), port)),
         ports: ports(host),
     };
@@ -140,18 +145,24 @@ pub fn ask(host: &Host, request: &Request<'_>) -> Result<Reply, String> {
         }
         .send_json(body)
     } else {
-        let call = agent.get(request.url);
-        match &bearer {
-            Some(bearer) => call.header("Authorization", bearer),
-            None => call,
+        let mut call = agent.get(request.url);
+        if let Some(bearer) = &bearer {
+            call = call.header("Authorization", bearer);
         }
-        .call()
+        if let Some(origin) = request.origin {
+            call = call.header("Origin", origin);
+        }
+        call.call()
     };
     let mut answer = answer.map_err(|error| phrase(&error))?;
     let status = answer.status().as_u16();
+    let header = |name: &str| {
+        answer.headers().get(name).and_then(|text| Some(text.to_str().ok()?.to_owned()))
+    };
+    let (location, allow_origin) = (header("location"), header("access-control-allow-origin"));
     let body =
         answer.body_mut().with_config().limit(request.limit).lossy_utf8(true).read_to_string();
-    Ok(Reply { status, body: body.map_err(|error| phrase(&error))? })
+    Ok(Reply { status, body: body.map_err(|error| phrase(&error))?, location, allow_origin })
 }
 
 /// The addresses of a name; absent if the DNS says that it has none.
@@ -194,8 +205,29 @@ fn addresses(env: &Env, name: &str) -> io::Result<Vec<IpAddr>> {
 }
 
 fn phrase(error: &ureq::Error) -> String {
+    if let ureq::Error::Io(error) = error
+        && let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref())
+        && let Some(names) = other_names(error)
+    {
+        return names;
+    }
     let text = error.to_string();
     text.strip_prefix("io: ").unwrap_or(&text).to_owned()
+}
+
+/// The phrase for a certificate that is for other names than the one that was asked.
+fn other_names(error: &rustls::Error) -> Option<String> {
+    use rustls::{CertificateError, Error};
+    let Error::InvalidCertificate(CertificateError::NotValidForNameContext { expected, presented }) =
+        error
+    else {
+        return None;
+    };
+    // rustls gives each as `DnsName("a.example")`.
+    let plain = |name: &String| name.split('"').nth(1).unwrap_or(name).to_owned();
+    let names: Vec<_> = presented.iter().map(plain).collect();
+    let (names, expected) = (names.join(", "), expected.to_str());
+    Some(format!("invalid peer certificate: it is for {names}, and not for {expected}"))
 }
 
 /// The certificates that this host trusts, read once: its store has more than a hundred.
@@ -230,8 +262,6 @@ fn ports(host: &Host) -> [(u16, u16); 3] {
 struct Names {
     env: Env,
     via: Via,
-    /// The host of the request; redirects lead to others.
-    first: String,
     connect: Option<(String, u16)>,
     ports: [(u16, u16); 3],
 }
@@ -244,26 +274,25 @@ impl Resolver for Names {
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-        let is_first = uri.host() == Some(self.first.as_str());
         let other = match &self.connect {
-            Some((host, port)) if is_first => {
+            Some((host, port)) => {
                 let text = format!("https://{host}:{port}/");
                 Some(text.parse().map_err(|_| ureq::Error::BadUri(text))?)
             }
-            _ => None,
+            None => None,
         };
         let uri = other.as_ref().unwrap_or(uri);
         let asked = uri.port_u16().unwrap_or(default);
         let port = self.ports.iter().find(|(from, _)| *from == asked).map_or(asked, |(_, to)| *to);
         let mut found = self.empty();
         match self.via {
-            Via::Here(address) if is_first => found.push(SocketAddr::from((address, port))),
-            _ if dns::test_server(&self.env).is_some() => {
+            Via::Here(address) => found.push(SocketAddr::from((address, port))),
+            Via::Dns if dns::test_server(&self.env).is_some() => {
                 for address in addresses(&self.env, uri.host().unwrap_or_default())? {
                     found.push(SocketAddr::from((address, port)));
                 }
             }
-            _ => {
+            Via::Dns => {
                 for address in &DefaultResolver::default().resolve(uri, config, timeout)? {
                     found.push(SocketAddr::from((address.ip(), port)));
                 }
@@ -296,7 +325,8 @@ mod tests {
         let json = Some(serde_json::json!({ "password": "hidden" }));
         let request = Request { json, bearer, ..Request::get("http://a/", Via::Dns) };
         assert_eq!(format!("{request:?}"), "Request(POST http://a/, Dns)");
-        let reply = Reply { status: 200, body: "{\"access_token\": \"hidden\"}".to_owned() };
+        let body = "{\"access_token\": \"hidden\"}".to_owned();
+        let reply = Reply { status: 200, body, ..Reply::default() };
         assert_eq!(format!("{reply:?}"), "Reply(200, 26 bytes)");
     }
 }

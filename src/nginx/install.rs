@@ -91,6 +91,21 @@ pub fn installed_or_pending(host: &Host, app: &str, name: &str) -> Result<Option
     Ok(files::read(&path)?.or(files::read(&backup(&path))?))
 }
 
+/// Whether a change of the file was interrupted: then nginx may serve the old content or the new one.
+pub fn is_pending(host: &Host, app: &str, name: &str) -> Result<bool> {
+    Ok(files::stat(&backup(&path(host, app, name)))?.is_some())
+}
+
+/// The content of the file that nginx has tested; `None` if there is none. While a change of it is
+/// interrupted, that is the old content.
+pub fn tested(host: &Host, app: &str, name: &str) -> Result<Option<String>> {
+    let path = path(host, app, name);
+    match files::read(&backup(&path))? {
+        Some(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+        None => files::read(&path),
+    }
+}
+
 /// Removes the file and reloads nginx.
 pub fn remove(host: &Host, app: &str, name: &str) -> Result<()> {
     let path = path(host, app, name);

@@ -52,8 +52,9 @@ pub struct WellKnown<'a> {
     pub base_url: String,
     /// What else clients are told, besides that URL.
     pub client: Map<String, Value>,
-    /// The address for other servers: `matrix.example.org:443`.
-    pub server: String,
+    /// The address for other servers: `matrix.example.org:443`. Without one the file `server` does
+    /// not exist.
+    pub server: Option<String>,
     /// The contacts. Without any the file `support` does not exist.
     pub support: Option<&'a Support>,
 }
@@ -61,10 +62,11 @@ pub struct WellKnown<'a> {
 impl<'a> WellKnown<'a> {
     /// What a homeserver publishes about itself.
     pub fn of(spec: &'a Spec, settings: &Settings) -> Self {
+        let federates = spec.federates() && settings.federates;
         Self {
             base_url: spec.base_url(),
             client: settings.well_known_client.clone(),
-            server: server(spec),
+            server: federates.then(|| server(spec)),
             support: spec.support.as_ref(),
         }
     }
@@ -76,14 +78,27 @@ impl<'a> WellKnown<'a> {
         Value::Object(client)
     }
 
-    fn locations(&self) -> String {
-        let server = json!({ "m.server": self.server });
-        let client = self.client_json();
-        let mut text = well_known("server", &server, false) + &well_known("client", &client, true);
-        if let Some(support) = self.support.filter(|support| **support != Support::default()) {
-            text += &well_known("support", &support_json(support), true);
+    /// The files, by their names.
+    fn files(&self) -> Vec<(&'static str, Value)> {
+        let mut files = vec![];
+        if let Some(server) = &self.server {
+            files.push(("server", json!({ "m.server": server })));
         }
-        text
+        files.push(("client", self.client_json()));
+        if let Some(support) = self.support.filter(|support| **support != Support::default()) {
+            files.push(("support", support_json(support)));
+        }
+        files
+    }
+
+    /// The names of the files.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.files().into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn locations(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let files = self.files().into_iter().filter(|(name, _)| wanted(name));
+        files.map(|(name, answer)| well_known(name, &answer, name != "server")).collect()
     }
 }
 
@@ -110,7 +125,7 @@ pub fn homeserver(well_known: &WellKnown<'_>) -> String {
     });
     let as_sent =
         format!("if ($request_uri ~ \"{}\") {{\n  rewrite ^ {} last;\n}}\n", as_sent(), HIDDEN[0]);
-    sibling(well_known) + &as_sent + &hidden.concat()
+    sibling(well_known, |_| true) + &as_sent + &hidden.concat()
 }
 
 /// A regular expression for paths that Synapse would look up below `/_synapse`, but not below
@@ -128,10 +143,15 @@ fn as_sent() -> String {
     format!("^(?!/_synapse/client/)/+{name}(?:[/?]|$)")
 }
 
-/// For the app that has the server name as a domain, where the homeserver has another domain: the
-/// well-known files.
-pub fn sibling(well_known: &WellKnown<'_>) -> String {
-    format!("{HEADER}{}", well_known.locations())
+/// For the app that has the server name as a domain, where the homeserver has another domain: those
+/// well-known files that are wanted there, by their names.
+pub fn sibling(well_known: &WellKnown<'_>, wanted: impl Fn(&str) -> bool) -> String {
+    format!("{HEADER}{}", well_known.locations(wanted))
+}
+
+/// Whether a text that was written for an app has a well-known file of that name.
+pub fn has_file(text: &str, name: &str) -> bool {
+    text.contains(&format!("{} {{", location_of(name)))
 }
 
 /// For Element Web's app: the headers that its README requires.
@@ -161,8 +181,12 @@ const CORS: &str = "  add_header Access-Control-Allow-Origin * always;
 
 fn well_known(name: &str, answer: &Value, cors: bool) -> String {
     let cors = if cors { CORS } else { "" };
-    let answer = quote::json(answer);
-    format!("location = /.well-known/matrix/{name} {{\n{JSON}{cors}  return 200 {answer};\n}}\n")
+    let (location, answer) = (location_of(name), quote::json(answer));
+    format!("{location} {{\n{JSON}{cors}  return 200 {answer};\n}}\n")
+}
+
+fn location_of(name: &str) -> String {
+    format!("location = /.well-known/matrix/{name}")
 }
 
 #[cfg(test)]
@@ -174,7 +198,7 @@ mod tests {
         WellKnown {
             base_url,
             client: Map::new(),
-            server: "matrix.example.org:443".to_owned(),
+            server: Some("matrix.example.org:443".to_owned()),
             support,
         }
     }
@@ -207,8 +231,27 @@ mod tests {
             ),
         ] {
             assert_eq!(support_json(&support), answer);
-            let text = sibling(&well_known(Some(&support)));
+            let text = sibling(&well_known(Some(&support)), |_| true);
             assert_eq!(text.contains("/support {"), support != Support::default(), "{text}");
         }
+    }
+
+    #[test]
+    fn writes_the_wanted_files_only() {
+        let support = Support { page: Some("https://b.c".to_owned()), ..Support::default() };
+        let all = well_known(Some(&support));
+        let without_federation = WellKnown { server: None, ..all.clone() };
+        for (well_known, wanted, found) in [
+            (&all, &["server", "client", "support"][..], &["server", "client", "support"][..]),
+            (&all, &["server"], &["server"]),
+            (&all, &["client", "support"], &["client", "support"]),
+            (&without_federation, &["server", "client"], &["client"]),
+        ] {
+            let text = sibling(well_known, |name| wanted.contains(&name));
+            let names = ["server", "client", "support"].into_iter();
+            let names: Vec<_> = names.filter(|name| has_file(&text, name)).collect();
+            assert_eq!(names, found, "{text}");
+        }
+        assert_eq!(without_federation.names(), ["client", "support"]);
     }
 }

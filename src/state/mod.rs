@@ -10,6 +10,7 @@
 //!
 //! Whatever Dokku can be asked is not stored. Decides nothing and calls no program.
 
+mod federation;
 mod host_status;
 pub mod locks;
 pub mod marker;
@@ -21,6 +22,7 @@ mod status;
 mod store;
 mod version1;
 
+pub use federation::Federation;
 pub use host_status::HostStatus;
 pub use marker::Marker;
 pub use paths::{Paths, data_root};

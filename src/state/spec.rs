@@ -1,6 +1,6 @@
 //! What is desired of a homeserver.
 
-use super::Paths;
+use super::{Federation, Paths};
 use crate::{
     error::{Create, Error},
     host::env::Env,
@@ -27,6 +27,9 @@ pub struct Spec {
     pub tls: Tls,
     /// Whether it is reached on port 8448 as well.
     pub port_8448: bool,
+    /// Which other servers it talks to.
+    #[serde(default, skip_serializing_if = "Federation::is_open")]
+    pub federation: Federation,
     /// The address that the certificate authority writes to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<Email>,
@@ -98,14 +101,28 @@ impl Spec {
         self.server_name.as_str() != self.domain.as_str()
     }
 
+    /// Whether it talks to any other server.
+    pub fn federates(&self) -> bool {
+        self.federation != Federation::Off
+    }
+
     /// Whether other servers reach it on port 8448.
     pub fn is_on_8448(&self) -> bool {
-        self.port_8448 && self.tls != Tls::Off
+        self.port_8448 && self.tls != Tls::Off && self.federates()
+    }
+
+    /// Whether others look for the well-known files of its server name, and find them at a host that
+    /// is not its domain. A port in the name says where it is, and without TLS nobody trusts them.
+    pub fn needs_well_known(&self) -> bool {
+        self.is_delegated() && !self.server_name.has_port() && self.tls != Tls::Off
     }
 
     /// Whether another server can connect to the port in the server name, if there is one. Without TLS
     /// somebody else ends it, on whatever port.
     pub fn serves_its_port(&self) -> bool {
+        if !self.federates() {
+            return true;
+        }
         match self.server_name.port() {
             None | Some(443) => true,
             Some(8448) => self.port_8448 || self.tls == Tls::Off,

@@ -5,8 +5,8 @@
 //! and the markers were in `.apps`.
 
 use super::{
-    ComponentSpec, Paths, Spec, Status, Support, Tls, Verification, data_root, paths::host_root,
-    store,
+    ComponentSpec, Federation, Paths, Spec, Status, Support, Tls, Verification, data_root,
+    paths::host_root, store,
 };
 use crate::{
     error::{Error, Result},
@@ -46,6 +46,7 @@ impl From<Server> for Spec {
             image: old.image,
             tls: old.tls,
             port_8448: old.port_8448,
+            federation: Federation::Open,
             email: old.email,
             timeout: old.timeout,
             support: old.support,

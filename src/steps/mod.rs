@@ -9,6 +9,7 @@ pub mod config;
 pub mod container;
 pub mod database;
 pub mod deploy;
+mod here;
 pub mod host_wide;
 pub mod nginx;
 pub mod preflight;

@@ -1,18 +1,24 @@
 //! The last step: asks the public addresses what a client would ask, and finds the homeserver as
 //! another server would.
 
+mod delegation;
+mod records;
+
+pub use records::dns_records;
+pub(super) use records::needed_records;
+
 use crate::{
-    component::{Component, Homeserver, QuestionPort},
+    component::{Component, Homeserver, Question, QuestionPort},
     dokku::{letsencrypt, nginx},
     error::{Error, Result},
     host::{
-        Host, Reading, clock, files,
+        Host, clock, files,
         net::{self, Reply, Request, Via},
     },
-    names::{AppName, Domain},
+    names::AppName,
     nginx::others,
     plan::{State, Step, StepId},
-    state::{Spec, Tls},
+    state::{Settings, Spec, Tls},
     synapse::{discovery, signing_key},
 };
 use std::time::Duration;
@@ -65,13 +71,32 @@ impl Step for SelfCheck {
             }
         }
         requests.retain(|request| !untrusted.contains(&request.app));
-        let unreachable = self.unreachable(host, &requests);
+        let spec = &self.0.spec;
+        let well_known = if spec.needs_well_known() {
+            delegation::ask(host, spec, federates(host, spec)?)?
+        } else {
+            delegation::Answers::default()
+        };
+        let mut needs_records = !well_known.wrong.is_empty();
+        lines.extend(well_known.wrong);
+        let failed = |request: &PublicRequest| {
+            let why = request.ask(host, Via::Dns).err()?;
+            Some(format!("{}: {why}", request.url))
+        };
+        let unreachable: Vec<_> = requests.iter().filter_map(failed).collect();
         // Where its own address does not answer, others do not find it either.
-        let federates = requests.iter().any(|request| request.is_for_servers);
-        if unreachable.is_empty() && federates {
+        if unreachable.is_empty() && requests.iter().any(|request| request.is_for_servers) {
             lines.extend(self.federation(host)?);
         }
-        lines.extend(unreachable);
+        let unreachable: Vec<_> = unreachable.into_iter().chain(well_known.unreachable).collect();
+        if !unreachable.is_empty() {
+            needs_records = true;
+            lines.push("Through the DNS, as others see it, this does not answer yet:".to_owned());
+            lines.extend(unreachable);
+        }
+        if needs_records {
+            lines.extend(records::missing(host, spec)?);
+        }
         Ok(if lines.is_empty() { State::Satisfied } else { State::Attention(lines.join("\n")) })
     }
 }
@@ -128,12 +153,14 @@ impl SelfCheck {
     }
 
     fn requests(&self, host: &Host) -> Result<Vec<PublicRequest>> {
+        let federates = federates(host, &self.0.spec)?;
         let mut requests = vec![];
         for component in &self.0.components {
             let tls = self.0.spec.tls != Tls::Off && has_certificate(host, component)?;
             let here = nginx::via(host, &component.app)?;
             let domain = &component.domain;
-            for question in &component.questions {
+            let is_asked = |question: &&Question| federates || question.port == QuestionPort::Web;
+            for question in component.questions.iter().filter(is_asked) {
                 let base = match question.port {
                     QuestionPort::Web if !tls => format!("http://{domain}"),
                     QuestionPort::Web | QuestionPort::Https if tls => format!("https://{domain}"),
@@ -149,22 +176,6 @@ impl SelfCheck {
             }
         }
         Ok(requests)
-    }
-
-    fn unreachable(&self, host: &Host, requests: &[PublicRequest]) -> Vec<String> {
-        let failed = |request: &PublicRequest| {
-            let why = request.ask(host, Via::Dns).err()?;
-            Some(format!("{}: {why}", request.url))
-        };
-        let mut lines: Vec<_> = requests.iter().filter_map(failed).collect();
-        if !lines.is_empty() {
-            lines.insert(
-                0,
-                "Through the DNS, as others see it, this does not answer yet:".to_owned(),
-            );
-            lines.extend(missing_records(host, &self.0.spec));
-        }
-        lines
     }
 
     /// What another server finds that looks for this one.
@@ -193,51 +204,15 @@ impl SelfCheck {
     }
 }
 
+/// Whether other servers are to find the homeserver: also the administrator's own settings decide.
+fn federates(host: &Host, spec: &Spec) -> Result<bool> {
+    Ok(spec.federates() && Settings::recorded(host.env(), &spec.server_name)?.federates)
+}
+
 fn has_certificate(host: &Host, component: &Component) -> Result<bool> {
     let app = &component.app;
     // A step has asked dokku-letsencrypt before, so this answer is known.
     Ok(component.spec.tls == Tls::Letsencrypt
         && letsencrypt::active(host, app).option()? == Some(true)
         || nginx::has_certificate(host, app).option()? == Some(true))
-}
-
-/// The DNS records that are needed, and where each leads now.
-pub fn dns_records(host: &Host, spec: &Spec) -> Vec<String> {
-    let line = |name: &Domain| {
-        let now = match net::resolve(host, name.as_str()) {
-            Reading::Value(now) => {
-                now.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-            }
-            Reading::Absent => "missing".to_owned(),
-            Reading::Unknown(_) => "unknown".to_owned(),
-        };
-        format!("{}  (now: {now})", record(name.as_str()))
-    };
-    std::iter::once(NEEDED.to_owned()).chain(domains(spec).map(line)).collect()
-}
-
-const NEEDED: &str = "These DNS records are needed:";
-
-/// A record as one would type it into a zone.
-fn record(name: &str) -> String {
-    format!("{name}.  A  <address of this host>")
-}
-
-/// The records of names that lead nowhere yet.
-fn missing_records(host: &Host, spec: &Spec) -> Vec<String> {
-    let missing = |name: &&Domain| !matches!(net::resolve(host, name.as_str()), Reading::Value(_));
-    needed_records(domains(spec).filter(missing).map(Domain::as_str))
-}
-
-/// The records of these names, below a line that says so; nothing for none.
-pub(super) fn needed_records<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut lines: Vec<_> = names.map(record).collect();
-    if !lines.is_empty() {
-        lines.insert(0, NEEDED.to_owned());
-    }
-    lines
-}
-
-fn domains(spec: &Spec) -> impl Iterator<Item = &Domain> {
-    std::iter::once(&spec.domain).chain(spec.components.values().map(|one| &one.domain))
 }

@@ -9,13 +9,10 @@ use crate::{
         net::{self, Request, Via},
     },
     names::ServerName,
+    synapse::well_known::{self, File},
 };
 use serde_json::Value;
 
-/// The largest well-known file that Synapse reads, in bytes.
-const LARGEST_FILE: u64 = 50 * 1024;
-/// The most redirects that Synapse follows.
-const MOST_REDIRECTS: u32 = 5;
 const FEDERATION_PORT: u16 = 8448;
 
 /// Where other servers connect to.
@@ -130,9 +127,8 @@ struct Public<'a>(&'a Host);
 
 impl Lookup for Public<'_> {
     fn well_known(&self, host: &str) -> Option<String> {
-        let url = format!("https://{host}/.well-known/matrix/server");
-        let reply = net::ask(self.0, &well_known_request(&url, Via::Dns)).ok()?;
-        let json = Some(reply).filter(|reply| reply.status == 200)?.json();
+        let last = well_known::ask(self.0, File::Server, host, &|_| Ok(Via::Dns)).ok()?;
+        let json = Some(last.reply).filter(|reply| reply.status == 200)?.json();
         json["m.server"].as_str().map(str::to_owned)
     }
 
@@ -140,11 +136,6 @@ impl Lookup for Public<'_> {
         let first = net::srv(self.0, name)?.into_iter().next();
         Ok(first.map(|srv| (srv.target, srv.port)))
     }
-}
-
-/// The request for a well-known file, as other servers send it.
-pub fn well_known_request(url: &str, via: Via) -> Request<'_> {
-    Request { redirects: MOST_REDIRECTS, limit: LARGEST_FILE, ..Request::get(url, via) }
 }
 
 #[cfg(test)]

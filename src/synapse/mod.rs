@@ -14,11 +14,12 @@ pub mod signing_key;
 pub mod start;
 pub mod users;
 pub mod validate;
+pub mod well_known;
 mod yaml;
 
 #[cfg(test)]
 pub(crate) mod sample {
-    use crate::state::{Spec, Tls};
+    use crate::state::{Federation, Spec, Tls};
 
     pub(crate) fn spec() -> Spec {
         Spec {
@@ -29,6 +30,7 @@ pub(crate) mod sample {
             image: "matrixdotorg/synapse:v1.163.2".parse().unwrap(),
             tls: Tls::Letsencrypt,
             port_8448: true,
+            federation: Federation::Open,
             email: None,
             timeout: 300,
             support: None,

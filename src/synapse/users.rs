@@ -176,7 +176,7 @@ mod tests {
         let password = Secret::new("hidden");
         let user = NewUser { name: &name, password: &password, admin: false };
         let result = |status, body: &str| {
-            outcome(&user, &Reply { status, body: body.to_owned() })
+            outcome(&user, &Reply { status, body: body.to_owned(), ..Reply::default() })
                 .map_err(|error| error.message().to_owned())
         };
         let created = Registered::Created("@alice:example.org".to_owned());

@@ -17,7 +17,7 @@ fn well_known(support: Option<&Support>) -> WellKnown<'_> {
     WellKnown {
         base_url,
         client: serde_json::Map::new(),
-        server: "matrix.example.org:443".to_owned(),
+        server: Some("matrix.example.org:443".to_owned()),
         support,
     }
 }
@@ -90,10 +90,10 @@ fn rendered_locations() {
     // A sibling gets the well-known files, which are the first part of the homeserver's locations.
     // The support file needs a contact.
     let hidden = locations::homeserver(&known).split_once("if (").unwrap().0.to_owned();
-    assert_eq!(locations::sibling(&known), hidden);
+    assert_eq!(locations::sibling(&known, |_| true), hidden);
     let without = hidden.split_once("location = /.well-known/matrix/support").unwrap().0;
-    assert_eq!(locations::sibling(&well_known(None)), without);
-    assert_eq!(locations::sibling(&well_known(Some(&Support::default()))), without);
+    assert_eq!(locations::sibling(&well_known(None), |_| true), without);
+    assert_eq!(locations::sibling(&well_known(Some(&Support::default())), |_| true), without);
 }
 
 /// Other versions of Dokku may not set every variable.

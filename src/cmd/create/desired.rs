@@ -111,6 +111,7 @@ pub(super) fn spec(
         domain,
         service,
         port_8448,
+        federation: recorded.map(|spec| spec.federation.clone()).unwrap_or_default(),
     })
 }
 

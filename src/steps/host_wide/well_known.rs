@@ -1,13 +1,13 @@
 //! Delegation: the well-known files of a server name whose domain another app of this host has.
+//!
+//! Only those that nobody serves there yet are written. What is served in the end, and whether it is
+//! right, the self-check asks: a file that was written is no answer.
 
 use crate::{
     component::{CATALOG, identity},
     dokku::{domains, nginx},
-    error::Result,
-    host::{
-        Host, files,
-        net::{self, Via},
-    },
+    error::{Error, Result},
+    host::{Host, clock, files},
     names::{AppName, ServerName},
     nginx::{
         install,
@@ -15,15 +15,16 @@ use crate::{
         served::{Extent, Served},
     },
     plan::{Change, Refusal, State, Step, StepId},
-    state::{Settings, Spec, Tls},
-    synapse::discovery,
+    state::{Settings, Spec},
+    steps::here,
+    synapse::well_known::{self, File},
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// The file in the other app's `nginx.conf.d`.
 const FILE: &str = "matrix-well-known.conf";
 
-/// `https://<server name>/.well-known/matrix/` points to the homeserver.
+/// The app that has the server name's domain serves what it does not serve by itself.
 #[derive(Debug)]
 pub(super) struct WellKnownFiles {
     spec: Arc<Spec>,
@@ -33,11 +34,6 @@ pub(super) struct WellKnownFiles {
 impl WellKnownFiles {
     pub(super) fn new(spec: &Arc<Spec>) -> Self {
         Self { spec: spec.clone(), refusal: Refusal::default() }
-    }
-
-    fn text(&self, settings: &Settings) -> String {
-        let first = first_line(&self.spec.server_name);
-        format!("{first}{}", locations::sibling(&WellKnown::of(&self.spec, settings)))
     }
 
     /// The app of this host that has the server name's domain, if it can serve https.
@@ -51,33 +47,67 @@ impl WellKnownFiles {
         Ok(None)
     }
 
-    /// Whether the server name's own host answers as it should, whoever serves it.
-    fn is_served(&self, host: &Host, via: Via) -> bool {
-        let ask = |file: &str| {
-            let name = self.spec.server_name.host();
-            let url = format!("https://{name}/.well-known/matrix/{file}");
-            net::ask(host, &discovery::well_known_request(&url, via))
-                .map(|reply| reply.json())
-                .unwrap_or_default()
-        };
-        let (wanted, server) = (self.spec.base_url(), locations::server(&self.spec));
-        // Clients accept the address with a slash at its end as well.
-        let is_ours = |url: &str| url.trim_end_matches('/') == wanted;
-        ask("server")["m.server"] == server
-            && ask("client")["m.homeserver"]["base_url"].as_str().is_some_and(is_ours)
+    fn changes(&self, host: &Host, owner: Option<&AppName>) -> Result<Vec<Change>> {
+        let mut changes = vec![];
+        for stale in stale(host, &self.spec.server_name, owner)? {
+            let description = format!("remove {FILE} from {stale}");
+            changes.push(Change::new(description, move |host| install::remove(host, &stale, FILE)));
+        }
+        Ok(changes)
     }
+}
 
-    fn instructions(&self) -> String {
-        let name = self.spec.server_name.host();
-        let (base_url, server) = (self.spec.base_url(), locations::server(&self.spec));
-        format!(
-            "{name} must serve these two files over https, so that others find {}:\n\
-             https://{name}/.well-known/matrix/server\n  {{\"m.server\": \"{server}\"}}\n\
-             https://{name}/.well-known/matrix/client (with the header Access-Control-Allow-Origin: *)\n  \
-             {{\"m.homeserver\": {{\"base_url\": \"{base_url}\"}}}}",
-            self.spec.server_name
-        )
+/// The content of the file with these well-known files.
+fn text(name: &ServerName, known: &WellKnown<'_>, wanted: &BTreeSet<File>) -> String {
+    let wanted = |name: &str| wanted.iter().any(|file| file.name() == name);
+    first_line(name) + &locations::sibling(known, wanted)
+}
+
+/// Those of the well-known files that the text has.
+fn written(name: &ServerName, known: &WellKnown<'_>, text: &str) -> BTreeSet<File> {
+    let ours = text.starts_with(&first_line(name));
+    let has = |file: &File| ours && locations::has_file(text, file.name());
+    published(known).into_iter().filter(has).collect()
+}
+
+/// The well-known files that the homeserver publishes.
+fn published(known: &WellKnown<'_>) -> Vec<File> {
+    let names = known.names();
+    let all = [File::Server, File::Client, File::Support].into_iter();
+    all.filter(|file| names.contains(&file.name())).collect()
+}
+
+/// Whether this host answers right for the server name.
+fn is_right(host: &Host, spec: &Spec, file: File) -> bool {
+    well_known::check(host, file, spec, &|name| here::via(host, name)).is_ok()
+}
+
+/// Writes the file with as many of the missing ones as nginx accepts beside those that are there.
+/// Gives what nginx says of the others.
+fn install_each(
+    host: &Host,
+    app: &AppName,
+    text: impl Fn(&BTreeSet<File>) -> String,
+    mut there: BTreeSet<File>,
+    missing: &BTreeSet<File>,
+) -> Vec<Error> {
+    let mut refused = vec![];
+    let mut add = |there: &mut BTreeSet<File>, more: &BTreeSet<File>| {
+        let all: BTreeSet<_> = there.union(more).copied().collect();
+        match install::install(host, app.as_str(), FILE, &text(&all)) {
+            Ok(()) => *there = all,
+            Err(error) => refused.push(error),
+        }
+        there.is_superset(more)
+    };
+    // One that the app has already is no reason to leave out the others.
+    if !add(&mut there, missing) && missing.len() > 1 {
+        for file in missing {
+            add(&mut there, &BTreeSet::from([*file]));
+        }
+        refused.remove(0);
     }
+    refused
 }
 
 /// What nginx serves of these files.
@@ -100,7 +130,7 @@ fn other_server(host: &Host, app: &AppName, name: &ServerName) -> Result<Option<
             let Ok(spec) = spec else { return Ok(Some(other)) };
             let kind = CATALOG.homeserver().name;
             let is_alive = identity::is(host, &spec.app, kind, &other)?;
-            return Ok((is_alive && spec.is_delegated()).then_some(other));
+            return Ok((is_alive && spec.needs_well_known()).then_some(other));
         }
     }
     Ok(None)
@@ -146,57 +176,82 @@ impl Step for WellKnownFiles {
 
     fn check(&self, host: &Host) -> Result<State> {
         if let Some(why) = self.refusal.why() {
-            return Ok(State::Attention(format!("{why}\n{}", self.instructions())));
+            return Ok(State::Attention(why));
         }
         let spec = &self.spec;
-        let wanted = spec.is_delegated() && !spec.server_name.has_port() && spec.tls != Tls::Off;
-        let owner = if wanted { self.owner(host)? } else { None };
-        let mut changes = vec![];
-        for stale in stale(host, &spec.server_name, owner.as_ref())? {
-            let description = format!("remove {FILE} from {stale}");
-            changes.push(Change::new(description, move |host| install::remove(host, &stale, FILE)));
-        }
-        let Some(app) = owner else {
-            let missing = changes.is_empty() && wanted && !self.is_served(host, Via::Dns);
-            return Ok(if missing {
-                State::Attention(self.instructions())
-            } else {
-                State::of(changes)
-            });
-        };
-        // An app that has such locations of its own, with the right answers, is left alone.
-        let file = install::path(host, app.as_str(), FILE);
-        if files::stat(&file)?.is_none() && self.is_served(host, nginx::via(host, &app)?) {
+        let owner = if spec.needs_well_known() { self.owner(host)? } else { None };
+        let mut changes = self.changes(host, owner.as_ref())?;
+        let Some(app) = owner else { return Ok(State::of(changes)) };
+        let current = install::tested(host, app.as_str(), FILE)?.unwrap_or_default();
+        let settings = Settings::recorded(host.env(), &spec.server_name)?;
+        let (name, known) = (&spec.server_name, WellKnown::of(spec, &settings));
+        let there = written(name, &known, &current);
+        let is_pending = install::is_pending(host, app.as_str(), FILE)?;
+        // An app may have some of them itself, or redirect to a host that has them.
+        let is_served = |file: File| !is_pending && is_right(host, spec, file);
+        let is_missing = |file: &File| !there.contains(file) && !is_served(*file);
+        let missing: BTreeSet<_> = published(&known).into_iter().filter(is_missing).collect();
+        let all: BTreeSet<_> = there.union(&missing).copied().collect();
+        if all.is_empty() {
+            if !current.is_empty() && current.starts_with(&first_line(&spec.server_name)) {
+                let description = format!("remove {FILE} from {app}");
+                changes.push(Change::new(description, move |host| {
+                    install::remove(host, app.as_str(), FILE)
+                }));
+            }
             return Ok(State::of(changes));
         }
         if let Some(other) = other_server(host, &app, &spec.server_name)? {
             return Ok(if changes.is_empty() {
                 State::Attention(format!(
-                    "{app} serves the well-known files of {other}, and can serve those of one homeserver only.\n{}",
-                    self.instructions()
+                    "{app} serves the well-known files of {other}, and can serve those of one homeserver only."
                 ))
             } else {
                 State::of(changes)
             });
         }
-        let text = self.text(&Settings::recorded(host.env(), &spec.server_name)?);
         let is_built = served(spec, &app).is_built(host)? == Some(true);
-        if install::change_to(host, app.as_str(), FILE, &text)?.is_some() || !is_built {
+        let wanted = text(name, &known, &all);
+        let is_written = install::change_to(host, app.as_str(), FILE, &wanted)?.is_none();
+        if !is_written || !is_built {
             let (spec, refusal) = (spec.clone(), self.refusal.clone());
             let description = format!("write {FILE} for {app}, and nginx -t");
             changes.push(Change::new(description, move |host| {
                 let served = served(&spec, &app);
-                // A file that is written, and not built yet, must not count as what was built.
-                served.forget(host)?;
-                match install::install(host, app.as_str(), FILE, &text) {
-                    Ok(()) => served.build(host),
-                    Err(error) => {
-                        refusal.keep(error.lines().join("\n"));
-                        Ok(())
-                    }
+                if !is_built {
+                    // A file that is written, and not built yet, must not count as what was built.
+                    served.forget(host)?;
                 }
+                let (name, known) = (&spec.server_name, WellKnown::of(&spec, &settings));
+                let text = |files: &BTreeSet<File>| text(name, &known, files);
+                let refused = install_each(host, &app, text, there, &missing);
+                if !refused.is_empty() {
+                    let mut said: Vec<String> = vec![];
+                    for text in refused.iter().map(|error| error.lines().join("\n")) {
+                        if !said.contains(&text) {
+                            said.push(text);
+                        }
+                    }
+                    refusal.keep(said.join("\n"));
+                }
+                let now = install::tested(host, app.as_str(), FILE)?.unwrap_or_default();
+                if now.is_empty() || served.is_built(host)? == Some(true) {
+                    return Ok(());
+                }
+                served.build(host)?;
+                wait(host, &spec, &written(name, &known, &now));
+                Ok(())
             }));
         }
         Ok(State::of(changes))
     }
+}
+
+/// Waits until nginx answers with what was written: it takes up a new configuration a moment after
+/// it was told to. What it answers in the end, the self-check judges.
+fn wait(host: &Host, spec: &Spec, files: &BTreeSet<File>) {
+    let (timeout, pause) = (Duration::from_secs(8), Duration::from_millis(200));
+    let answered =
+        || Ok::<_, Error>(files.iter().all(|file| is_right(host, spec, *file)).then_some(()));
+    clock::poll(timeout, pause, answered).ok();
 }

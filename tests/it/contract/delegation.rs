@@ -6,11 +6,11 @@ use stand_in::{Fault, Kind};
 use std::fs;
 use std::time::Duration;
 
-const CREATE: &str = "matrix:create matrix --email a@site.test --server-name site.test";
-const BUILD: &str = "dokku proxy:build-config site";
+pub(super) const CREATE: &str = "matrix:create matrix --email a@site.test --server-name site.test";
+pub(super) const BUILD: &str = "dokku proxy:build-config site";
 
 /// Shown where no app on the host can serve the files.
-const FILES_TO_HOST: &str =
+pub(super) const FILES_TO_HOST: &str =
     "site.test must serve these two files over https, so that others find site.test:
 https://site.test/.well-known/matrix/server
   {\"m.server\": \"matrix.site.test:443\"}
@@ -19,35 +19,38 @@ https://site.test/.well-known/matrix/client (with the header Access-Control-Allo
 ";
 
 /// A host with the app `site`, which owns `site.test` and has a certificate.
-fn create_host() -> TestHost {
+pub(super) fn create_host() -> TestHost {
     let host = TestHost::new();
     host.website("site", "site.test");
     host
 }
 
-fn well_known_file(host: &TestHost) -> Option<String> {
+pub(super) fn well_known_file(host: &TestHost) -> Option<String> {
     let path = host.scene.root().join("site/nginx.conf.d/matrix-well-known.conf");
     fs::read_to_string(path).ok()
 }
 
-/// Adds a location to an app's nginx configuration, as its owner might.
-fn add_location(host: &TestHost, app: &str, answer: &str) {
-    add_locations(host, app, &[("server", answer)]);
+/// Adds locations to an app's nginx configuration, as its owner might: what each returns. Everybody
+/// may read what clients need.
+pub(super) fn add_locations(host: &TestHost, app: &str, locations: &[(&str, &str)]) {
+    let location = |(name, returns): &(&str, &str)| {
+        let cors = "  add_header Access-Control-Allow-Origin *;\n";
+        let cors = if *name == "server" { "" } else { cors };
+        format!("location = /.well-known/matrix/{name} {{\n{cors}  return {returns};\n}}\n")
+    };
+    add_nginx(host, app, &locations.iter().map(location).collect::<String>());
 }
 
-fn add_locations(host: &TestHost, app: &str, answers: &[(&str, &str)]) {
+/// Adds lines to an app's nginx configuration, as its owner might.
+pub(super) fn add_nginx(host: &TestHost, app: &str, text: &str) {
     let directory = host.scene.root().join(app).join("nginx.conf.d");
     fs::create_dir_all(&directory).unwrap();
-    let location = |(name, answer): &(&str, &str)| {
-        format!("location = /.well-known/matrix/{name} {{\n  return 200 '{answer}';\n}}\n")
-    };
-    let text = answers.iter().map(location).collect::<String>();
     fs::write(directory.join("own.conf"), text).unwrap();
     host.setup(&[&format!("proxy:build-config {app}")]);
 }
 
 /// Standard error without the part about names that are not in the DNS.
-fn errors(text: &str) -> String {
+pub(super) fn errors(text: &str) -> String {
     let text = text.replace(" !     ", "");
     let end = text.find("Through the DNS, as others see it").unwrap_or(text.len());
     text[..end].to_owned()
@@ -155,56 +158,6 @@ fn removes_obsolete_files() {
     assert_eq!(well_known_file(&host), None);
 }
 
-/// nginx rejects a duplicate location, which would affect every app. The plugin reverts its own
-/// file and reports it.
-#[test]
-fn reverts_a_duplicate_location() {
-    const REFUSAL: &str =
-        "nginx rejects <host>/home/site/nginx.conf.d/matrix-well-known.conf; the change was undone
-  | nginx: [emerg] duplicate location \"/.well-known/matrix/server\"
-  | nginx: configuration file /etc/nginx/nginx.conf test failed
-  | Failed to validate nginx configuration
-Look for the same location in <host>/home/site/nginx.conf.d/
-";
-    let host = create_host();
-    add_location(&host, "site", "{\"m.server\": \"elsewhere.test:443\"}");
-    for _ in 0..2 {
-        let output = host.dokku(CREATE);
-        assert_eq!(output.code, Some(3), "{output:#?}");
-        assert_eq!(errors(&output.stderr), format!("{REFUSAL}{FILES_TO_HOST}"));
-        assert_eq!(well_known_file(&host), None);
-        assert_eq!(host.dokku("nginx:validate-config").code, Some(0));
-    }
-    assert!(!host.changes().iter().any(|call| call == BUILD));
-    // The app's own files are correct for other servers, but missing or wrong for clients.
-    let server = ("server", "{\"m.server\": \"matrix.site.test:443\"}");
-    let client = |url| format!("{{\"m.homeserver\": {{\"base_url\": \"{url}\"}}}}");
-    let elsewhere = client("https://elsewhere.test");
-    for own in [&[server][..], &[server, ("client", &elsewhere)]] {
-        add_locations(&host, "site", own);
-        let output = host.dokku(CREATE);
-        assert_eq!(output.code, Some(3), "{output:#?}");
-        assert_eq!(errors(&output.stderr), format!("{REFUSAL}{FILES_TO_HOST}"));
-    }
-    // The app's own files are all correct, so the plugin writes nothing.
-    add_locations(&host, "site", &[server, ("client", &client("https://matrix.site.test/"))]);
-    let output = host.ok(CREATE);
-    assert_eq!(errors(&output.stderr), "");
-    assert_eq!(host.changes(), [""; 0]);
-    assert_eq!(well_known_file(&host), None);
-    // The same if nginx binds a single address for the app.
-    host.setup(&["nginx:set site bind-address-ipv4 127.0.0.9", "proxy:build-config site"]);
-    let output = host.ok(CREATE);
-    assert_eq!(errors(&output.stderr), "");
-    assert_eq!(host.changes(), [""; 0]);
-    // The app's own files are gone, so the plugin writes its file.
-    fs::remove_file(host.scene.root().join("site/nginx.conf.d/own.conf")).unwrap();
-    host.setup(&["proxy:build-config site"]);
-    host.ok(CREATE);
-    assert_eq!(host.changes(), [BUILD]);
-    assert!(well_known_file(&host).is_some());
-}
-
 /// nginx already rejects the host's configuration: the homeserver keeps running, and an error says
 /// so.
 #[test]
@@ -223,21 +176,26 @@ fn survives_a_broken_nginx_configuration() {
 
 #[test]
 fn shows_the_files_to_host_without_a_sibling() {
-    let cases: [fn(&TestHost); 2] = [
-        |_| (),
-        |host| {
-            host.website("site", "site.test");
-            host.scene.update(|state| state.apps.get_mut("site").unwrap().cert = None).unwrap();
-        },
+    let cases: [(fn(&TestHost), &str); 2] = [
+        (|_| (), ": <not in the DNS>"),
+        (
+            |host| {
+                host.website("site", "site.test");
+                host.scene.update(|state| state.apps.get_mut("site").unwrap().cert = None).unwrap();
+            },
+            " on this host, in the app site: the app has no certificate",
+        ),
     ];
-    for before in cases {
+    for (before, cause) in cases {
         let host = TestHost::new();
         before(&host);
+        let why = |file: &str| format!("https://site.test/.well-known/matrix/{file}{cause}\n");
+        let error = why("server") + &why("client") + FILES_TO_HOST;
         let output = host.dokku(CREATE);
-        assert_eq!((output.code, errors(&output.stderr).as_str()), (Some(3), FILES_TO_HOST));
+        assert_eq!((output.code, errors(&output.stderr)), (Some(3), error.clone()));
         host.changes();
         let output = host.dokku("matrix:deploy matrix");
-        assert_eq!((output.code, errors(&output.stderr).as_str()), (Some(3), FILES_TO_HOST));
+        assert_eq!((output.code, errors(&output.stderr)), (Some(3), error));
         assert_eq!(host.changes(), [""; 0]);
         // Once there is a sibling with a certificate, it serves the files.
         if !host.state().apps.contains_key("site") {
@@ -325,11 +283,14 @@ fn one_app_serves_the_files_of_one_server() {
     let host = create_host();
     let _other = host.homeserver("other");
     host.setup(&["domains:add site www.site.test"]);
+    host.scene.give_certificate("site", &["site.test", "www.site.test"]).unwrap();
     host.ok(CREATE);
     let before = well_known_file(&host);
     let output = host.ok(OTHER);
     let error =
         "site serves the well-known files of site.test, and can serve those of one homeserver only.
+https://www.site.test/.well-known/matrix/server on this host, in the app site: it names another server, \"matrix.site.test:443\"
+https://www.site.test/.well-known/matrix/client on this host, in the app site: it names another homeserver, \"https://matrix.site.test\"
 www.site.test must serve these two files over https, so that others find www.site.test:\n";
     assert!(errors(&output.stderr).starts_with(error), "{output:#?}");
     assert_eq!(output.code, Some(3));
@@ -378,7 +339,7 @@ fn rejects_an_unverified_file_after_a_kill() {
             } else {
                 fs::remove_file(directory.join(name)).unwrap();
             }
-            add_location(&host, app, "{\"m.server\": \"elsewhere.test:443\"}");
+            add_locations(&host, app, &[("server", "200 '{}'"), ("client", "200 '{}'")]);
             let argv_prefix = Some(["nginx", "-t"].map(str::to_owned).to_vec());
             let kind = Kind::KillBefore;
             host.scene.set_fault(&Fault { argv_prefix, kind, ..Fault::default() }).unwrap();

@@ -1,5 +1,6 @@
 //! The last step finds the homeserver as another server would.
 
+use super::delegation::add_locations;
 use super::harness::{TestHost, in_parallel};
 use crate::support::dns::{Dns, Records};
 use dokku_matrix::host::{Host, env::Env, net, run::Nowhere};
@@ -9,18 +10,6 @@ use std::sync::Arc;
 
 const CREATE: &str = "matrix:create matrix --email a@site.test";
 const DELEGATED: &str = "matrix:create matrix --email a@site.test --server-name site.test";
-
-/// Gives an app locations in the directory of well-known files.
-fn add_locations(host: &TestHost, app: &str, locations: &[(&str, &str)]) {
-    let directory = host.scene.root().join(app).join("nginx.conf.d");
-    fs::create_dir_all(&directory).unwrap();
-    let location = |(name, returns): &(&str, &str)| {
-        format!("location = /.well-known/matrix/{name} {{\n  return {returns};\n}}\n")
-    };
-    let text: String = locations.iter().map(location).collect();
-    fs::write(directory.join("own.conf"), text).unwrap();
-    host.setup(&[&format!("proxy:build-config {app}")]);
-}
 
 #[test]
 fn finds_the_homeserver() {

@@ -16,7 +16,7 @@
 
 use super::homeserver::Homeserver;
 use super::snapshot::PreparedHost;
-use super::web::{Nginx, trusted};
+use super::web::{Nginx, elsewhere, trusted};
 use crate::support::{Output, dns::Dns};
 use serde_json::Value;
 use stand_in::{Record, Scene, State};
@@ -144,6 +144,13 @@ impl TestHost {
             &format!("git:from-image {app} nginx:1"),
         ]);
         self.scene.give_certificate(app, &[domain]).unwrap();
+    }
+
+    /// A web server elsewhere answers for a name, in nginx's words.
+    pub(crate) fn elsewhere(&self, name: &str, text: &str) {
+        let directory = elsewhere(&self.scene, name);
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join("site.conf"), text).unwrap();
     }
 
     /// Runs `dokku <line>` and returns all that is visible of it: both streams, the exit code, and the

@@ -32,7 +32,7 @@ pub(crate) struct Homeserver {
 impl Homeserver {
     pub(crate) fn new(scene: &Arc<Scene>, app: &str) -> Self {
         let inner = Arc::<Inner>::default();
-        let server = Server::start(false, {
+        let server = Server::start(None, {
             let (scene, inner, app) = (Arc::clone(scene), Arc::clone(&inner), app.to_owned());
             move |request| inner.answer(&scene.state().ok()?, &app, request)
         });
@@ -119,13 +119,14 @@ pub(crate) fn public(state: &State, container: &Container, path: &str) -> Answer
     if !state.image(&container.image).starts || !container.image.contains("synapse") {
         return None;
     }
+    let federates = serves_federation(container);
     Some(match path {
         "/health" => (200, json!("OK")),
         "/_matrix/client/versions" => (200, json!({ "versions": ["v1.1", "v1.12"] })),
-        "/_matrix/federation/v1/version" => {
+        "/_matrix/federation/v1/version" if federates => {
             (200, json!({ "server": { "name": "Synapse", "version": "1.163.2" } }))
         }
-        "/_matrix/key/v2/server" => {
+        "/_matrix/key/v2/server" if federates => {
             let file = config(container, "secrets/signing.key");
             let mut words = file.split_whitespace();
             let id =
@@ -135,6 +136,20 @@ pub(crate) fn public(state: &State, container: &Container, path: &str) -> Answer
         }
         _ => (404, json!({ "errcode": "M_UNRECOGNIZED", "error": "Unrecognized request" })),
     })
+}
+
+/// Whether the listeners serve other servers; the administrator's own replace the generated ones.
+fn serves_federation(container: &Container) -> bool {
+    let listeners = |name: &str| {
+        let text = config(container, &format!("homeserver.d/{name}"));
+        let start = text.lines().position(|line| line.starts_with("listeners:"))?;
+        let is_inside = |line: &&str| line.starts_with([' ', '-', '#']);
+        let rest = text.lines().skip(start + 1).take_while(is_inside);
+        Some(text.lines().skip(start).take(1).chain(rest).collect::<Vec<_>>().join("\n"))
+    };
+    let listeners = listeners("90-local.yaml").or_else(|| listeners("10-server.yaml"));
+    let words = listeners.unwrap_or_default();
+    words.split(|c: char| !c.is_ascii_alphabetic()).any(|word| word == "federation")
 }
 
 /// A file below `/config`, as the process has read it when it started: Synapse reads none again.

@@ -49,3 +49,4 @@ mod usage;
 mod users;
 mod versions;
 pub(crate) mod web;
+mod well_known;

@@ -24,7 +24,7 @@ pub(super) fn homeserver() -> String {
     locations::homeserver(&WellKnown {
         client: serde_json::Map::new(),
         base_url: "https://matrix.test".to_owned(),
-        server: "matrix.test:443".to_owned(),
+        server: Some("matrix.test:443".to_owned()),
         support: Some(&support()),
     })
 }

@@ -1,5 +1,5 @@
 //! Two homeservers on two hosts. One can only be found on port 8448 of its own domain, the other
-//! through the well-known files of a sibling app.
+//! through the well-known files of a sibling app, which redirects to another name of its own.
 
 use super::HostExt;
 use super::stand_in_host::StandInHost;
@@ -13,6 +13,18 @@ use std::time::{Duration, Instant};
 
 const PASSWORD: &str = "purple monkey";
 
+/// What the owner of the website has written for nginx.
+const OWN: &str = r#"
+if ($host = beta.test) {
+  return 301 https://www.beta.test$request_uri;
+}
+location = /.well-known/matrix/client {
+  default_type application/json;
+  add_header Access-Control-Allow-Origin *;
+  return 200 '{"m.homeserver": {"base_url": "https://synapse.beta.test"}}';
+}
+"#;
+
 #[test]
 fn federation() {
     let world = Arc::new(World::new(&tools()).unwrap());
@@ -25,15 +37,20 @@ fn federation() {
     let bob = User::new(&beta, "synapse.beta.test", "bob", PASSWORD);
     // Without a well-known file, other servers use port 8448.
     let well_known = "https://matrix.alpha.test/.well-known/matrix/server";
-    let mut curl = world.command("curl");
-    let status = curl.args(["-sw", "%{http_code}", "-o", "/dev/null", well_known]).output();
-    assert_eq!(String::from_utf8(status.unwrap().stdout).unwrap(), "404");
+    assert_eq!(status(&world, well_known), "404");
     // Each user joins a room on the other server, so both servers send requests.
     talk((&alice, "@alice:matrix.alpha.test"), (&bob, "@bob:beta.test"));
     talk((&bob, "@bob:beta.test"), (&alice, "@alice:matrix.alpha.test"));
     // Media are fetched from the other server, too.
     let upload = alice.upload(3).1.unwrap();
     bob.assert_has_upload(&upload, 3);
+}
+
+/// The status of an address.
+fn status(world: &World, url: &str) -> String {
+    let mut curl = world.command("curl");
+    let output = curl.args(["-sw", "%{http_code}", "-o", "/dev/null", url]).output();
+    String::from_utf8(output.unwrap().stdout).unwrap()
 }
 
 /// The server name is the domain, and there is no well-known file: only port 8448 is left.
@@ -52,20 +69,27 @@ fn alpha(world: &Arc<World>) -> StandInHost {
     host
 }
 
-/// The server name is the domain of another app on the host, which has a certificate.
+/// The server name is a domain of another app on the host, which has a certificate, redirects to its
+/// other domain, and has the file for clients itself.
 fn beta(world: &Arc<World>) -> StandInHost {
     let host = StandInHost::in_world(world, "beta.test");
     host.scene.update(|state| state.pullable.insert("nginx:1".into())).unwrap();
     for line in [
         "apps:create website",
-        "domains:set website beta.test",
+        "domains:set website beta.test www.beta.test",
         "git:from-image website nginx:1",
         "letsencrypt:set --global email admin@beta.test",
         "letsencrypt:enable website",
     ] {
         host.ok(line);
     }
+    let own = host.scene.root().join("website/nginx.conf.d/own.conf");
+    std::fs::write(own, OWN).unwrap();
+    host.ok("proxy:build-config website");
     host.ok("matrix:create synapse --server-name beta.test --no-8448");
+    let ours = host.scene.root().join("website/nginx.conf.d/matrix-well-known.conf");
+    let ours = std::fs::read_to_string(ours).unwrap();
+    assert!(ours.contains("matrix/server {") && !ours.contains("matrix/client {"), "{ours}");
     host.register("synapse", "bob", PASSWORD);
     host
 }

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use dokku_matrix::{
     error::Result,
     host::{cmd::Cmd, cmd::Output, files, random, scrub::Scrubber, secret::Secret},
-    state::{Settings, Spec, Tls},
+    state::{Federation, Settings, Spec, Tls},
     synapse::{
         config, database,
         email::{Smtp, email_yaml},
@@ -27,6 +27,7 @@ pub(crate) fn server() -> Spec {
         image: "matrixdotorg/synapse:v1.163.2".parse().unwrap(),
         tls: Tls::Letsencrypt,
         port_8448: true,
+        federation: Federation::Open,
         email: None,
         timeout: 300,
         support: None,
