@@ -103,6 +103,7 @@ pub fn rows(host: &Host, catalog: Catalog, spec: &Spec) -> Result<Rows> {
         ("data-dir".to_owned(), spec.paths(host.env()).root().into_string()),
         ("domain".to_owned(), spec.domain.to_string()),
         ("failed-image".to_owned(), text(status.failed_image.as_ref().map(|image| image as _))),
+        ("federation".to_owned(), spec.federation.to_string()),
         ("image".to_owned(), spec.image.to_string()),
         ("image-deployed".to_owned(), text(deployed.as_ref().map(|image| image as _))),
         ("port-8448".to_owned(), spec.is_on_8448().to_string()),

@@ -5,7 +5,7 @@ use crate::{
     component::Homeserver,
     error::Result,
     plan::Outcome,
-    state::{Settings, Spec, Tls},
+    state::{Federation, Settings, Spec, Tls},
     steps::{config::Config, dns_records, host_wide},
 };
 
@@ -35,16 +35,13 @@ pub(super) fn print(session: &Session, desired: &Homeserver, outcome: &Outcome) 
     }
     let line = |name: &str, value: &str| ui.detail(&format!("{name:<14} {value}"));
     line("Homeserver", &spec.base_url());
-    if spec.tls != Tls::Off {
-        let also = if spec.port_8448 { ", :8448" } else { "" };
-        line("Federation", &format!("{}:443{also}", spec.base_url()));
-        // Without an answer there is no advice: that must not fail a command that has succeeded.
-        if spec.port_8448
-            && outcome.changes > 0
-            && let Ok(Some(advice)) = host_wide::advice(&session.host)
-        {
-            line("Firewall", advice);
-        }
+    line("Federation", &federation(session, spec));
+    // Without an answer there is no advice: that must not fail a command that has succeeded.
+    if spec.is_on_8448()
+        && outcome.changes > 0
+        && let Ok(Some(advice)) = host_wide::advice(&session.host)
+    {
+        line("Firewall", advice);
     }
     for component in desired.optional() {
         line(component.kind.title, &component.url());
@@ -61,6 +58,27 @@ fn notes(session: &Session, spec: &Spec) {
     for note in &settings.notes {
         session.ui.warn(note);
     }
+}
+
+/// Where other servers connect to, and which of them.
+fn federation(session: &Session, spec: &Spec) -> String {
+    let settings = Settings::recorded(session.env(), &spec.server_name).unwrap_or_default();
+    if spec.federates() && !settings.federates {
+        return "off, as your own settings say".to_owned();
+    }
+    let only = match &spec.federation {
+        Federation::Off => return "off".to_owned(),
+        Federation::Open => String::new(),
+        Federation::With(_) => {
+            format!(", with {} only", spec.federation.to_string().replace(',', ", "))
+        }
+    };
+    if spec.tls == Tls::Off {
+        let domain = &spec.domain;
+        return format!("https://{domain}:443, where something in front must end TLS{only}");
+    }
+    let also = if spec.port_8448 { ", :8448" } else { "" };
+    format!("{}:443{also}{only}", spec.base_url())
 }
 
 fn print_dry_run(session: &Session, desired: &Homeserver, outcome: &Outcome) {

@@ -3,7 +3,11 @@
 //! Owns their names and content. Writes nothing.
 
 use super::yaml;
-use crate::{error::Result, state::Spec};
+use crate::{
+    error::Result,
+    names::ServerName,
+    state::{Federation, Spec},
+};
 use serde::Serialize;
 
 /// Generated: the settings that follow from `server.json`.
@@ -57,7 +61,7 @@ pub fn server_yaml(spec: &Spec) -> Result<String> {
                 x_forwarded: true,
                 // Not also `::`: on a host without IPv6 Synapse would not start.
                 bind_addresses: ["0.0.0.0"],
-                resources: [Resource { names: ["client", "federation"], compress: false }],
+                resources: [Resource { names: resources(spec), compress: false }],
             }],
             log_config: "/config/log.config",
             media_store_path: "/data/media",
@@ -69,10 +73,32 @@ pub fn server_yaml(spec: &Spec) -> Result<String> {
             form_secret_path: "/config/secrets/form_secret",
             enable_registration: false,
             report_stats: false,
-            trusted_key_servers: [KeyServer { server_name: "matrix.org" }],
+            federation_domain_whitelist: whitelist(spec),
+            trusted_key_servers: key_servers(spec),
             suppress_key_server_warning: true,
         },
     )
+}
+
+/// What the listener serves: without federation, other servers get 404.
+fn resources(spec: &Spec) -> &'static [&'static str] {
+    if spec.federates() { &["client", "federation"] } else { &["client"] }
+}
+
+/// The servers that Synapse talks to; `None` for all.
+fn whitelist(spec: &Spec) -> Option<Vec<&str>> {
+    match &spec.federation {
+        Federation::Open => None,
+        Federation::Off => Some(vec![]),
+        Federation::With(names) => Some(names.iter().map(ServerName::as_str).collect()),
+    }
+}
+
+/// Whom Synapse asks for the keys of others. It would log an error at each request to a server that
+/// it must not talk to.
+fn key_servers(spec: &Spec) -> Vec<KeyServer> {
+    let servers = ["matrix.org"].into_iter().filter(|name| spec.federation.includes(name));
+    servers.map(|server_name| KeyServer { server_name }).collect()
 }
 
 #[derive(Serialize)]
@@ -92,7 +118,9 @@ struct Homeserver<'a> {
     form_secret_path: &'a str,
     enable_registration: bool,
     report_stats: bool,
-    trusted_key_servers: [KeyServer; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    federation_domain_whitelist: Option<Vec<&'a str>>,
+    trusted_key_servers: Vec<KeyServer>,
     suppress_key_server_warning: bool,
 }
 
@@ -109,7 +137,7 @@ struct Listener {
 
 #[derive(Serialize)]
 struct Resource {
-    names: [&'static str; 2],
+    names: &'static [&'static str],
     compress: bool,
 }
 
@@ -136,6 +164,31 @@ mod tests {
         let text = server_yaml(&server).unwrap();
         assert!(text.contains("\nserver_name: 1e3.example:8448\n"), "{text}");
         assert!(text.contains("\npublic_baseurl: http://matrix.example.org/\n"), "{text}");
+    }
+
+    #[test]
+    fn follows_the_federation() {
+        let with = |federation: &str| {
+            let spec = Spec { federation: federation.parse().unwrap(), ..sample::spec() };
+            server_yaml(&spec).unwrap()
+        };
+        let open = with("open");
+        assert!(!open.contains("whitelist"), "{open}");
+        for (federation, lines) in [
+            ("off", "federation_domain_whitelist: []\ntrusted_key_servers: []\n"),
+            (
+                "b.example,a.example",
+                "federation_domain_whitelist:\n- a.example\n- b.example\ntrusted_key_servers: []\n",
+            ),
+            (
+                "matrix.org",
+                "federation_domain_whitelist:\n- matrix.org\ntrusted_key_servers:\n- server_name: matrix.org\n",
+            ),
+        ] {
+            let text = with(federation);
+            assert!(text.contains(lines), "{federation}: {text}");
+            assert_eq!(text.contains("- federation\n"), federation != "off", "{text}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     error::{Create, Error, Result},
     host::Host,
     names::{AppName, Domain, ImageRef, ServerName},
-    state::{ComponentSpec, Spec, Support, Tls},
+    state::{ComponentSpec, Federation, Spec, Support, Tls},
     steps::database,
 };
 use std::collections::BTreeMap;
@@ -99,9 +99,14 @@ pub(super) fn spec(
         _ => recorded.is_none_or(|spec| spec.port_8448),
     };
     let email = args.email.clone().or_else(|| recorded?.email.clone());
+    let tls = args.tls.or(recorded.map(|spec| spec.tls)).unwrap_or(Tls::Letsencrypt);
+    // Nobody federates without TLS, unless something in front of this host ends it.
+    let default = if tls == Tls::Off { Federation::Off } else { Federation::Open };
+    let federation = args.federation.clone().or_else(|| Some(recorded?.federation.clone()));
     Ok(Spec {
         image: image.map_or_else(|| session.catalog.homeserver().default_image(), Ok)?,
-        tls: args.tls.or(recorded.map(|spec| spec.tls)).unwrap_or(Tls::Letsencrypt),
+        tls,
+        federation: federation.unwrap_or(default),
         email: email.filter(|_| !args.no_email),
         timeout: args.timeout.or(recorded.map(|spec| spec.timeout)).unwrap_or(TIMEOUT),
         support: support(args, recorded),
@@ -111,7 +116,6 @@ pub(super) fn spec(
         domain,
         service,
         port_8448,
-        federation: recorded.map(|spec| spec.federation.clone()).unwrap_or_default(),
     })
 }
 

@@ -5,7 +5,7 @@ use crate::{
     component::{Catalog, Kind},
     error::{Create, Error, Result},
     names::{AppName, Domain, Email, ImageRef, ServerName, ServiceName, UserId},
-    state::Tls,
+    state::{Federation, Tls},
 };
 use clap::{Arg, ArgAction, ArgMatches, parser::ValueSource};
 use std::collections::BTreeMap;
@@ -42,6 +42,10 @@ pub(super) struct Args {
     /// Serve on port 443 only.
     #[arg(long = "no-8448")]
     pub(super) no_8448: bool,
+    /// Which other servers it talks to: `open` for all, `off` for none, or their names, with commas
+    /// between [default: open; off with --tls off].
+    #[arg(long, value_name = "open|off|NAMES")]
+    pub(super) federation: Option<Federation>,
     /// How long Synapse may take to become ready, in seconds [default: 300].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(10..=86400))]
     pub(super) timeout: Option<u32>,

@@ -17,6 +17,7 @@ mod email;
 mod failed_calls;
 mod failures;
 mod federation;
+mod federation_off;
 mod firewall;
 mod guard;
 pub(crate) mod harness;

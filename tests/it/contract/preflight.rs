@@ -429,7 +429,9 @@ fn port_of_the_server_name_must_be_served() {
     ];
     in_parallel(&good, |flags| drop(TestHost::new().ok(&format!("{CREATE}{flags}"))));
     // Without TLS somebody else serves the port. Version 1 also accepted this with TLS.
-    let host = TestHost::after("matrix:create matrix --tls off --server-name example.org:9999");
+    let host = TestHost::after(
+        "matrix:create matrix --tls off --federation open --server-name example.org:9999",
+    );
     let path = host.lib("data/matrix/example.org_9999/server.json");
     assert_eq!(host.dokku("matrix:create matrix --tls provided").code, Some(2));
     let text = fs::read_to_string(&path).unwrap();

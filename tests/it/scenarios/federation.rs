@@ -1,5 +1,6 @@
 //! Two homeservers on two hosts. One can only be found on port 8448 of its own domain, the other
-//! through the well-known files of a sibling app, which redirects to another name of its own.
+//! through the well-known files of a sibling app, which redirects to another name of its own. Then the
+//! first one talks to nobody, and to the other one only.
 
 use super::HostExt;
 use super::stand_in_host::StandInHost;
@@ -44,6 +45,25 @@ fn federation() {
     // Media are fetched from the other server, too.
     let upload = alice.upload(3).1.unwrap();
     bob.assert_has_upload(&upload, 3);
+    // Without federation other servers get no answer, and are not asked.
+    alpha.ok("matrix:create matrix --federation off");
+    assert_eq!(alpha.ok("matrix:report matrix --matrix-federation").stdout, "off\n");
+    for path in ["federation/v1/version", "key/v2/server"] {
+        assert_eq!(status(&world, &format!("https://matrix.alpha.test/_matrix/{path}")), "404");
+    }
+    assert_eq!(status(&world, well_known), "404");
+    let room = alice.send_in_new_room("only here").room;
+    let join = format!("/_matrix/client/v3/join/{room}?server_name=matrix.alpha.test");
+    assert_ne!(bob.request("POST", &join, b"{}", "").0, 200);
+    // With the other one alone, both talk again.
+    alpha.ok("matrix:create matrix --federation beta.test");
+    assert_eq!(status(&world, well_known), "200");
+    talk((&alice, "@alice:matrix.alpha.test"), (&bob, "@bob:beta.test"));
+    // And with another one alone they do not.
+    alpha.ok("matrix:create matrix --federation gamma.test");
+    let room = alice.send_in_new_room("not you").room;
+    let join = format!("/_matrix/client/v3/join/{room}?server_name=matrix.alpha.test");
+    assert_ne!(bob.request("POST", &join, b"{}", "").0, 200);
 }
 
 /// The status of an address.
