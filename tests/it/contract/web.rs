@@ -61,7 +61,10 @@ impl ResolvesServerCert for CertificateOfApp {
         let name = hello.server_name()?;
         let state = self.0.state().ok()?;
         let mut apps = state.apps.values().filter(|app| app.domains.iter().any(|one| one == name));
-        let is_for = |names: &[String]| names.iter().any(|one| one == name);
+        let wildcard = name.split_once('.').map(|(_, parent)| format!("*.{parent}"));
+        let is_for = |names: &[String]| {
+            names.iter().any(|one| one == name || Some(one) == wildcard.as_ref())
+        };
         let wrong = apps.find_map(|app| app.cert.as_ref()).is_some_and(|c| !is_for(&c.hostnames));
         Some(Arc::clone(&KEYS[usize::from(wrong)]))
     }
