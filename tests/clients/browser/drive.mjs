@@ -4,7 +4,8 @@
 // authorities), `user`, `password`, and `steps`, a list of objects whose key `step` names the action, as in
 // client.py. Each step prints its result as one line of JSON. The first step that fails ends the program,
 // with one line on standard error and exit code 1. The browser trusts `ca` and has a temporary home
-// directory, which is removed at the end.
+// directory, which is removed at the end. The step `hosts` closes the browser and prints every host that its
+// pages asked, or had it look up, from its start to its end.
 //
 // It must not disable what the tests check: certificates, cross-origin rules, policies.
 
@@ -33,6 +34,8 @@ const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../../t
 const installed = createRequire(path.resolve(target, "tools/browser/package.json"));
 
 const home = mkdtempSync(path.join(tmpdir(), "dokku-matrix-browser-"));
+/** The log of the browser's network stack, which every request passes: of pages, of workers, and its own. */
+const netLog = path.join(home, "net-log.json");
 let launched;
 let ending;
 
@@ -84,13 +87,38 @@ function launch(ca) {
   }
   return installed("playwright-core").chromium.launchPersistentContext(path.join(home, "profile"), {
     executablePath: BROWSER,
-    args: FLAGS,
+    args: [...FLAGS, `--log-net-log=${netLog}`],
     chromiumSandbox: process.getuid() !== 0,
     env: { PATH: process.env.PATH, HOME: home, TMPDIR: home },
     handleSIGHUP: false,
     handleSIGINT: false,
     handleSIGTERM: false,
   });
+}
+
+/**
+ * The hosts in the log of a browser that has ended, without those that it asks for itself, for updates for
+ * example: such a request has no page that initiated it.
+ */
+function loggedHosts() {
+  const { constants, events } = JSON.parse(readFileSync(netLog, "utf8"));
+  const number = constants.logEventTypes;
+  const types = ["URL_REQUEST_START_JOB", "HOST_RESOLVER_MANAGER_REQUEST"];
+  for (const type of types) if (number[type] === undefined) throw new Error(`the browser logs no ${type}`);
+  const hosts = new Set();
+  for (const { type, params } of events) {
+    if (type === number.URL_REQUEST_START_JOB && params?.url) {
+      const { url, initiator, request_type: kind } = params;
+      if (initiator !== "not an origin" || kind !== "other") hosts.add(new URL(url).hostname);
+    } else if (type === number.HOST_RESOLVER_MANAGER_REQUEST && params?.host) {
+      // `https://host` or `host:port`, and `<site of the page> same_site`, or `null`.
+      const { hostname } = new URL(params.host.includes("://") ? params.host : `tcp://${params.host}`);
+      const [site] = params.network_anonymization_key.split(" ");
+      if (site.includes("://") && !`.${hostname}`.endsWith(`.${new URL(site).hostname}`)) hosts.add(hostname);
+    }
+  }
+  hosts.delete(""); // data: and blob:
+  return [...hosts].sort();
 }
 
 /** Collects a page's errors, as its console shows them. */
@@ -193,6 +221,18 @@ class Session {
     console: async () => {
       await this.call("opened").catch(() => {});
       return { errors: this.unexpected() };
+    },
+    hosts: async () => {
+      await this.context.close();
+      return { hosts: loggedHosts() };
+    },
+    /** The page connects to one host, and asks another, and does not care for the answer. */
+    request: async ({ connect, url }) => {
+      await this.page.evaluate(({ connect, url }) => {
+        document.head.append(Object.assign(document.createElement("link"), { rel: "preconnect", href: connect }));
+        return fetch(url, { mode: "no-cors" }).catch(() => {});
+      }, { connect, url });
+      return {};
     },
     discover: (step) => this.call("discover", step.server_name),
     login: async () => {

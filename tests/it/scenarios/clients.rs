@@ -17,6 +17,9 @@ const LIMITS: &str = "rc_login:
   account: {per_second: 100, burst_count: 100}
 ";
 
+/// The hosts that the browser may ask: the page of the step `framed` is on this machine.
+const OURS: [&str; 3] = ["127.0.0.1", "chat.alpha.test", "matrix.alpha.test"];
+
 #[test]
 fn clients() {
     let host = StandInHost::new();
@@ -29,7 +32,7 @@ fn clients() {
     host.ok("matrix:deploy matrix");
     let (nio, page) = thread::scope(|scope| {
         let nio = scope.spawn(|| nio(&host));
-        let page = scope.spawn(|| browser(&host));
+        let page = scope.spawn(|| browser(&host, &user_of_element()));
         (nio.join().unwrap(), page.join().unwrap())
     });
     // Each client reports the id of the event it sent, and the other one received the same event.
@@ -37,6 +40,14 @@ fn clients() {
     assert_eq!(seen(&page, "send", "event_id"), seen(&nio, "wait_for", "event_id"));
     assert_eq!(seen(&nio, "create_room", "room_id"), seen(&page, "join", "room_id"));
     assert_served_like_element(&page);
+    assert_eq!(seen(&page, "hosts", "hosts"), &json!(OURS));
+    // The record shows what a page asks of somebody else, whatever comes of it.
+    let (connect, url) = ("https://connect.example", "https://ask.example/pixel.gif");
+    let steps = json!([{"step": "request", "connect": connect, "url": url}, {"step": "hosts"}]);
+    assert_eq!(
+        seen(&browser(&host, &steps), "hosts", "hosts"),
+        &json!(["ask.example", "chat.alpha.test", "connect.example", "matrix.alpha.test"])
+    );
 }
 
 fn nio(host: &StandInHost) -> Vec<Value> {
@@ -58,11 +69,19 @@ fn nio(host: &StandInHost) -> Vec<Value> {
     run_client(command, &job)
 }
 
-fn browser(host: &StandInHost) -> Vec<Value> {
+fn browser(host: &StandInHost, steps: &Value) -> Vec<Value> {
     let mut command = host.world.command("node");
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/browser/drive.mjs"));
     command.env("CARGO_TARGET_DIR", tools().parent().unwrap());
-    let steps = json!([
+    let job = json!({
+        "page": "https://chat.alpha.test/", "user": "@bob:matrix.alpha.test", "password": BOB,
+        "ca": host.world.trusted(), "steps": steps,
+    });
+    run_client(command, &job)
+}
+
+fn user_of_element() -> Value {
+    json!([
         {"step": "config"},
         {"step": "headers"},
         {"step": "framed"},
@@ -75,12 +94,8 @@ fn browser(host: &StandInHost) -> Vec<Value> {
         {"step": "upload", "bytes": 2_000_000},
         {"step": "logout"},
         {"step": "console"},
-    ]);
-    let job = json!({
-        "page": "https://chat.alpha.test/", "user": "@bob:matrix.alpha.test", "password": BOB,
-        "ca": host.world.trusted(), "steps": steps,
-    });
-    run_client(command, &job)
+        {"step": "hosts"},
+    ])
 }
 
 /// Runs a client, which prints one line of JSON for each step.
