@@ -43,6 +43,16 @@ impl Change {
         })
     }
 
+    /// The same change with something else right after it.
+    #[must_use]
+    pub fn before(self, then: impl FnOnce(&Host) -> Result<()> + Send + 'static) -> Self {
+        let first = self.apply;
+        Self::new(self.description, move |host| {
+            first(host)?;
+            then(host)
+        })
+    }
+
     /// What it does, as one would type or tell it.
     pub fn description(&self) -> &str {
         &self.description

@@ -7,6 +7,7 @@ use dokku_matrix::{
         Catalog, Component, File, Kind, Mount, Question, QuestionPort, Role, element, synapse,
     },
     error::{Doing, Result},
+    host::env::Env,
     state::Paths,
 };
 use std::process::ExitCode;
@@ -19,14 +20,13 @@ static PAGE: Kind = Kind {
     default_app: "welcome",
     default_image: "example/page:v1",
     is_web_client: false,
+    local_file: None,
     describe,
 };
 
-fn describe(component: Component, paths: &Paths) -> Result<Component> {
+fn describe(component: Component, paths: &Paths) -> Component {
     let path = paths.component(PAGE.name).join("page.json");
-    let text = serde_json::json!({ "homeserver": component.spec.base_url() });
-    let text = serde_json::to_string(&text).doing(|| format!("cannot write {path}"))?;
-    Ok(Component {
+    Component {
         port: 3000,
         mounts: vec![Mount {
             source: path.clone(),
@@ -43,7 +43,12 @@ fn describe(component: Component, paths: &Paths) -> Result<Component> {
             expect: |reply| reply.json()["homeserver"].is_string(),
         }],
         ..component
-    })
+    }
+}
+
+fn text(_: &Env, component: &Component) -> Result<String> {
+    let text = serde_json::json!({ "homeserver": component.spec.base_url() });
+    serde_json::to_string(&text).doing(|| "cannot write page.json".to_owned())
 }
 
 const CATALOG: Catalog = Catalog(&[&synapse::KIND, &element::KIND, &PAGE]);

@@ -64,6 +64,9 @@ fn run(env: Env, catalog: Catalog, args: &Args) -> Result<Exit> {
     let desired = session.homeserver(spec.clone())?;
     // Before anybody is asked for a password.
     let preflight = preflight::run(&session.host, &desired)?;
+    for warning in &preflight.warnings {
+        session.ui.warn(warning);
+    }
     let text = match (&args.smtp_host, &args.from) {
         (Some(host), Some(from)) if !args.off => Some(file(&session, &desired, args, host, from)?),
         _ => None,

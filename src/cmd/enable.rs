@@ -79,6 +79,9 @@ fn run(env: Env, catalog: Catalog, kind: &'static Kind, args: Args) -> Result<Ex
     };
     let _optional = session.lock_optional(&desired)?;
     let preflight = preflight::run(&session.host, &desired)?;
+    for warning in &preflight.warnings {
+        session.ui.warn(warning);
+    }
     let failed_image = Status::read(session.env(), &recorded.server_name)?.failed_image;
     let first = RecordSpec::first(first, failed_image);
     let steps = steps::component(&desired, &component, first, preflight.options(true));

@@ -119,6 +119,11 @@ pub fn rows(host: &Host, catalog: Catalog, spec: &Spec) -> Result<Rows> {
             None => (String::new(), String::new()),
         };
         rows.extend([(format!("{}-app", kind.name), app), (format!("{}-url", kind.name), url)]);
+        if let Some(file) = kind.local_file {
+            let path = spec.paths(host.env()).component(kind.name).join(file);
+            let path = component.map(|_| path.into_string()).unwrap_or_default();
+            rows.push((format!("{}-local-file", kind.name), path));
+        }
     }
     rows.sort_unstable();
     Ok(rows)

@@ -2,10 +2,12 @@
 //!
 //! A [`Component`] is a value that is made from the [`Spec`]; steps and triggers read it, and
 //! nothing outside this directory asks which kind it is. One file for each kind: a new one is a
-//! file, a line in [`CATALOG`], and its tests. Only [`identity`] asks the machine.
+//! file, a line in [`CATALOG`], and its tests. Only [`identity`] asks the machine; [`local`] reads a
+//! file.
 
 pub mod element;
 pub mod identity;
+pub mod local;
 pub mod synapse;
 
 use crate::{
@@ -41,8 +43,11 @@ pub struct Kind {
     pub default_image: &'static str,
     /// Whether users open it in a browser: then links in e-mails lead to it.
     pub is_web_client: bool,
+    /// The name of the file with the administrator's own settings, if it has one: it is beside its
+    /// generated files, is made once, and is never changed or removed.
+    pub local_file: Option<&'static str>,
     /// Completes a component of this kind.
-    pub describe: fn(Component, &Paths) -> Result<Component>,
+    pub describe: fn(Component, &Paths) -> Component,
 }
 
 /// The part of a component in a homeserver.
@@ -142,13 +147,16 @@ pub struct Mount {
 }
 
 /// A file that is written for a component. It holds no secret: everybody may read it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct File {
     /// Where it is.
     pub path: Utf8PathBuf,
-    /// Its content.
-    pub text: String,
+    /// Its content, from what is recorded and from the administrator's own file by then.
+    pub text: Text,
 }
+
+/// Makes the content of a file.
+pub type Text = fn(&Env, &Component) -> Result<String>;
 
 /// Whom a container runs as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,12 +269,19 @@ impl Component {
         }
         let settings = Arc::new(settings);
         let of = (&self.app, &self.domain, &self.image);
-        (self.kind.describe)(Self::new(self.kind, &self.spec, &settings, of), &self.spec.paths(env))
+        let new = Self::new(self.kind, &self.spec, &settings, of);
+        Ok((self.kind.describe)(new, &self.spec.paths(env)))
     }
 
     /// The name of one of its steps.
     pub fn step(&self, name: &'static str) -> StepId {
         (self.kind.name, name)
+    }
+
+    /// The file with the administrator's own settings, if its kind has one.
+    pub fn local_file(&self, env: &Env) -> Option<Utf8PathBuf> {
+        let (paths, kind) = (self.spec.paths(env), self.kind);
+        kind.local_file.map(|name| paths.component(kind.name).join(name))
     }
 
     /// The marker of its app.
@@ -325,10 +340,10 @@ impl Homeserver {
         let spec = Arc::new(spec);
         let settings = Arc::new(Settings::recorded(env, &spec.server_name)?);
         let complete = |kind: &'static Kind, of| {
-            (kind.describe)(Component::new(kind, &spec, &settings, of), &paths).map(Arc::new)
+            Arc::new((kind.describe)(Component::new(kind, &spec, &settings, of), &paths))
         };
         let mut components =
-            vec![complete(catalog.homeserver(), (&spec.app, &spec.domain, &spec.image))?];
+            vec![complete(catalog.homeserver(), (&spec.app, &spec.domain, &spec.image))];
         for (name, one) in &spec.components {
             let kind = catalog.find(name).filter(|kind| kind.role == Role::Optional);
             let kind = kind.ok_or_else(|| {
@@ -338,7 +353,7 @@ impl Homeserver {
                 ))
                 .hint("sudo dokku plugin:update matrix")
             })?;
-            components.push(complete(kind, (&one.app, &one.domain, &one.image))?);
+            components.push(complete(kind, (&one.app, &one.domain, &one.image)));
         }
         Ok(Self { catalog, spec, paths, components })
     }

@@ -2,7 +2,6 @@
 
 use super::{AtLeast, Component, Kind, Measure, Mount, Question, QuestionPort, Role, User};
 use crate::{
-    error::Result,
     nginx::locations::{self, WellKnown},
     state::{Paths, Settings},
     synapse::{
@@ -20,6 +19,7 @@ pub static KIND: Kind = Kind {
     default_app: "matrix",
     default_image: "matrixdotorg/synapse:v1.163.2",
     is_web_client: false,
+    local_file: None,
     describe,
 };
 
@@ -69,10 +69,9 @@ const QUESTIONS: [Question; 4] = [
     },
 ];
 
-#[expect(clippy::unnecessary_wraps, reason = "others can fail")]
-fn describe(component: Component, paths: &Paths) -> Result<Component> {
+fn describe(component: Component, paths: &Paths) -> Component {
     let spec = component.spec.clone();
-    Ok(Component {
+    Component {
         port: PORT,
         on_8448: spec.is_on_8448(),
         mounts: vec![
@@ -95,7 +94,7 @@ fn describe(component: Component, paths: &Paths) -> Result<Component> {
         probe: Some(health::probe),
         questions: QUESTIONS.to_vec(),
         ..component
-    })
+    }
 }
 
 #[cfg(test)]

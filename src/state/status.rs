@@ -28,6 +28,10 @@ pub struct Status {
     /// What the containers of each component were started with, by the name of its kind.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub started: BTreeMap<String, Started>,
+    /// The digests of the files that were written for the components beside Synapse:
+    /// `element/config.json`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub written: BTreeMap<String, String>,
     /// The digests of what nginx serves: see [`served`](crate::nginx::served).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub served: BTreeMap<String, String>,

@@ -86,6 +86,7 @@ pub(super) fn status(paths: &Paths) -> Result<Status> {
         template: verification(paths)?,
         failed_image,
         started: BTreeMap::new(),
+        written: BTreeMap::new(),
         served: BTreeMap::new(),
         creating_service: creating_service
             .transpose()

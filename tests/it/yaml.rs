@@ -246,8 +246,9 @@ fn element_configuration_names_the_server() {
     };
     spec.components.insert("element".to_owned(), element);
     let homeserver = Homeserver::new(CATALOG, host().env(), spec).unwrap();
-    let text = &homeserver.component("element").unwrap().files[0].text;
-    let read: Value = serde_json::from_str(text).unwrap();
+    let element = homeserver.component("element").unwrap();
+    let text = (element.files[0].text)(host().env(), element).unwrap();
+    let read: Value = serde_json::from_str(&text).unwrap();
     let actual = &read["default_server_config"]["m.homeserver"];
     assert_eq!(
         actual,

@@ -4,7 +4,7 @@ mod files;
 mod synapse;
 mod validated;
 
-pub use files::exactly;
+pub use files::{exactly, replaced};
 pub use synapse::Config;
 pub use validated::{is_validated, validate_now};
 

@@ -171,7 +171,7 @@ mod tests {
             let of = (&spec.app.clone(), &spec.domain.clone(), &spec.image.clone());
             let paths = spec.paths(&crate::host::env::Env::of(&[]));
             let component = Component::new(kind, &Arc::new(spec.clone()), &Arc::default(), of);
-            for option in (kind.describe)(component, &paths).unwrap().isolation {
+            for option in (kind.describe)(component, &paths).isolation {
                 assert_eq!(flags::of(option).len(), 1, "{option}");
             }
         }

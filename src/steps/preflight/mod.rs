@@ -5,7 +5,7 @@ mod machine;
 mod names;
 
 use super::{
-    Options,
+    Options, config,
     database::Service,
     server_directory::{RecordSpec, Secrets},
 };
@@ -73,6 +73,9 @@ pub fn run(host: &Host, desired: &Homeserver) -> Result<Preflight> {
     names::check(host, desired)?;
     for component in &desired.components {
         app::check(host, desired.catalog, component)?;
+    }
+    for component in desired.optional() {
+        preflight.warnings.extend(config::replaced(host, component)?);
     }
     // An app that is ours already is the steps' to look after.
     let main = desired.main();

@@ -2,6 +2,7 @@
 
 use super::harness::{ELEMENT, TestHost};
 use insta::assert_snapshot;
+use serde_json::Value;
 use std::fs;
 
 const CREATE: &str = "matrix:create matrix --tls off";
@@ -138,6 +139,188 @@ fn refusals_change_nothing() {
             (Some(code), format!(" !     {error}").as_str()),
             "{line}"
         );
+    }
+}
+
+fn settings(host: &TestHost) -> Value {
+    serde_json::from_str(&host.read("element/config.json")).unwrap()
+}
+
+/// Deploys, and gives the calls that changed something, and the warnings without those of the DNS.
+fn deploy(host: &TestHost) -> (Vec<String>, Vec<String>) {
+    host.changes();
+    let output = host.ok("matrix:deploy matrix");
+    let warnings = output.stderr.lines().filter(|line| line.contains("element"));
+    (host.changes(), warnings.map(str::to_owned).collect())
+}
+
+const RESTART: &str = "dokku ps:restart chat";
+
+/// The administrator's own file: made once, merged, and kept when Element Web is disabled.
+#[test]
+fn merges_the_local_file() {
+    let host = create_host();
+    host.ok("matrix:enable-element matrix");
+    assert_eq!(host.read("element/local.json"), "{}\n");
+    assert_eq!(settings(&host)["brand"], "Element");
+    let own = "{\"brand\": \"Ours\",\n \"setting_defaults\": {\"breadcrumbs\": true}}";
+    fs::write(host.file("element/local.json"), own).unwrap();
+    assert_eq!(deploy(&host), (vec![RESTART.to_owned()], vec![]));
+    let merged = settings(&host);
+    assert_eq!(merged["brand"], "Ours");
+    assert_eq!(merged["setting_defaults"]["breadcrumbs"], true);
+    assert_eq!(merged["setting_defaults"]["UIFeature.widgets"], false);
+    assert_eq!(deploy(&host), (vec![], vec![]));
+    host.ok("matrix:disable-element matrix");
+    assert_eq!(host.read("element/local.json"), own);
+    host.ok("matrix:enable-element matrix");
+    assert_eq!(host.read("element/local.json"), own);
+    assert_eq!(settings(&host), merged);
+    // Without it, there is a new one.
+    fs::remove_file(host.file("element/local.json")).unwrap();
+    assert_eq!(deploy(&host), (vec![RESTART.to_owned()], vec![]));
+    assert_eq!(host.read("element/local.json"), "{}\n");
+    assert_eq!(settings(&host)["brand"], "Element");
+}
+
+/// Every command that would write it refuses it first; what does not need it works.
+#[test]
+fn refuses_a_local_file_before_anything_is_changed() {
+    let host = create_host();
+    host.ok("matrix:enable-element matrix");
+    let path = host.file("element/local.json");
+    // Something that a deploy would put right, and stop the server for.
+    host.setup(&["docker-options:remove matrix deploy,run --user <user>"]);
+    for (text, error) in [
+        (
+            "{\n  \"brand\": \"s3cret\"\n  \"x\": 1}",
+            vec!["is not valid: expected `,` or `}` at line 3 column 3"],
+        ),
+        ("[\"s3cret\"]", vec!["is not valid: expected an object, {...}, at line 1 column 1"]),
+        (
+            "{\"default_hs_url\": \"s3cret\"}",
+            vec![
+                "must not set default_hs_url: Element Web does not load with both this and default_server_config",
+                "Remove it; Element Web knows the homeserver without it.",
+            ],
+        ),
+    ] {
+        fs::write(&path, text).unwrap();
+        let before = host.dump();
+        let file = "<host>/lib/data/matrix/matrix.site.test/element/local.json";
+        let mut error: Vec<_> = error.into_iter().map(|line| format!(" !     {line}\n")).collect();
+        error[0].insert_str(7, &format!("{file} "));
+        for line in [
+            "matrix:deploy matrix",
+            "matrix:deploy matrix --dry-run",
+            "matrix:create matrix",
+            "matrix:enable-element matrix",
+            "matrix:email matrix --smtp-host mail.site.test --from a@site.test",
+        ] {
+            let output = host.dokku(line);
+            assert_eq!((output.code, output.stderr), (Some(1), error.concat()), "{line}");
+            assert_eq!(host.dump(), before, "{line}");
+        }
+    }
+    host.ok("matrix:report matrix");
+    host.ok("ps:restart matrix");
+    host.ok("matrix:disable-element matrix");
+    host.ok("matrix:deploy matrix");
+}
+
+/// What somebody writes into the generated file is told, and kept beside it.
+#[test]
+fn keeps_what_was_written_by_hand() {
+    let host = create_host();
+    host.ok("matrix:enable-element matrix");
+    let path = host.file("element/config.json");
+    let told = |kept: &str| {
+        let directory = "<host>/lib/data/matrix/matrix.site.test/element";
+        vec![format!(
+            " !     {directory}/config.json has another content than the plugin wrote: it is replaced, and kept as {kept}; settings of your own belong in {directory}/local.json"
+        )]
+    };
+    let generated = host.read("element/config.json");
+    let read = |name: &str| host.read(&format!("element/{name}"));
+    let dry = |kept: &str| {
+        let output = host.ok("matrix:deploy matrix --dry-run");
+        assert!(output.stderr.contains(&told(kept)[0]), "{output:#?}");
+    };
+    fs::write(&path, "first").unwrap();
+    dry("config.json.old");
+    assert_eq!(read("config.json"), "first");
+    assert_eq!(deploy(&host), (vec![RESTART.to_owned()], told("config.json.old")));
+    assert_eq!((read("config.json"), read("config.json.old")), (generated, "first".to_owned()));
+    assert_eq!(deploy(&host), (vec![], vec![]));
+    // Each version once; also by the command that only writes Element Web's files.
+    for (text, kept) in [("second", "config.json.old2"), ("first", "config.json.old")] {
+        fs::write(&path, text).unwrap();
+        let output = host.ok("matrix:enable-element matrix");
+        assert!(output.stderr.contains(&told(kept)[0]), "{output:#?}");
+    }
+    assert_eq!(
+        (read("config.json.old"), read("config.json.old2")),
+        ("first".into(), "second".into())
+    );
+    assert!(!host.file("element/config.json.old3").exists());
+    // A new text of the plugin's own replaces the old one without a word.
+    fs::write(host.file("element/local.json"), "{\"brand\": \"Ours\"}").unwrap();
+    assert_eq!(deploy(&host), (vec![RESTART.to_owned()], vec![]));
+    assert!(!host.file("element/config.json.old3").exists());
+    // Without a record, nobody knows whose it is.
+    let generated = read("config.json");
+    fs::remove_file(host.file("status.json")).unwrap();
+    fs::write(host.file("element/local.json"), "{}").unwrap();
+    assert_eq!(deploy(&host).1, told("config.json.old3"));
+    assert_eq!(read("config.json.old3"), generated);
+    // A lost record of the right file is only written again.
+    fs::remove_file(host.file("status.json")).unwrap();
+    assert_eq!(deploy(&host).1, [""; 0]);
+    fs::write(host.file("element/local.json"), "{\"brand\": \"Ours\"}").unwrap();
+    assert_eq!(deploy(&host).1, [""; 0]);
+}
+
+/// Without a mail server nobody can reset a password, or have an address to log in with.
+#[test]
+fn follows_the_mail_server() {
+    let host = create_host();
+    host.ok("matrix:enable-element matrix");
+    let offered = || {
+        let settings = settings(&host);
+        let reset = settings["setting_defaults"]["UIFeature.passwordReset"].as_bool().unwrap();
+        (reset, !settings["disable_3pid_login"].as_bool().unwrap())
+    };
+    assert_eq!(offered(), (false, false));
+    for (line, expected) in [
+        ("matrix:email matrix --smtp-host mail.site.test --from a@site.test", (true, true)),
+        ("matrix:email matrix --off", (false, false)),
+    ] {
+        host.changes();
+        host.ok(line);
+        assert_eq!(offered(), expected, "{line}");
+        assert!(host.changes().contains(&RESTART.to_owned()), "{line}");
+        assert_eq!(deploy(&host), (vec![], vec![]), "{line}");
+    }
+}
+
+/// Registration that the administrator opens is offered, as soon as Synapse has accepted the setting.
+#[test]
+fn follows_registration() {
+    let host = create_host();
+    host.ok("matrix:enable-element matrix");
+    let path = host.file("config/homeserver.d/90-local.yaml");
+    let before = fs::read_to_string(&path).unwrap();
+    let open = "enable_registration: true\nregistration_requires_token: true\n";
+    let restarts = vec!["dokku ps:restart matrix".to_owned(), RESTART.to_owned()];
+    for (text, expected) in [(format!("{before}{open}"), true), (before, false)] {
+        let offered = || settings(&host)["setting_defaults"]["UIFeature.registration"] == true;
+        fs::write(&path, format!("{text}BROKEN\n")).unwrap();
+        assert_eq!(host.dokku("matrix:deploy matrix").code, Some(1));
+        assert_eq!(offered(), !expected);
+        fs::write(&path, &text).unwrap();
+        assert_eq!(deploy(&host), (restarts.clone(), vec![]));
+        assert_eq!(offered(), expected);
+        assert_eq!(deploy(&host), (vec![], vec![]));
     }
 }
 
