@@ -1,6 +1,7 @@
 //! The files for Synapse, validated and used by the real one.
 
 use super::{
+    readme::{blocks, repository_file, section},
     support::{
         Shared,
         directories::{Directories, server},
@@ -21,7 +22,11 @@ use dokku_matrix::{
     },
 };
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 static SHARED: Shared<Homeserver> = Shared::new();
 
@@ -95,6 +100,52 @@ fn names_the_broken_file() {
         let expected: Vec<_> = expected.into_iter().chain([again.to_owned()]).collect();
         assert_eq!(directories.validate(), expected, "{text}");
     }
+}
+
+/// The commands of docs/element-web.md: they cover each template with a picture of somebody else's, and
+/// Synapse accepts what they make of it.
+#[test]
+fn templates_without_the_pictures_of_others() {
+    const PROGRAM: &str = "import glob, json, os, synapse; \
+        files = glob.glob(synapse.__path__[0] + '/res/templates/*'); \
+        print(json.dumps({os.path.basename(f): open(f).read() for f in files}))";
+    let docs = repository_file("docs/element-web.md");
+    let section = section(&docs, "## What others learn");
+    let commands = blocks(section, "sh").concat();
+    let between = |start: &str, end: char| {
+        let rest = commands.iter().find_map(|line| line.trim().split_once(start)).unwrap().1;
+        rest.split(end).next().unwrap()
+    };
+    let names: Vec<&str> = between("for name in ", ';').split(' ').collect();
+    let expression = between("sed '", '\'');
+    let templates: BTreeMap<String, String> = serde_json::from_str(&python(PROGRAM, "")).unwrap();
+    let is_foreign = |text: &str| {
+        let mut pictures = text.split("<img ").skip(1);
+        pictures.any(|rest| rest.split('>').next().unwrap().contains("src=\"https:"))
+    };
+    let foreign: Vec<&str> = templates
+        .iter()
+        .filter(|(_, text)| is_foreign(text))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(foreign, names);
+    let directories = Directories::write(&server(), &unused_database_url(), None);
+    let directory = directories.config().join("templates");
+    std::fs::create_dir(&directory).unwrap();
+    for name in names {
+        let source = directory.join(name);
+        std::fs::write(&source, &templates[name]).unwrap();
+        let output = Command::new("sed").args([expression, source.as_str()]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(!is_foreign(&text) && text.contains("{%"), "{name}: {text}");
+        std::fs::write(&source, text).unwrap();
+    }
+    let local = blocks(section, "yaml").concat().join("\n");
+    directories.put_local(&local);
+    assert_eq!(directories.validate(), [""; 0]);
+    // It reads these files: a mistake in one is found.
+    std::fs::write(directory.join("_base.html"), "{% if %}").unwrap();
+    assert_ne!(directories.validate(), [""; 0]);
 }
 
 #[test]

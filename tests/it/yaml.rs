@@ -211,9 +211,11 @@ fn local_file_examples_are_valid() {
             "media_retention",
             "presence",
             "registration_requires_token",
+            "room_list_publication_rules",
             "turn_allow_guests",
             "turn_shared_secret",
-            "turn_uris"
+            "turn_uris",
+            "user_directory"
         ]
     );
 }
