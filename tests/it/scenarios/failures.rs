@@ -159,7 +159,9 @@ impl<H: Host> Failures<'_, H> {
             self.assert_recovers();
         }
         assert_eq!(self.host.inspect(APP, "{{.Id}}"), before);
-        self.host.root_ok(&format!("mv {local}.aside {local}"));
+        // Copied, so that the owner stays.
+        self.host.root_ok(&format!("cp {local}.aside {local}"));
+        self.host.root_ok(&format!("rm {local}.aside"));
         self.deploy();
     }
 
