@@ -77,12 +77,13 @@ fn page(text: &str) -> Result<String> {
     Err(Error::usage("it must be an address of the web, https://..."))
 }
 
-/// The command as it was typed, with its flags in the order of the help.
+/// The command as it was typed, with its flags in the order of the help. What it suggests is to be
+/// done, not shown: so without `--dry-run`.
 pub(super) fn typed(app: &AppName, flags: &[Arg], matches: &ArgMatches) -> Create {
     let is_typed =
         |arg: &&Arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
     flags.iter().filter(is_typed).fold(Create::app(app), |create, arg| {
-        let Some(long) = arg.get_long() else { return create };
+        let Some(long) = arg.get_long().filter(|long| *long != "dry-run") else { return create };
         let flag = format!("--{long}");
         if matches!(arg.get_action(), ArgAction::SetTrue) {
             return create.typed(&flag, None);

@@ -85,7 +85,7 @@ fn completes_a_killed_destroy() {
             // Dokku has removed the link, but not yet the variable.
             let error = " !     matrix has a DATABASE_URL, but matrix-db is not linked to it
  !     dokku config:unset --no-restart matrix DATABASE_URL
- !     dokku matrix:create matrix
+ !     dokku matrix:create matrix --server-name site.test
 ";
             assert_eq!(output.stderr, error, "{call}");
             host.setup(&["config:unset --no-restart matrix DATABASE_URL"]);
@@ -178,7 +178,7 @@ fn refuses_a_database_without_its_signing_key() {
     let error = "the postgres service matrix-db holds a homeserver, and its signing key is missing
 Restore the key from a backup: <host>/lib/data/matrix/matrix.site.test/config/secrets/signing.key
 For a new homeserver name another service:
-  dokku matrix:create matrix --service <name>
+  dokku matrix:create matrix --tls off --service <name>
 ";
     for line in ["--dry-run", "", ""].map(|flag| format!("matrix:create matrix --tls off {flag}")) {
         let output = host.dokku(line.trim_end());

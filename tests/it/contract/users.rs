@@ -80,10 +80,10 @@ fn refuses_invalid_names() {
         format!("invalid value '{name}' for '<USER>': \"{name}\" is not a valid user name: {why}")
     };
     for (name, error) in [
-        ("Alice", bad("Alice", "it must be lower case")),
+        ("Alice", bad("Alice", "it must be lower case; type alice")),
         (
             "@alice:localhost",
-            bad("@alice:localhost", "only the part between '@' and ':' is allowed"),
+            bad("@alice:localhost", "only the part between '@' and ':' is allowed; type alice"),
         ),
         ("_alice", bad("_alice", "it must not start with '_'")),
         ("123", bad("123", "a name of digits only is reserved for guests")),
