@@ -15,7 +15,7 @@ const WITHOUT_HOMESERVER: &[Case] = &[
     (
         "matrix:create Matrix --email a@site.test",
         2,
-        r#"invalid value 'Matrix' for '<APP>': "Matrix" is not a valid app name: it must be lower case"#,
+        r#"invalid value 'Matrix' for '<APP>': "Matrix" is not a valid app name: it must be lower case; type matrix"#,
     ),
     (
         "matrix:create a_b --email a@site.test",
@@ -25,7 +25,7 @@ const WITHOUT_HOMESERVER: &[Case] = &[
     (
         "matrix:create ../x --email a@site.test",
         2,
-        r#"invalid value '../x' for '<APP>': "../x" is not a valid app name: only a-z, 0-9, '.', and '-' are allowed"#,
+        r#"invalid value '../x' for '<APP>': "../x" is not a valid app name: it is the name of an app of Dokku, such as matrix"#,
     ),
     (
         "matrix:create a..b --email a@site.test",
@@ -72,7 +72,7 @@ Usage: dokku matrix:create <APP>",
     (
         "matrix:create matrix --domain Example.org",
         2,
-        r#"invalid value 'Example.org' for '--domain <HOST>': "Example.org" is not a valid domain: it must be lower case"#,
+        r#"invalid value 'Example.org' for '--domain <HOST>': "Example.org" is not a valid domain: it must be lower case; type example.org"#,
     ),
     (
         "matrix:create matrix --server-name 10.0.0.1",
@@ -107,7 +107,7 @@ Usage: dokku matrix:create <APP>",
     (
         "matrix:create matrix --element Chat",
         2,
-        r#"invalid value 'Chat' for '--element [<APP>]': "Chat" is not a valid app name: it must be lower case"#,
+        r#"invalid value 'Chat' for '--element [<APP>]': "Chat" is not a valid app name: it must be lower case; type chat"#,
     ),
     (
         "matrix:create matrix --support-mxid alice",
@@ -140,7 +140,7 @@ A page of one could read the other; name another domain.",
         "matrix:create shop --email a@site.test",
         1,
         "shop is an app that is deployed already, and not this homeserver's
-Name another app: dokku matrix:create <app>",
+Name another app: dokku matrix:create <app> --email a@site.test",
     ),
     (
         "matrix:create matrix --email a@site.test --element shop",
@@ -158,13 +158,13 @@ Name another one with --domain, or free it: dokku domains:remove shop shop.site.
         "matrix:create matrix --email a@site.test --service shop-db",
         1,
         "the postgres service shop-db is used by the app shop
-Name another one: dokku matrix:create matrix --service <name>",
+Name another one: dokku matrix:create matrix --email a@site.test --service <name>",
     ),
     (
         "matrix:create shop --tls off",
         1,
         "shop is an app that is deployed already, and not this homeserver's
-Name another app: dokku matrix:create <app>",
+Name another app: dokku matrix:create <app> --tls off",
     ),
     ("matrix:deploy shop", 1, "shop is not a Matrix homeserver\ndokku matrix:list"),
     ("matrix:report shop", 1, "shop is not a Matrix homeserver\ndokku matrix:list"),
@@ -195,7 +195,7 @@ Another service would be an empty server. Leave --service out.",
         "matrix:create second --tls off --service matrix-db",
         1,
         "the postgres service matrix-db is used by the app matrix
-Name another one: dokku matrix:create second --service <name>",
+Name another one: dokku matrix:create second --tls off --service <name>",
     ),
     (
         "matrix:create second --tls off --server-name matrix.site.test",
@@ -260,7 +260,7 @@ dokku matrix:report matrix",
     (
         "matrix:register-user matrix Alice",
         2,
-        r#"invalid value 'Alice' for '<USER>': "Alice" is not a valid user name: it must be lower case"#,
+        r#"invalid value 'Alice' for '<USER>': "Alice" is not a valid user name: it must be lower case; type alice"#,
     ),
 ];
 
