@@ -327,7 +327,15 @@ fn versions_and_names_match_the_code() {
 
 #[test]
 fn links_work() {
-    for page in ["README.md", "docs/architecture.md", "docs/testing.md"] {
+    for page in [
+        "README.md",
+        "docs/architecture.md",
+        "docs/bridges.md",
+        "docs/configuration.md",
+        "docs/moving.md",
+        "docs/proxies.md",
+        "docs/testing.md",
+    ] {
         let text = repository_file(page);
         let headings = text.lines().filter_map(|line| line.strip_prefix('#'));
         let anchors: BTreeSet<_> = headings
