@@ -331,6 +331,7 @@ fn report_has_a_matrix_section() {
        Matrix element app:            chat
        Matrix element url:            http://chat.site.test
        Matrix failed image:
+       Matrix federation:             off
        Matrix image:                  matrixdotorg/synapse:v1.163.2
        Matrix image deployed:         matrixdotorg/synapse:v1.163.2
        Matrix port 8448:              false
