@@ -3,16 +3,18 @@
 
 use crate::{
     dokku::nginx,
-    error::Result,
+    error::{Error, Result},
     host::{
-        Host,
+        Host, clock,
         net::{Fault, Via},
     },
+    names::AppName,
     nginx::locations,
     state::Spec,
     steps::here,
     synapse::well_known::{self, File},
 };
+use std::time::Duration;
 
 /// What is wrong with the well-known files, as lines for the user.
 #[derive(Debug, Default)]
@@ -23,8 +25,25 @@ pub(super) struct Answers {
     pub(super) unreachable: Vec<String>,
 }
 
-/// Asks for both files: this host, if an app of it has the name, then through the DNS. What others
-/// see counts; what this host answers says why.
+/// What is wrong with one file.
+struct Faulty {
+    file: File,
+    /// What this host answers wrongly, if an app of it has the name.
+    here: Option<Fault>,
+    /// What others see.
+    seen: Fault,
+}
+
+impl Faulty {
+    /// Whether nginx may still answer by an older configuration: for a moment after a reload both
+    /// answer.
+    fn may_change(&self) -> bool {
+        matches!(self.here, Some(Fault::Wrong(_))) || matches!(self.seen, Fault::Wrong(_))
+    }
+}
+
+/// Asks for both files: through the DNS, and if that is not right, this host, if an app of it has the
+/// name. What others see counts; what this host answers says why.
 pub(super) fn ask(host: &Host, spec: &Spec, federates: bool) -> Result<Answers> {
     let name = &spec.server_name;
     let app = here::app(host, name.host())?;
@@ -32,13 +51,8 @@ pub(super) fn ask(host: &Host, spec: &Spec, federates: bool) -> Result<Answers> 
         Some(app) => nginx::has_certificate(host, app).or_absent(false)?,
         None => false,
     };
-    let mut answers = Answers::default();
-    let (mut to_serve, mut untrusted) = (vec![], false);
-    for file in [File::Server, File::Client] {
-        if file == File::Server && !federates {
-            continue;
-        }
-        let url = file.url(name);
+    let look = |file: File| {
+        let seen = well_known::check(host, file, spec, &|_| Ok(Via::Dns)).err()?;
         let here = match &app {
             None => None,
             Some(_) if !has_certificate => {
@@ -46,8 +60,25 @@ pub(super) fn ask(host: &Host, spec: &Spec, federates: bool) -> Result<Answers> 
             }
             Some(_) => well_known::check(host, file, spec, &|name| here::via(host, name)).err(),
         };
-        let Err(seen) = well_known::check(host, file, spec, &|_| Ok(Via::Dns)) else { continue };
-        match (&app, here) {
+        Some(Faulty { file, here, seen })
+    };
+    let files: &[File] = if federates { &[File::Server, File::Client] } else { &[File::Client] };
+    let mut faults: Vec<Faulty> = vec![];
+    let (timeout, pause) = (Duration::from_secs(3), Duration::from_millis(200));
+    clock::poll(timeout, pause, || {
+        faults = files.iter().copied().filter_map(look).collect();
+        let is_final = app.is_none() || !faults.iter().any(Faulty::may_change);
+        Ok::<_, Error>(is_final.then_some(()))
+    })?;
+    Ok(tell(spec, app.as_ref(), faults))
+}
+
+fn tell(spec: &Spec, app: Option<&AppName>, faults: Vec<Faulty>) -> Answers {
+    let mut answers = Answers::default();
+    let (mut to_serve, mut untrusted) = (vec![], false);
+    for Faulty { file, here, seen } in faults {
+        let url = file.url(&spec.server_name);
+        match (app, here) {
             (Some(app), Some(fault)) => {
                 answers.wrong.push(format!("{url} on this host, in the app {app}: {fault}"));
                 if fault.to_string().contains("invalid peer certificate") {
@@ -70,7 +101,7 @@ pub(super) fn ask(host: &Host, spec: &Spec, federates: bool) -> Result<Answers> 
         answers.wrong.push(format!("To look at its certificate: dokku certs:report {app}"));
     }
     answers.wrong.extend(instructions(spec, &to_serve));
-    Ok(answers)
+    answers
 }
 
 /// What the server name's host must serve.
