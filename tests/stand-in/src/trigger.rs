@@ -6,19 +6,34 @@ use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::call::{Call, quit};
 use crate::entry::code;
 
+/// Starts a program. A test that has just written it may be starting another one at this moment, which
+/// keeps the file open for an instant.
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    for _ in 0..500 {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            result => return result,
+        }
+    }
+    command.spawn()
+}
+
 impl Call {
     /// Fires a trigger with the output of the call. A failure ends the call with its exit code.
     pub(crate) fn fire(&self, name: &str, args: &[&str]) -> Result<()> {
         for program in self.implementors(name) {
-            let status = self.trigger(&program, name, args)?.stdout(Stdio::inherit()).status();
-            let rc = code(status.with_context(|| program.display().to_string())?);
+            let child = spawn(self.trigger(&program, name, args)?.stdout(Stdio::inherit()));
+            let rc = code(child.with_context(|| program.display().to_string())?.wait()?);
             if rc != 0 {
                 return quit(rc);
             }
@@ -30,7 +45,7 @@ impl Call {
     pub(crate) fn query(&self, name: &str, args: &[&str]) -> Result<String> {
         let mut answer = String::new();
         for program in self.implementors(name) {
-            let mut child = self.trigger(&program, name, args)?.stdout(Stdio::piped()).spawn()?;
+            let mut child = spawn(self.trigger(&program, name, args)?.stdout(Stdio::piped()))?;
             if let Some(mut stdout) = child.stdout.take() {
                 stdout.read_to_string(&mut answer)?;
             }
@@ -59,7 +74,9 @@ impl Call {
         args.extend(apps.iter().map(String::as_str));
         let mut visible = String::new();
         for program in programs {
-            let output = self.trigger(&program, NAME, &args)?.stderr(Stdio::inherit()).output()?;
+            let mut command = self.trigger(&program, NAME, &args)?;
+            command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+            let output = spawn(&mut command)?.wait_with_output()?;
             visible += &String::from_utf8_lossy(&output.stdout);
         }
         Ok(visible.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
