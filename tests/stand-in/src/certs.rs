@@ -45,6 +45,18 @@ fn date(at: i64) -> String {
 
 /// Writes a certificate to `tls/` and updates the port map and nginx.
 pub(crate) fn install(call: &Call, name: &str, cert: Cert) -> Result<()> {
+    write(call, name, &cert)?;
+    call.change(name, |app| {
+        app.cert = Some(cert);
+        ports::certificate_added(app);
+    })?;
+    call.fire("post-certs-update", &[name])?;
+    call.fire("post-domains-update", &[name])?;
+    proxy::build(call, name)
+}
+
+/// Writes the files of a certificate.
+pub(crate) fn write(call: &Call, name: &str, cert: &Cert) -> Result<()> {
     let dir = call.home(name).join("tls");
     fs::create_dir_all(&dir)?;
     // With real parts, lego has written the files already.
@@ -58,13 +70,7 @@ pub(crate) fn install(call: &Call, name: &str, cert: Cert) -> Result<()> {
             fs::write(dir.join(file), fs::read(provided).unwrap_or_else(|_| dummy()))?;
         }
     }
-    call.change(name, |app| {
-        app.cert = Some(cert);
-        ports::certificate_added(app);
-    })?;
-    call.fire("post-certs-update", &[name])?;
-    call.fire("post-domains-update", &[name])?;
-    proxy::build(call, name)
+    Ok(())
 }
 
 /// Removes the certificate of an app.

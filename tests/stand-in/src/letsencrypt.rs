@@ -59,7 +59,7 @@ fn file_name(domain: &str) -> String {
     domain.replacen('*', "_", 1)
 }
 
-/// Stores a new certificate as lego and dokku-letsencrypt do, once it is installed.
+/// Stores a new certificate as lego does, before dokku-letsencrypt installs it.
 fn keep(call: &Call, name: &str, settings: &[String]) -> Result<()> {
     let (home, Some(first)) = (call.home(name), settings.first()) else { return Ok(()) };
     let mut hasher = DefaultHasher::new();
@@ -75,7 +75,6 @@ fn keep(call: &Call, name: &str, settings: &[String]) -> Result<()> {
     fs::write(directory.join(format!("{first}.key")), &key)?;
     fs::remove_file(certs.join("current")).ok();
     symlink(&request, certs.join("current"))?;
-    fs::write(tls.join("server.letsencrypt.crt"), &crt)?;
     Ok(())
 }
 
@@ -248,8 +247,12 @@ fn enable(call: &Call, name: &str, force: bool) -> Result<()> {
             Some(_) => real::acme::read(&call.home(name).join("tls/server.crt"))?,
             None => issue(&app.domains),
         };
-        certs::install(call, name, Cert { letsencrypt: Some(settings.clone()), ..cert })?;
+        let cert = Cert { letsencrypt: Some(settings.clone()), ..cert };
+        certs::write(call, name, &cert)?;
         keep(call, name, &settings)?;
+        certs::install(call, name, cert)?;
+        let tls = call.home(name).join("tls");
+        fs::copy(tls.join("server.crt"), tls.join("server.letsencrypt.crt"))?;
         proxy::rebuild(call, name)?;
     }
     files::remove(&dir.join("letsencrypt.conf"))?;
