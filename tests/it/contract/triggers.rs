@@ -329,6 +329,7 @@ fn report_has_a_matrix_section() {
        Matrix data dir:               <host>/lib/data/matrix/matrix.site.test
        Matrix domain:                 matrix.site.test
        Matrix element app:            chat
+       Matrix element local file:     <host>/lib/data/matrix/matrix.site.test/element/local.json
        Matrix element url:            http://chat.site.test
        Matrix failed image:
        Matrix federation:             off
