@@ -13,7 +13,7 @@ use crate::postgres;
 use crate::psql::{self, Format};
 use crate::real;
 use crate::state::{Answer, Status, Temporary};
-use crate::synapse_config::{check, probe};
+use crate::synapse_config::{check, parse, probe};
 use crate::{flags, supported};
 
 pub(crate) fn serve(call: &Call) -> Result<()> {
@@ -144,6 +144,9 @@ fn run_program(call: &Call, args: &[String], flags: &flags::Flags, rest: &[Strin
             _ => bail!("`docker run {whole}` is not supported"),
         };
         return print_answer(call, &answer);
+    }
+    if whole.ends_with(" -m synapse.config -c /config/homeserver.d") {
+        return print_answer(call, &parse(&flags.mounts));
     }
     bail!("`docker run {whole}` is not supported")
 }

@@ -56,12 +56,7 @@ fn tables(scene: &Scene) {
         ("tables-others", 0, &["orders", "shop.customers"], 0),
         ("tables-synapse", 1, &["portal"], 0),
     ] {
-        quietly(
-            scene,
-            &format!(
-                "dokku postgres:create {name} --custom-env POSTGRES_INITDB_ARGS=--locale=C;LANG=C.UTF-8"
-            ),
-        );
+        quietly(scene, &format!("dokku postgres:create {name}"));
         scene
             .update(|state| {
                 let service = state.services.get_mut(name).unwrap();
