@@ -20,8 +20,8 @@ import yaml
 OUR_DATABASE = "20-database.yaml"
 # The file with the SMTP server that a command of the plugin has written.
 OUR_EMAIL = "30-email.yaml"
-# The arguments of a connection that do not change where it leads.
-TUNING = ("cp_", "keepalives", "application_name", "connect_timeout", "options")
+# The arguments of a connection that say where it leads.
+PLACE = ("user", "password", "dbname", "host", "hostaddr", "port", "service", "dsn", "passfile")
 # The settings of which `check` prints the value: none of them is a secret.
 PRINTED = (
     "server_name",
@@ -44,7 +44,7 @@ PRINTED = (
 )
 
 # Sections whose settings Synapse asks for only when it uses them.
-TAKEN_LATER = ("database", "databases", "extra_well_known_client_content")
+TAKEN_LATER = ("database", "databases", "extra_well_known_client_content", "policy")
 
 
 def files_of(directory):
@@ -64,19 +64,25 @@ def keys_of(path):
     return lines
 
 
+def section(merged, key):
+    """A section of the settings; nothing if it has another form, which Synapse then rejects."""
+    value = merged.get(key)
+    return value if isinstance(value, dict) else {}
+
+
 def connection(database):
-    args = (database or {}).get("args") or {}
-    place = {key: value for key, value in args.items() if not key.startswith(TUNING)}
-    if "database" in place:
-        place["dbname"] = place.pop("database")
-    return (database or {}).get("name"), {key: str(value) for key, value in place.items()}
+    args = dict(section(database, "args"))
+    if "database" in args:
+        args["dbname"] = args.pop("database")
+    return database.get("name"), {key: str(args[key]) for key in PLACE if key in args}
 
 
 def missing(merged):
     """The files that a setting names and that are not there, where old configurations name some."""
     registrations = merged.get("app_service_config_files")
     named = [("log_config", merged.get("log_config"))]
-    named += [("app_service_config_files", path) for path in registrations or ()]
+    if isinstance(registrations, list):
+        named += [("app_service_config_files", path) for path in registrations]
     return [
         {"key": key, "path": path}
         for key, path in named
@@ -95,18 +101,20 @@ def files_say(directory):
             continue
         contents[name] = content
         merged.update(content)
-        for key, lines in keys_of(path).items():
-            places[key] = {"file": name, "lines": lines}
-    ours = contents.get(OUR_DATABASE, {}).get("database")
-    database = merged.get("database") or {}
+        lines = keys_of(path)
+        for key in map(str, content):
+            # What comes by a merge key (`<<`) stands where that does.
+            places[key] = {"file": name, "lines": lines.get(key) or lines.get("<<") or [1]}
+    ours = section(contents.get(OUR_DATABASE, {}), "database")
+    database = section(merged, "database")
     return {
         "places": places,
         "values": {key: merged[key] for key in PRINTED if key in merged},
-        "database": str(database.get("name")) if isinstance(database, dict) else "",
-        "same_database": isinstance(database, dict) and connection(database) == connection(ours),
+        "database": str(database.get("name")),
+        "same_database": connection(database) == connection(ours),
         "email_file": "email" in contents.get(OUR_EMAIL, {}),
         "missing": missing(merged),
-        "redis": bool((merged.get("redis") or {}).get("enabled")),
+        "redis": bool(section(merged, "redis").get("enabled")),
     }
 
 
@@ -117,10 +125,19 @@ def registrations(config):
 
 
 def resources(config):
+    from synapse.config._base import ConfigError
     from synapse.util.module_loader import load_module
 
+    taken = set()
     for number, listener in enumerate(config.server.listeners):
         options = getattr(listener, "http_options", None)
+        names = [name for one in getattr(options, "resources", ()) for name in one.names]
+        if "consent" in names and config.consent.user_consent_version is None:
+            raise ConfigError("the resource consent needs the setting user_consent", ("listeners",))
+        for address in getattr(listener, "bind_addresses", ()):
+            if (address, listener.port) in taken:
+                raise ConfigError("two listeners on port %s" % listener.port, ("listeners",))
+            taken.add((address, listener.port))
         for path, module in (getattr(options, "additional_resources", None) or {}).items():
             load_module(module, ("listeners", str(number), "additional_resources", path))
 
@@ -135,7 +152,40 @@ def logs(config):
         settings = yaml.safe_load(stream)
     if not isinstance(settings, dict):
         raise ValueError("%s has no settings" % path)
+    # No handler is opened: its file, or the host that it sends to, is not for this container.
+    for handler in section(settings, "handlers").values():
+        kind = handler.get("class") if isinstance(handler, dict) else None
+        if isinstance(kind, str):
+            logging.config.DictConfigurator({"version": 1}).resolve(kind)
+            kept = {key: handler[key] for key in ("formatter", "filters", "level") if key in handler}
+            handler.clear()
+            handler.update(kept, **{"class": "logging.NullHandler"})
     logging.config.dictConfig(settings)
+    logging.disable()
+
+
+def certificates(config):
+    has_tls = getattr(config.server, "has_tls_listener", None)
+    if has_tls and has_tls():
+        config.tls.read_certificate_from_disk()
+
+
+def open_registration(config):
+    """Older versions refuse this only when they start."""
+    from synapse.config._base import ConfigError
+
+    registration = config.registration
+    verified = (
+        getattr(config.captcha, "enable_registration_captcha", False)
+        or registration.registrations_require_3pid
+        or registration.registration_requires_token
+    )
+    allowed = getattr(registration, "enable_registration_without_verification", True)
+    if registration.enable_registration and not verified and not allowed:
+        raise ConfigError(
+            "open registration needs registration_requires_token, or another verification",
+            ("enable_registration",),
+        )
 
 
 # What Synapse reads between its configuration and its first request, by the setting that leads there.
@@ -143,6 +193,8 @@ STARTS = {
     "app_service_config_files": registrations,
     "listeners": resources,
     "log_config": logs,
+    "tls_private_key_path": certificates,
+    "enable_registration": open_registration,
 }
 
 
@@ -161,7 +213,7 @@ def starts(config):
         except ConfigError:
             raise
         except Exception as error:
-            raise ConfigError(named(error), (key,))
+            raise ConfigError(named(error), (key,)) from error.__cause__
 
 
 class Seen(dict):
@@ -326,7 +378,9 @@ def ask_authentication_service(config):
     if service is None or not service.enabled:
         return
     url = str(service.endpoint).rstrip("/") + "/.well-known/openid-configuration"
-    with urllib.request.urlopen(url, timeout=15) as answer:
+    # Some proxies in front refuse the name of Python's own client.
+    request = urllib.request.Request(url, headers={"User-Agent": "Synapse"})
+    with urllib.request.urlopen(request, timeout=15) as answer:
         if "issuer" not in json.load(answer):
             raise ValueError("%s names no issuer" % url)
 

@@ -116,6 +116,18 @@ pub fn is_of_others(host: &Host, app: &AppName) -> Result<bool> {
     Ok(true)
 }
 
+/// Whether the next renewal would replace a certificate that dokku-letsencrypt has not made: it goes by
+/// a copy of its own one, which adding another leaves as it is.
+///
+/// # Errors
+/// A file cannot be read, or dokku-letsencrypt does not answer.
+pub fn would_replace_that_of_others(host: &Host, app: &AppName) -> Result<bool> {
+    let copy = host.env().dokku_root().join(app.as_str()).join("tls/server.letsencrypt.crt");
+    Ok(files::stat(&copy)?.is_some()
+        && is_of_others(host, app)?
+        && active(host, app).option()? == Some(true))
+}
+
 /// Whether the certificate of an app has expired: Dokku goes on serving it. Not if it has none.
 pub fn expired(host: &Host, app: &AppName) -> Result<bool> {
     let path = host.env().dokku_root().join(app.as_str()).join("tls/server.crt");

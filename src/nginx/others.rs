@@ -13,8 +13,9 @@ const ANSWERS: [(u16, &[&str]); 3] = [
     (503, &["limit_conn", "limit_req"]),
 ];
 
-/// The directives that answer with a status that they name.
-const NAMING: [&str; 3] = ["error_page", "return", "try_files"];
+/// The directives that answer with a status that they name, and what stands before it there. Without
+/// the sign, `error_page 503 /x` only dresses an answer that arises elsewhere.
+const NAMING: [(&str, &str); 3] = [("error_page", "="), ("return", ""), ("try_files", "=")];
 
 /// The files that Dokku plugins write, and the command that removes each.
 const PLUGINS: [(&str, &str); 2] =
@@ -55,7 +56,6 @@ pub fn that_answer(host: &Host, app: &str, status: u16) -> Result<Vec<String>> {
 
 /// Whether a configuration has a directive that answers with this status.
 fn answers(text: &str, status: u16) -> bool {
-    let status_word = status.to_string();
     let silent = ANSWERS.iter().find(|(other, _)| *other == status).map_or(&[][..], |(_, by)| by);
     let code = text.lines().map(|line| line.split('#').next().unwrap_or_default());
     let code = code.collect::<Vec<_>>().join(" ");
@@ -64,8 +64,11 @@ fn answers(text: &str, status: u16) -> bool {
         let Some(name) = words.next() else { return false };
         let values: Vec<&str> = words.collect();
         let is_off = values == ["off"];
-        let names_it = || values.iter().any(|value| value.trim_start_matches('=') == status_word);
-        silent.contains(&name) && !is_off || NAMING.contains(&name) && names_it()
+        let is_named = match NAMING.iter().find(|(naming, _)| *naming == name) {
+            Some((_, prefix)) => values.contains(&format!("{prefix}{status}").as_str()),
+            None => false,
+        };
+        silent.contains(&name) && !is_off || is_named
     })
 }
 
@@ -99,6 +102,8 @@ auth_basic_user_file /home/dokku/matrix/htpasswd;
             (MAINTENANCE, &[503][..]),
             (HTTP_AUTH, &[401, 403]),
             ("return 503;", &[503]),
+            ("error_page 502 503 504 /50x.html;", &[]),
+            ("try_files $uri =503;", &[503]),
             ("location / { return 403 'no'; }", &[403]),
             ("if ($x) { return 401; } # return 503;", &[401]),
             ("location / {\n  deny\n    all;\n}", &[403]),

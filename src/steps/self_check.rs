@@ -19,6 +19,7 @@ use crate::{
     nginx::others,
     plan::{State, Step, StepId},
     state::{Settings, Spec, Tls},
+    steps::certificate::renewal_to_come,
     synapse::{discovery, signing_key},
 };
 use std::time::Duration;
@@ -144,9 +145,15 @@ impl SelfCheck {
         let mut lines = vec![];
         for component in &self.0.components {
             let (app, domain) = (&component.app, &component.domain);
-            if self.0.spec.tls == Tls::Provided && !has_certificate(host, component)? {
+            if self.0.spec.tls != Tls::Provided {
+                continue;
+            }
+            if !has_certificate(host, component)? {
                 lines.push(format!("{domain} has no certificate yet; until then it is http only:"));
                 lines.push(format!("dokku certs:add {app} < cert-key.tar"));
+            } else if letsencrypt::would_replace_that_of_others(host, app)? {
+                lines.push(format!("{app} has a certificate of your own."));
+                lines.extend(renewal_to_come(app));
             }
         }
         Ok(lines)

@@ -101,8 +101,7 @@ fn judge(file: File, spec: &Spec, reply: &Reply) -> Result<(), String> {
         },
         File::Client => match json["m.homeserver"]["base_url"].as_str() {
             None => Err("the answer has no base_url in m.homeserver".to_owned()),
-            // Clients accept the address with a slash at its end as well.
-            Some(other) if other.trim_end_matches('/') != spec.base_url() => {
+            Some(other) if !is_same_address(other, &spec.base_url()) => {
                 Err(format!("it names another homeserver, {other:?}"))
             }
             Some(_) => readable_by_web_clients(reply),
@@ -110,6 +109,18 @@ fn judge(file: File, spec: &Spec, reply: &Reply) -> Result<(), String> {
         File::Support if json.is_object() => readable_by_web_clients(reply),
         File::Support => Err("the answer is no JSON object".to_owned()),
     }
+}
+
+/// Whether clients take both for one address: whatever the case of the host, with the default port or
+/// without, with slashes at the end or without.
+fn is_same_address(one: &str, other: &str) -> bool {
+    let plain = |url: &str| {
+        let url = url.to_ascii_lowercase();
+        let url = url.trim_end_matches('/');
+        let default = if url.starts_with("https:") { ":443" } else { ":80" };
+        url.strip_suffix(default).unwrap_or(url).to_owned()
+    };
+    plain(one) == plain(other)
 }
 
 /// Whether `m.server` leads to the homeserver: at port 443, or 8448, which needs no mention.
@@ -134,6 +145,22 @@ fn readable_by_web_clients(reply: &Reply) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::synapse::sample;
+
+    #[test]
+    fn compares_addresses_as_clients_do() {
+        for (one, other, wanted) in [
+            ("https://a.test", "https://a.test", true),
+            ("https://a.test/", "https://a.test", true),
+            ("https://A.test:443", "https://a.test", true),
+            ("http://a.test:80/", "http://a.test", true),
+            ("http://a.test", "https://a.test", false),
+            ("https://a.test:8448", "https://a.test", false),
+            ("https://a.test/x", "https://a.test", false),
+            ("https://b.test", "https://a.test", false),
+        ] {
+            assert_eq!(is_same_address(one, other), wanted, "{one} {other}");
+        }
+    }
 
     fn judged(file: File, spec: &Spec, status: u16, body: &str, origin: Option<&str>) -> String {
         let allow_origin = origin.map(str::to_owned);

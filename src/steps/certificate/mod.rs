@@ -7,6 +7,7 @@ use super::{Options, Steps, uses_letsencrypt};
 use crate::component::Component;
 use email::Email;
 use requested::Certificate;
+pub use requested::renewal_to_come;
 use std::sync::Arc;
 
 /// The certificate of a component. Where dokku-letsencrypt cannot request two at a time, it comes

@@ -97,20 +97,28 @@ impl Certificate {
             "{app} has a certificate that dokku-letsencrypt has not made, for {names}: it was left as it is."
         )];
         if letsencrypt::active(host, app).option()? == Some(true) {
-            lines.push(
-                "The next renewal would replace it: dokku-letsencrypt takes it for its own."
-                    .to_owned(),
-            );
-            lines.push(format!(
-                "To keep it: dokku letsencrypt:disable {app}, which removes it; dokku certs:add {app} < cert-key.tar"
-            ));
+            lines.extend(renewal_to_come(app));
             lines.push(format!("Then: dokku matrix:create {homeserver} --tls provided"));
+            // Alone, the second one finds its own certificate still valid.
+            lines.push(format!(
+                "To replace it: dokku letsencrypt:disable {app}; dokku letsencrypt:enable {app}"
+            ));
         } else {
             lines.push(format!("To keep it: dokku matrix:create {homeserver} --tls provided"));
+            lines.push(format!("To replace it: dokku letsencrypt:enable {app}"));
         }
-        lines.push(format!("To replace it: dokku letsencrypt:enable {app}"));
         Ok(lines.join("\n"))
     }
+}
+
+/// What to do where the next renewal would replace a certificate of the administrator's.
+pub fn renewal_to_come(app: &AppName) -> [String; 2] {
+    [
+        "The next renewal would replace it: dokku-letsencrypt takes it for its own.".to_owned(),
+        format!(
+            "To keep it: dokku letsencrypt:disable {app}, which removes it; dokku certs:add {app} < cert-key.tar"
+        ),
+    ]
 }
 
 /// The domains of an app that the DNS does not know. The authority visits each of them; one that

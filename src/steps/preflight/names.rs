@@ -56,7 +56,7 @@ fn port(host: &Host, spec: &Spec) -> Result<()> {
     ))
     .hint("Other servers connect to exactly this port, and the name can never be changed.");
     Err(if port == 8448 {
-        error.hint("Leave --no-8448 out.")
+        error.hint_create("Serve on it: ", Create::app(app).typed("--8448", None))
     } else {
         let host = name.host();
         error

@@ -92,6 +92,27 @@ fn tells_of_a_renewal_to_come() {
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
 }
 
+/// The same after a switch that left dokku-letsencrypt's own files: nothing but this tells of it. And the
+/// way back to its certificate is the one that is told.
+#[test]
+fn a_provided_certificate_is_not_renewed_over() {
+    let host = TestHost::after(LINE);
+    host.scene.give_certificate("matrix", &["*.site.test"]).unwrap();
+    host.dns.lead_here(&["matrix.site.test"]);
+    let output = host.dokku("matrix:create matrix --tls provided");
+    assert_eq!(output.code, Some(3), "{output:#?}");
+    let told = " !     matrix has a certificate of your own.
+ !     The next renewal would replace it: dokku-letsencrypt takes it for its own.
+ !     To keep it: dokku letsencrypt:disable matrix, which removes it; dokku certs:add matrix < cert-key.tar\n";
+    assert!(output.stderr.contains(told), "{output:#?}");
+    let output = host.dokku("matrix:create matrix --tls letsencrypt");
+    let told = "To replace it: dokku letsencrypt:disable matrix; dokku letsencrypt:enable matrix\n";
+    assert!(output.stderr.contains(told), "{output:#?}");
+    host.setup(&["letsencrypt:disable matrix", "letsencrypt:enable matrix"]);
+    let output = host.dokku("matrix:deploy matrix");
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+}
+
 /// What dokku-letsencrypt has made for other domains of the app, or before a rename, is its own.
 #[test]
 fn requests_again_in_place_of_its_own() {

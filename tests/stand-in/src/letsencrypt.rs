@@ -250,9 +250,15 @@ fn enable(call: &Call, name: &str, force: bool) -> Result<()> {
         let cert = Cert { letsencrypt: Some(settings.clone()), ..cert };
         certs::write(call, name, &cert)?;
         keep(call, name, &settings)?;
-        certs::install(call, name, cert)?;
         let tls = call.home(name).join("tls");
-        fs::copy(tls.join("server.crt"), tls.join("server.letsencrypt.crt"))?;
+        let (crt, key) = (fs::read(tls.join("server.crt"))?, fs::read(tls.join("server.key"))?);
+        // It adds the bundle, and takes the key out of it afterwards.
+        fs::remove_file(tls.join("server.letsencrypt.crt")).ok();
+        fs::write(tls.join("server.crt"), [crt.as_slice(), &key].concat())?;
+        certs::put(call, name, cert)?;
+        for file in ["server.letsencrypt.crt", "server.crt"] {
+            fs::write(tls.join(file), &crt)?;
+        }
         proxy::rebuild(call, name)?;
     }
     files::remove(&dir.join("letsencrypt.conf"))?;
