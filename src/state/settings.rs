@@ -38,6 +38,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The same without notes: what other parts follow.
+    #[must_use]
+    pub fn without_notes(self) -> Self {
+        Self { notes: vec![], ..self }
+    }
+
     /// What is recorded of a homeserver; the defaults as long as Synapse has accepted nothing.
     ///
     /// # Errors

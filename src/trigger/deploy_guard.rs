@@ -18,7 +18,7 @@ use crate::{
     names::{AppName, ServerName},
     nginx::verify,
     plan::{State, Step},
-    state::{Marker, Spec, Status},
+    state::{Marker, Settings, Spec, Status},
     steps::{
         config::{Config, is_validated, validate_now},
         container::{network_changes, scale_changes, stop_others},
@@ -143,7 +143,7 @@ fn prepare(call: &Call, desired: &Homeserver, component: &Arc<Component>) -> Res
         verify_template(call, &desired.spec);
     }
     let tag = call.args.get(2).filter(|tag| !tag.is_empty()).map_or("latest", String::as_str);
-    configuration(host, desired, tag)
+    configuration(call, desired, tag)
 }
 
 fn is_a_clone(app: &str) -> Error {
@@ -199,8 +199,8 @@ fn one_web_process(call: &Call, app: &AppName, runs: bool) -> Result<()> {
 
 /// The image runs Synapse, the secrets exist, the generated files fit the database, and Synapse
 /// accepts all of them.
-fn configuration(host: &Host, desired: &Homeserver, tag: &str) -> Result<()> {
-    let spec = &desired.spec;
+fn configuration(call: &Call, desired: &Homeserver, tag: &str) -> Result<()> {
+    let (host, spec) = (&call.host, &desired.spec);
     let app = &spec.app;
     // Synapse misses them only when it starts, not when it validates.
     if let State::Missing(changes) = Secrets::of(desired).check(host)? {
@@ -219,7 +219,15 @@ fn configuration(host: &Host, desired: &Homeserver, tag: &str) -> Result<()> {
         change.apply(host)?;
     }
     if is_validated(spec, host, &image)? != Some(true) {
+        let before = Settings::recorded(host.env(), &spec.server_name)?;
         validate_now(spec, host, &image)?;
+        let now = Settings::recorded(host.env(), &spec.server_name)?;
+        // The commands of the plugin make the others follow; nobody else does.
+        if before.without_notes() != now.without_notes() {
+            call.ui
+                .warn(&format!("Not all that follows the settings of {app} was changed with them"));
+            call.ui.warn(&format!("dokku matrix:deploy {app}"));
+        }
     }
     must_reach(host, desired.main(), &image)
 }

@@ -87,7 +87,7 @@ fn refuses_settings_that_break_the_homeserver() {
         ("signing_key_path: /data/my.signing.key".to_owned(), format!("signing_key_path: {key}")),
         ("signing_key: ed25519 a_x hidden".to_owned(), format!("signing_key: {key}")),
         ("public_baseurl: https://example.org/".to_owned(), format!("public_baseurl: {url}")),
-        ("media_store_path: /media_store".to_owned(), "media_store_path: media would be stored where no backup finds them. Remove it; media of an old server belong into the directory data/media of this one".to_owned()),
+        ("media_store_path: /media_store".to_owned(), "media_store_path: media would be stored where no backup finds them. Remove it; media of an old server belong into the directory data/media of this one. For another disk: dokku storage:mount <app> <path>:/data/media".to_owned()),
         ("registration_shared_secret: hidden".to_owned(), format!("registration_shared_secret: {}", secret("registration_shared_secret"))),
         ("macaroon_secret_key: hidden".to_owned(), format!("macaroon_secret_key: {}", secret("macaroon_secret_key"))),
         ("form_secret: hidden".to_owned(), format!("form_secret: {}", secret("form_secret"))),
@@ -125,6 +125,14 @@ fn refuses_settings_that_break_the_homeserver() {
         assert_eq!(told.lines().count(), others, "{told}");
         assert!(!told.contains("hidden"), "{told}");
     }
+}
+
+#[test]
+fn refuses_hidden_keys_and_large_answers() {
+    let directories = directories();
+    // A merge key sets a key without naming it.
+    let merged = refusal(&directories, "x: &x {daemonize: true}\n<<: *x\n");
+    assert!(merged.starts_with(&format!("{LOCAL_FILE}, line 2, daemonize: ")), "{merged}");
     let large = format!("extra_well_known_client_content: {{a: {}}}", "x".repeat(3000));
     assert_eq!(
         refusal(&directories, &large),
@@ -141,6 +149,10 @@ fn reads_what_the_settings_say() {
     let ours = "port: 8008, type: http, x_forwarded: true, bind_addresses: ['0.0.0.0'], resources: [{names: [client, federation]}]";
     let client = json!({ "im.vector.riot.jitsi": { "preferredDomain": "meet.example" }, "m.identity_server": { "base_url": "https://id.example" } });
     let connection = directories.read(&format!("homeserver.d/{DATABASE_FILE}"));
+    directories.put(
+        "own-log.config",
+        "version: 1\nhandlers: {file: {class: logging.handlers.WatchedFileHandler, filename: /logs/x}, net: {class: logging.handlers.SysLogHandler, address: [loghost, 514]}}\nroot: {handlers: [file, net]}\n",
+    );
     let more_connections = connection.replace("cp_max: 10", "cp_max: 50");
     assert_ne!(connection, more_connections);
     let default = Settings::default;
@@ -158,6 +170,13 @@ fn reads_what_the_settings_say() {
             Settings { well_known_client: client.as_object().unwrap().clone(), ..default() },
         ),
         ("public_baseurl: https://matrix.example.org\n".to_owned(), default()),
+        (
+            format!("listeners: [{{{}}}]\nmedia_store_path: /data/media/\n", ours.replace("0.0.0.0", "::")),
+            default(),
+        ),
+        (format!("{connection}    sslmode: disable\n"), default()),
+        // Handlers are not opened: their files are not for the container that validates.
+        ("log_config: /config/own-log.config\n".to_owned(), default()),
         (more_connections, default()),
     ] {
         directories.put_local(&local);
@@ -184,6 +203,7 @@ fn tells_what_has_no_effect() {
             vec!["lines 1 and 3: max_upload_size stands there 2 times, and the last one counts"],
         ),
         ("extra_well_known_client_content: {a: {b: c}}\n", vec![]),
+        ("password_config: {policy: {enabled: true, minimum_length: 15}}\n", vec![]),
         (
             "presence: {enabled: false}\nrc_login: {address: {per_second: 1, burst_count: 3}}\n",
             vec![],
@@ -245,7 +265,27 @@ fn finds_what_would_end_a_start() {
         (
             "log_config: /config/bad-log.config",
             "90-local.yaml, line 1: log_config".to_owned(),
-            "ValueError: Unable to configure handler 'file'",
+            "ValueError: Cannot resolve 'no.such.Handler'",
+        ),
+        (
+            "tls_certificate_path: /data/a.crt\ntls_private_key_path: /data/a.key\nlisteners: [{port: 8008, type: http, x_forwarded: true, resources: [{names: [client]}]}, {port: 8448, type: http, tls: true, resources: [{names: [federation]}]}]",
+            "90-local.yaml, line 2: tls_private_key_path".to_owned(),
+            "Error accessing file '",
+        ),
+        (
+            "listeners: [{port: 8008, type: http, x_forwarded: true, resources: [{names: [client]}]}, {port: 9000, type: manhole}, {port: 9000, type: http, resources: []}]",
+            "90-local.yaml, line 1: listeners".to_owned(),
+            "two listeners on port 9000",
+        ),
+        (
+            "listeners: [{port: 8008, type: http, x_forwarded: true, resources: [{names: [client, consent]}]}]",
+            "90-local.yaml, line 1: listeners".to_owned(),
+            "the resource consent needs the setting user_consent",
+        ),
+        (
+            "enable_registration: true",
+            "90-local.yaml".to_owned(),
+            "You have enabled open registration without any verification.",
         ),
         (
             "modules: [{module: nowhere.Module, config: {}}]",

@@ -158,7 +158,8 @@ fn relevant_lines(lines: &[String]) -> Vec<&str> {
 }
 
 fn has_settings(yaml: &str) -> bool {
-    yaml.lines().map(str::trim).any(|line| !line.is_empty() && !line.starts_with('#'))
+    let lines = yaml.trim_start_matches('\u{feff}').lines().map(str::trim);
+    lines.into_iter().any(|line| !["", "---", "..."].contains(&line) && !line.starts_with('#'))
 }
 
 #[cfg(test)]

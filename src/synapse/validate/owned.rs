@@ -5,7 +5,7 @@
 
 use super::said::Said;
 use crate::{
-    state::Spec,
+    state::{Spec, Tls},
     synapse::config::{PORT, SECRETS},
 };
 use camino::Utf8Path;
@@ -49,17 +49,22 @@ pub(super) fn mistakes(spec: &Spec, config: &Utf8Path, said: &Said) -> Vec<Strin
     judge.database(spec);
     judge.listeners();
     let url = spec.base_url();
-    let has_url = said.values.get("public_baseurl").and_then(Value::as_str);
-    if has_url.is_none_or(|has| has.trim_end_matches('/') != url) {
+    let has_url = text(said, "public_baseurl").trim_end_matches('/');
+    // Without TLS here, somebody else may end it in front.
+    let is_ours =
+        has_url == url || spec.tls == Tls::Off && has_url == format!("https://{}", spec.domain);
+    if !is_ours {
         judge.refuse("public_baseurl", || {
             format!(
                 "links in e-mails would lead elsewhere than to {url}/. Remove it; for another address: dokku matrix:create {app} --domain <host>"
             )
         });
     }
-    judge.value("media_store_path", &json!("/data/media"), || {
-        "media would be stored where no backup finds them. Remove it; media of an old server belong into the directory data/media of this one".to_owned()
-    });
+    if text(said, "media_store_path").trim_end_matches('/') != "/data/media" {
+        judge.refuse("media_store_path", || {
+            "media would be stored where no backup finds them. Remove it; media of an old server belong into the directory data/media of this one. For another disk: dokku storage:mount <app> <path>:/data/media".to_owned()
+        });
+    }
     judge.secrets(config);
     judge.well_known();
     judge.one_process();
@@ -70,6 +75,11 @@ pub(super) fn mistakes(spec: &Spec, config: &Utf8Path, said: &Said) -> Vec<Strin
 /// The largest content of `/.well-known/matrix/client`, in bytes: an argument of nginx must be shorter
 /// than 4096, and some characters are written as two.
 const LARGEST_CLIENT: usize = 3000;
+
+/// A setting that is a text; empty if it is something else.
+fn text<'a>(said: &'a Said, key: &str) -> &'a str {
+    said.values.get(key).and_then(Value::as_str).unwrap_or_default()
+}
 
 struct Judge<'a> {
     said: &'a Said,
@@ -229,13 +239,15 @@ fn wrong(listener: &Value) -> Option<&'static str> {
     };
     let binds: Vec<_> =
         binds.iter().chain(Some(&listener["bind_address"])).filter_map(Value::as_str).collect();
+    // `::` takes connections of both kinds.
+    let binds: Vec<_> = binds.into_iter().filter(|bind| !bind.is_empty()).collect();
     if listener["tls"] == true {
         Some("expects TLS, and nginx talks http with it")
     } else if listener["x_forwarded"] != true {
         Some(
             "has no `x_forwarded: true`, so all clients would share one address and its rate limit",
         )
-    } else if !binds.is_empty() && !binds.iter().any(|bind| ["0.0.0.0", ""].contains(bind)) {
+    } else if !binds.is_empty() && !binds.iter().any(|bind| ["0.0.0.0", "::"].contains(bind)) {
         Some("does not listen on 0.0.0.0, and nginx is outside the container")
     } else if !resources(listener).any(|name| name == "client") {
         Some("does not serve `client`")

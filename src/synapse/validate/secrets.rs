@@ -26,12 +26,19 @@ pub(super) fn learn(scrubber: &Scrubber, env: &Env, spec: &Spec) -> Result<()> {
 
 fn learn_from(scrubber: &Scrubber, content: &Value, secret: bool) {
     const NAMES: [&str; 5] = ["secret", "pass", "password", "token", "_key"];
+    let is_secret = |name: &str| {
+        NAMES.iter().any(|end| name.ends_with(end)) || ["key", "pepper"].contains(&name)
+    };
     match content {
-        Value::String(text) if secret => scrubber.learn(&Secret::new(text)),
+        // Python shows a line end as `\\n`, so each line counts.
+        Value::String(text) if secret => {
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            lines.for_each(|line| scrubber.learn(&Secret::new(line)));
+        }
         Value::Array(items) => items.iter().for_each(|item| learn_from(scrubber, item, secret)),
         Value::Object(fields) => {
             for (name, value) in fields {
-                learn_from(scrubber, value, NAMES.iter().any(|end| name.ends_with(end)));
+                learn_from(scrubber, value, is_secret(name));
             }
         }
         _ => {}
@@ -47,9 +54,10 @@ mod tests {
         let scrubber = Scrubber::default();
         let yaml = "turn_shared_secret: s3cret1\ntrusted_key_servers: [{server_name: matrix.org}]\n\
             email: {smtp_pass: s3cret2}\nrecaptcha_private_key: s3cret3\nmax_upload_size: 50Megabytes\n\
-            as_token: s3cret4\n";
+            as_token: s3cret4\njwt: {key: \"-----BEGIN-----\\ns3cret5\\n\"}\n";
         learn_from(&scrubber, &serde_yaml::from_str(yaml).unwrap(), false);
-        let line = "s3cret1 s3cret2 s3cret3 s3cret4 matrix.org 50Megabytes";
-        assert_eq!(scrubber.scrub(line), "*** *** *** *** matrix.org 50Megabytes");
+        let line =
+            r"s3cret1 s3cret2 s3cret3 s3cret4 -----BEGIN-----\ns3cret5\n matrix.org 50Megabytes";
+        assert_eq!(scrubber.scrub(line), r"*** *** *** *** ***\n***\n matrix.org 50Megabytes");
     }
 }

@@ -43,12 +43,6 @@ fn date(at: i64) -> String {
     stamp.strftime("%b %e %H:%M:%S %Y GMT").to_string()
 }
 
-/// Writes a certificate to `tls/` and updates the port map and nginx.
-pub(crate) fn install(call: &Call, name: &str, cert: Cert) -> Result<()> {
-    write(call, name, &cert)?;
-    put(call, name, cert)
-}
-
 /// Updates the port map and nginx for a certificate whose files are there.
 pub(crate) fn put(call: &Call, name: &str, cert: Cert) -> Result<()> {
     call.change(name, |app| {

@@ -251,13 +251,13 @@ fn enable(call: &Call, name: &str, force: bool) -> Result<()> {
         certs::write(call, name, &cert)?;
         keep(call, name, &settings)?;
         let tls = call.home(name).join("tls");
-        let (crt, key) = (fs::read(tls.join("server.crt"))?, fs::read(tls.join("server.key"))?);
+        let (plain, key) = (fs::read(tls.join("server.crt"))?, fs::read(tls.join("server.key"))?);
         // It adds the bundle, and takes the key out of it afterwards.
         fs::remove_file(tls.join("server.letsencrypt.crt")).ok();
-        fs::write(tls.join("server.crt"), [crt.as_slice(), &key].concat())?;
+        fs::write(tls.join("server.crt"), [plain.as_slice(), &key].concat())?;
         certs::put(call, name, cert)?;
         for file in ["server.letsencrypt.crt", "server.crt"] {
-            fs::write(tls.join(file), &crt)?;
+            fs::write(tls.join(file), &plain)?;
         }
         proxy::rebuild(call, name)?;
     }
