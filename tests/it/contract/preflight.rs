@@ -402,10 +402,12 @@ fn port_of_the_server_name_must_be_served() {
         "Other servers connect to exactly this port, and the name can never be changed.";
     const OTHER: &str = "Use port 8448, or a server name without a port:
  !       dokku matrix:create matrix --tls provided --server-name example.org";
+    // Not only left out: it may be recorded.
+    const SERVE: &str = "Serve on it: dokku matrix:create matrix --server-name example.org:8448 --tls provided --8448";
     let cases = [
         ("example.org:9999", "9999", OTHER),
         ("example.org:80", "80", OTHER),
-        ("example.org:8448 --no-8448", "8448", "Leave --no-8448 out."),
+        ("example.org:8448 --no-8448", "8448", SERVE),
     ];
     in_parallel(&cases, |(flags, port, advice)| {
         let host = TestHost::new();
