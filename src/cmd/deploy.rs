@@ -11,7 +11,7 @@ use crate::{
     host::env::Env,
     names::{AppName, ImageRef},
     state::Spec,
-    steps::{self, preflight, server_directory::RecordSpec},
+    steps::{self, server_directory::RecordSpec},
 };
 
 #[derive(Debug, clap::Args)]
@@ -41,10 +41,7 @@ fn run(env: Env, catalog: Catalog, args: Args) -> Result<Exit> {
     let new_image = (image != recorded.image).then(|| image.clone());
     let _data = if new_image.is_some() { session.lock_data(&recorded)? } else { None };
     let desired = session.homeserver(Spec { image, ..recorded.clone() })?;
-    let preflight = preflight::run(&session.host, &desired)?;
-    for warning in &preflight.warnings {
-        session.ui.warn(warning);
-    }
+    let preflight = session.preflight(&desired)?;
     // Until it has become ready, the record names the image before, and this one as failed.
     let first = RecordSpec::first(recorded, new_image);
     let steps = steps::everything(&desired, first, preflight.options(true));

@@ -11,7 +11,7 @@ use crate::{
     host::{env::Env, files, secret::Secret, terminal},
     names::{AppName, Sender},
     state::{Spec, Status},
-    steps::{self, preflight, server_directory::RecordSpec},
+    steps::{self, server_directory::RecordSpec},
     synapse::{
         config::EMAIL_FILE,
         email::{self, Smtp},
@@ -63,10 +63,7 @@ fn run(env: Env, catalog: Catalog, args: &Args) -> Result<Exit> {
     let path = directory.join(EMAIL_FILE);
     let desired = session.homeserver(spec.clone())?;
     // Before anybody is asked for a password.
-    let preflight = preflight::run(&session.host, &desired)?;
-    for warning in &preflight.warnings {
-        session.ui.warn(warning);
-    }
+    let preflight = session.preflight(&desired)?;
     let text = match (&args.smtp_host, &args.from) {
         (Some(host), Some(from)) if !args.off => Some(file(&session, &desired, args, host, from)?),
         _ => None,

@@ -12,7 +12,7 @@ use crate::{
     host::env::Env,
     names::{AppName, Domain, ImageRef},
     state::{ComponentSpec, Spec, Status},
-    steps::{self, preflight, server_directory::RecordSpec},
+    steps::{self, server_directory::RecordSpec},
 };
 
 #[derive(Debug, clap::Args)]
@@ -78,10 +78,7 @@ fn run(env: Env, catalog: Catalog, kind: &'static Kind, args: Args) -> Result<Ex
         return Err(Error::new(format!("{} is not in the list of components", kind.title)));
     };
     let _optional = session.lock_optional(&desired)?;
-    let preflight = preflight::run(&session.host, &desired)?;
-    for warning in &preflight.warnings {
-        session.ui.warn(warning);
-    }
+    let preflight = session.preflight(&desired)?;
     let failed_image = Status::read(session.env(), &recorded.server_name)?.failed_image;
     let first = RecordSpec::first(first, failed_image);
     let steps = steps::component(&desired, &component, first, preflight.options(true));

@@ -20,7 +20,10 @@ use crate::{
         locks::{self, Data},
         plugin_version,
     },
-    steps::Steps,
+    steps::{
+        Steps,
+        preflight::{self, Preflight},
+    },
     ui::Ui,
 };
 use std::{
@@ -144,6 +147,15 @@ impl Session {
     /// The homeserver that a spec describes.
     pub(super) fn homeserver(&self, spec: Spec) -> Result<Homeserver> {
         Homeserver::new(self.catalog, self.env(), spec)
+    }
+
+    /// Checks what must hold before anything is touched, and tells what the user should know.
+    pub(super) fn preflight(&self, desired: &Homeserver) -> Result<Preflight> {
+        let preflight = preflight::run(&self.host, desired)?;
+        for warning in &preflight.warnings {
+            self.ui.warn(warning);
+        }
+        Ok(preflight)
     }
 
     /// Makes the steps true, or tells what is missing. They are `complete` if nothing of the homeserver

@@ -25,7 +25,12 @@ pub(super) fn print(session: &Session, desired: &Homeserver, outcome: &Outcome) 
     if session.is_dry_run() {
         return print_dry_run(session, desired, outcome);
     }
-    notes(session, spec);
+    // The run has succeeded, so nothing that fails here may fail the command.
+    let settings = Settings::recorded(session.env(), &spec.server_name).unwrap_or_default();
+    // They do not change the exit code: Synapse runs with the files.
+    for note in &settings.notes {
+        ui.warn(note);
+    }
     let name = &spec.server_name;
     if outcome.changes == 0 {
         ui.heading(&format!("Matrix homeserver {name} is ready; nothing had to be changed"));
@@ -35,7 +40,7 @@ pub(super) fn print(session: &Session, desired: &Homeserver, outcome: &Outcome) 
     }
     let line = |name: &str, value: &str| ui.detail(&format!("{name:<14} {value}"));
     line("Homeserver", &spec.base_url());
-    line("Federation", &federation(session, spec));
+    line("Federation", &federation(spec, &settings));
     // Without an answer there is no advice: that must not fail a command that has succeeded.
     if spec.is_on_8448()
         && outcome.changes > 0
@@ -50,19 +55,8 @@ pub(super) fn print(session: &Session, desired: &Homeserver, outcome: &Outcome) 
     line("Keep safe", desired.paths.signing_key().as_str());
 }
 
-/// What the administrator should know about the files. It does not change the exit code: Synapse runs
-/// with them.
-fn notes(session: &Session, spec: &Spec) {
-    // The run has succeeded, so nothing that fails here may fail the command.
-    let Ok(settings) = Settings::recorded(session.env(), &spec.server_name) else { return };
-    for note in &settings.notes {
-        session.ui.warn(note);
-    }
-}
-
 /// Where other servers connect to, and which of them.
-fn federation(session: &Session, spec: &Spec) -> String {
-    let settings = Settings::recorded(session.env(), &spec.server_name).unwrap_or_default();
+fn federation(spec: &Spec, settings: &Settings) -> String {
     if spec.federates() && !settings.federates {
         return "off, as your own settings say".to_owned();
     }

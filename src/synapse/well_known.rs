@@ -77,14 +77,14 @@ pub fn check(
     via: &dyn Fn(&str) -> Result<Via, String>,
 ) -> Result<(), Fault> {
     let Followed { reply, redirected } = ask(host, file, spec.server_name.host(), via)?;
-    judge(file, spec, &reply).map_err(|why| match redirected {
+    validate(file, spec, &reply).map_err(|why| match redirected {
         Some(url) => Fault::Wrong(format!("it redirects to {url}: {why}")),
         None => Fault::Wrong(why),
     })
 }
 
 /// What is wrong with an answer.
-fn judge(file: File, spec: &Spec, reply: &Reply) -> Result<(), String> {
+fn validate(file: File, spec: &Spec, reply: &Reply) -> Result<(), String> {
     if reply.status != 200 {
         return Err(format!("status {}", reply.status));
     }
@@ -162,14 +162,14 @@ mod tests {
         }
     }
 
-    fn judged(file: File, spec: &Spec, status: u16, body: &str, origin: Option<&str>) -> String {
+    fn fault(file: File, spec: &Spec, status: u16, body: &str, origin: Option<&str>) -> String {
         let allow_origin = origin.map(str::to_owned);
         let reply = Reply { status, body: body.to_owned(), allow_origin, ..Reply::default() };
-        judge(file, spec, &reply).err().unwrap_or_default()
+        validate(file, spec, &reply).err().unwrap_or_default()
     }
 
     #[test]
-    fn judges_the_file_for_servers() {
+    fn validates_the_file_for_servers() {
         let with_8448 = sample::spec();
         let without = Spec { port_8448: false, ..with_8448.clone() };
         for (status, body, wanted) in [
@@ -189,19 +189,19 @@ mod tests {
             ),
         ] {
             for spec in [&with_8448, &without] {
-                assert_eq!(judged(File::Server, spec, status, body, None), wanted, "{body}");
+                assert_eq!(fault(File::Server, spec, status, body, None), wanted, "{body}");
             }
         }
         for server in ["matrix.example.org:8448", "matrix.example.org"] {
             let body = format!("{{\"m.server\": \"{server}\"}}");
-            assert_eq!(judged(File::Server, &with_8448, 200, &body, None), "");
+            assert_eq!(fault(File::Server, &with_8448, 200, &body, None), "");
             let error = format!("it names another server, {server:?}");
-            assert_eq!(judged(File::Server, &without, 200, &body, None), error);
+            assert_eq!(fault(File::Server, &without, 200, &body, None), error);
         }
     }
 
     #[test]
-    fn judges_the_files_for_clients() {
+    fn validates_the_files_for_clients() {
         let spec = sample::spec();
         let right = r#"{"m.homeserver": {"base_url": "https://matrix.example.org/"}}"#;
         let other = r#"{"m.homeserver": {"base_url": "http://matrix.example.org"}}"#;
@@ -225,7 +225,7 @@ mod tests {
             (File::Support, "{}", Some("*"), ""),
             (File::Support, "[]", Some("*"), "the answer is no JSON object"),
         ] {
-            assert_eq!(judged(file, &spec, 200, body, origin), wanted, "{body} {origin:?}");
+            assert_eq!(fault(file, &spec, 200, body, origin), wanted, "{body} {origin:?}");
         }
     }
 }

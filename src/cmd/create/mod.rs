@@ -14,7 +14,7 @@ use crate::{
     error::{Exit, Result},
     host::env::Env,
     state::{Spec, Status},
-    steps::{self, preflight, server_directory::RecordSpec},
+    steps::{self, server_directory::RecordSpec},
 };
 use clap::{Arg, FromArgMatches};
 
@@ -60,10 +60,7 @@ fn run(env: Env, catalog: Catalog, args: &Args, requested: &Requested) -> Result
     let first = Spec { image: old_image.unwrap_or_else(|| spec.image.clone()), ..spec.clone() };
     let desired = session.homeserver(spec)?;
     let _optional = session.lock_optional(&desired)?;
-    let preflight = preflight::run(&session.host, &desired)?;
-    for warning in &preflight.warnings {
-        session.ui.warn(warning);
-    }
+    let preflight = session.preflight(&desired)?;
     if is_first {
         session.ui.heading(&format!(
             "The server name will be {}, {why}; it can never be changed",

@@ -1,7 +1,7 @@
 //! The settings that the plugin owns: a file of the administrator's that has another value would
 //! break the homeserver, or lose its data, so it is refused.
 //!
-//! Judges only; see [`outcome`](super::outcome) for how it is told.
+//! Only finds them; see [`outcome`](super::outcome) for how it is told.
 
 use super::said::Said;
 use crate::{
@@ -38,38 +38,38 @@ const DUTIES: [&str; 5] = [
 /// What cannot be used of the administrator's settings: where each stands, what is wrong with it, and
 /// what to do instead. `config` is the directory of the configuration.
 pub(super) fn mistakes(spec: &Spec, config: &Utf8Path, said: &Said) -> Vec<String> {
-    let mut judge = Judge { said, mistakes: vec![] };
+    let mut review = Review { said, mistakes: vec![] };
     let app = &spec.app;
-    judge.value("server_name", &json!(spec.server_name), || {
+    review.value("server_name", &json!(spec.server_name), || {
         let name = &spec.server_name;
         format!(
             "the server name is {name} and can never be changed. Remove it; for another server: dokku matrix:create <app> --server-name <name>"
         )
     });
-    judge.database(spec);
-    judge.listeners();
+    review.database(spec);
+    review.listeners();
     let url = spec.base_url();
     let has_url = text(said, "public_baseurl").trim_end_matches('/');
     // Without TLS here, somebody else may end it in front.
     let is_ours =
         has_url == url || spec.tls == Tls::Off && has_url == format!("https://{}", spec.domain);
     if !is_ours {
-        judge.refuse("public_baseurl", || {
+        review.refuse("public_baseurl", || {
             format!(
                 "links in e-mails would lead elsewhere than to {url}/. Remove it; for another address: dokku matrix:create {app} --domain <host>"
             )
         });
     }
     if text(said, "media_store_path").trim_end_matches('/') != "/data/media" {
-        judge.refuse("media_store_path", || {
+        review.refuse("media_store_path", || {
             "media would be stored where no backup finds them. Remove it; media of an old server belong into the directory data/media of this one. For another disk: dokku storage:mount <app> <path>:/data/media".to_owned()
         });
     }
-    judge.secrets(config);
-    judge.well_known();
-    judge.one_process();
-    judge.missing_files();
-    judge.in_order()
+    review.secrets(config);
+    review.well_known();
+    review.one_process();
+    review.missing_files();
+    review.in_order()
 }
 
 /// The largest content of `/.well-known/matrix/client`, in bytes: an argument of nginx must be shorter
@@ -81,7 +81,7 @@ fn text<'a>(said: &'a Said, key: &str) -> &'a str {
     said.values.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-struct Judge<'a> {
+struct Review<'a> {
     said: &'a Said,
     mistakes: Vec<Mistake>,
 }
@@ -93,7 +93,7 @@ struct Mistake {
     text: String,
 }
 
-impl Judge<'_> {
+impl Review<'_> {
     /// Refuses a setting if it stands in a file of the administrator's.
     fn refuse(&mut self, key: &str, why: impl FnOnce() -> String) {
         if let Some(place) = self.said.place(key) {
@@ -233,20 +233,16 @@ pub(super) fn our_listener(values: &serde_json::Map<String, Value>) -> Option<&V
 
 /// What is wrong with the listener on our port.
 fn wrong(listener: &Value) -> Option<&'static str> {
-    let binds = match &listener["bind_addresses"] {
-        Value::Array(addresses) if !addresses.is_empty() => addresses.clone(),
-        _ => vec![],
-    };
-    let binds: Vec<_> =
-        binds.iter().chain(Some(&listener["bind_address"])).filter_map(Value::as_str).collect();
-    // `::` takes connections of both kinds.
-    let binds: Vec<_> = binds.into_iter().filter(|bind| !bind.is_empty()).collect();
+    let listed = listener["bind_addresses"].as_array().into_iter().flatten();
+    let binds = listed.chain(Some(&listener["bind_address"])).filter_map(Value::as_str);
+    let binds: Vec<_> = binds.filter(|bind| !bind.is_empty()).collect();
     if listener["tls"] == true {
         Some("expects TLS, and nginx talks http with it")
     } else if listener["x_forwarded"] != true {
         Some(
             "has no `x_forwarded: true`, so all clients would share one address and its rate limit",
         )
+    // `::` takes connections of both kinds.
     } else if !binds.is_empty() && !binds.iter().any(|bind| ["0.0.0.0", "::"].contains(bind)) {
         Some("does not listen on 0.0.0.0, and nginx is outside the container")
     } else if !resources(listener).any(|name| name == "client") {
